@@ -1,0 +1,10 @@
+//! Ringcard stands between the phone and the customer base: it hears what PBXes tell, understands it
+//! as calls, opens the client's card while the phone rings, answers who should ring, keeps the
+//! recording and counts.
+//!
+//! Reading order: `flow` (the seven steps of a call event), `model` (the words), `tracker` (facts to
+//! call), `rules` (decisions), `pbx` (who speaks to us), `store` (one commit), `live` and `web` (what
+//! people see). ARCHITECTURE.md walks one call from socket to pop.
+
+pub mod model;
+pub mod pbx;

@@ -1,0 +1,2 @@
+//! The `ringcard` command: arguments, then `app::run`.
+fn main() {}

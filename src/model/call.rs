@@ -1,0 +1,318 @@
+//! A call as derived from its facts, and its legs, transfers and figures.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    event::{Cause, Direction, Party, RecordingSource, RecordingStage, Side, TransferKind},
+    ids::{Extension, LegKey},
+    phone::Number,
+    time::Timestamp,
+};
+
+/// How a call turned out. A closed list; `None` on a call means that it is not decided yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallResult {
+    /// A person talked with the client.
+    Answered,
+    /// Incoming: nobody talked, and the caller stayed at least 5 s after the ringing began.
+    /// Outgoing: the client did not pick up.
+    Missed,
+    /// Incoming: the caller left before a person had rung for 5 s. Outgoing: the employee gave up
+    /// before the client answered.
+    Abandoned,
+    /// The called side was busy.
+    Busy,
+    /// The called side refused the call.
+    Rejected,
+    /// There is no way to the number dialled.
+    NoRoute,
+    /// A technical failure.
+    Failed,
+    /// The caller was left to a voice mailbox, no person talked.
+    Voicemail,
+    /// Only a menu or announcement talked; no person was ever rung.
+    IvrOnly,
+    /// Came out of working hours and reached nobody.
+    AfterHours,
+    /// Refused by a block list or rule.
+    Blocked,
+}
+
+impl CallResult {
+    /// Every result, in the order people read them.
+    pub const ALL: [Self; 11] = [
+        Self::Answered,
+        Self::Missed,
+        Self::Abandoned,
+        Self::Busy,
+        Self::Rejected,
+        Self::NoRoute,
+        Self::Failed,
+        Self::Voicemail,
+        Self::IvrOnly,
+        Self::AfterHours,
+        Self::Blocked,
+    ];
+
+    /// The word used in exports, metrics and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Missed => "missed",
+            Self::Abandoned => "abandoned",
+            Self::Busy => "busy",
+            Self::Rejected => "rejected",
+            Self::NoRoute => "no_route",
+            Self::Failed => "failed",
+            Self::Voicemail => "voicemail",
+            Self::IvrOnly => "ivr_only",
+            Self::AfterHours => "after_hours",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.as_str() == word)
+    }
+
+    /// Whether somebody of ours should call this client back.
+    pub const fn wants_call_back(self) -> bool {
+        !matches!(self, Self::Answered | Self::Blocked)
+    }
+}
+
+impl Direction {
+    /// The word used in exports, metrics and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::In, Self::Out, Self::Internal]
+            .into_iter()
+            .find(|direction| direction.as_str() == word)
+    }
+}
+
+/// How a call came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The PBX told the end; who hung up stands in [`Call::hangup_by`] where known.
+    HungUp,
+    /// Nothing was heard for 4 h or more and history is silent.
+    Unknown,
+}
+
+impl Ended {
+    /// The word used in exports and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HungUp => "hung_up",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Side {
+    /// The word used in exports and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Employee => "employee",
+            Self::Pbx => "pbx",
+        }
+    }
+}
+
+/// Result of one leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegResult {
+    /// The party was connected with the client.
+    Answered,
+    /// Another leg was answered first.
+    AnsweredElsewhere,
+    /// The leg ended unanswered for this cause.
+    #[serde(untagged)]
+    Failed(Cause),
+}
+
+/// One party of a call, from first ring to hang-up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Leg {
+    /// The provider's key.
+    pub key: LegKey,
+    /// Who is at its end; `None` while no message has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<Party>,
+    /// When the party's phone began to ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rang_at: Option<Timestamp>,
+    /// When the party was first connected with the other side of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
+    /// When the leg ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How it turned out; `None` while it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<LegResult>,
+    /// The employee's own leg of a click-to-call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub initiator: bool,
+}
+
+impl Leg {
+    /// The extension of an employee's leg.
+    pub fn extension(&self) -> Option<&Extension> {
+        match &self.party {
+            Some(Party::Person(extension)) => Some(extension),
+            _ => None,
+        }
+    }
+}
+
+/// The client was passed from one employee to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Blind or attended.
+    pub kind: TransferKind,
+    /// Who passed the client on.
+    pub from: Option<Extension>,
+    /// Who got the client.
+    pub to: Option<Extension>,
+    /// When the client was connected to `to` (or the transfer was told, if that never came).
+    pub at: Timestamp,
+}
+
+/// A recording that the provider has told of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RecordingNews {
+    /// The provider's id or the file's name.
+    pub recording: String,
+    /// The furthest stage told.
+    pub stage: RecordingStage,
+    /// Where it can be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<RecordingSource>,
+}
+
+/// Where a call stands now.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Nobody rings yet, or a machine has the call.
+    #[default]
+    Waiting,
+    /// At least one person's phone rings (or, outgoing, the client's) and nobody talks.
+    Ringing,
+    /// Client and person talk.
+    Talking,
+    /// Over.
+    Ended,
+}
+
+impl Phase {
+    /// The word used in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Ringing => "ringing",
+            Self::Talking => "talking",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A call, derived from the set of facts known about it (`tracker::derive`).
+///
+/// Times and spans, all in UTC (calls of one account share the provider's clock):
+/// * **wait** = start → first human answer, or end;
+/// * **ring** = first ringing leg of a person (outgoing: of the client) → first human answer, or end;
+/// * **talk** = first human answer → end, less **hold**.
+///
+/// A menu, queue or voicemail that picks up is not a human answer, and neither is the employee's own
+/// leg of a click-to-call. Spans are `None` while they cannot be known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Which way; `None` until a message says it.
+    pub direction: Option<Direction>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// How it turned out; `None` until decided.
+    pub result: Option<CallResult>,
+    /// How it ended; `None` while it lives.
+    pub ended: Option<Ended>,
+    /// Who hung up, where known.
+    pub hangup_by: Option<Side>,
+    /// The client's number.
+    pub client: Option<Number>,
+    /// The client's name as the network gave it.
+    pub client_name: Option<String>,
+    /// Our number that was dialled or shown.
+    pub did: Option<Number>,
+    /// Earliest time of any fact of the call.
+    pub started_at: Timestamp,
+    /// First ringing of a person (outgoing: of the client).
+    pub rang_at: Option<Timestamp>,
+    /// First human answer.
+    pub answered_at: Option<Timestamp>,
+    /// End.
+    pub ended_at: Option<Timestamp>,
+    /// Start → first human answer or end, in milliseconds.
+    pub wait_ms: Option<i64>,
+    /// First ring → first human answer or end, in milliseconds.
+    pub ring_ms: Option<i64>,
+    /// First human answer → end less hold, in milliseconds; 0 if nobody talked.
+    pub talk_ms: Option<i64>,
+    /// Time on hold after the answer, in milliseconds.
+    pub hold_ms: Option<i64>,
+    /// The first person who talked with the client (outgoing: the caller).
+    pub answered_by: Option<Extension>,
+    /// Legs of parties, by first sight. Helper legs of the PBX are left out.
+    pub legs: Vec<Leg>,
+    /// Passings-on, in time order.
+    pub transfers: Vec<Transfer>,
+    /// Recordings told of, by id.
+    pub recordings: Vec<RecordingNews>,
+    /// Extensions whose phones ring right now.
+    pub ringing: Vec<Extension>,
+    /// Extensions that talk with the client right now.
+    pub talking: Vec<Extension>,
+    /// Why the last routing answer was what it was.
+    pub route_reason: Option<String>,
+    /// Keys the caller pressed, in order.
+    pub digits: String,
+    /// Attribution told by call-tracking services.
+    pub tracking: Vec<(String, String)>,
+    /// The latest moment at which anything was heard of the call.
+    pub heard_at: Timestamp,
+}
+
+impl Call {
+    /// Whether the call is over.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Every extension that rang or talked in this call, each once, by first sight.
+    pub fn extensions(&self) -> Vec<&Extension> {
+        let mut seen = Vec::new();
+        for extension in self.legs.iter().filter_map(Leg::extension) {
+            if !seen.contains(&extension) {
+                seen.push(extension);
+            }
+        }
+        seen
+    }
+}

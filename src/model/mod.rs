@@ -1,0 +1,8 @@
+//! The words of the domain. Pure: no I/O, no clock, no vendor's words.
+
+pub mod call;
+pub mod event;
+pub mod ids;
+pub mod people;
+pub mod phone;
+pub mod time;

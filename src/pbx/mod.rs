@@ -1,0 +1,301 @@
+//! What a PBX is to Ringcard: one account, its intake, its decoder, and what it can be asked to do.
+//!
+//! Adding a PBX: one file (or folder) here, its `mod` line, its line in [`PROVIDERS`], its fixtures.
+//! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::model::{
+    event::CallEvent,
+    ids::{AccountName, CallKey, Extension},
+    phone::Number,
+    time::Timestamp,
+};
+
+/// Every PBX we speak to.
+pub static PROVIDERS: &[Provider] = &[];
+
+/// What we know about a PBX product before any account is opened.
+pub struct Provider {
+    /// `type` in the configuration file.
+    pub name: &'static str,
+    /// What people see.
+    pub title: &'static str,
+    /// What the adapter can do; no ability without a method and a test behind it.
+    pub abilities: &'static [Ability],
+    /// Opens one account from its table in the configuration.
+    pub open: fn(AccountName, toml::Table, Tools) -> Result<Arc<dyn Pbx>, SettingsError>,
+}
+
+/// What an adapter can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// Incoming messages are signed and the signature is checked.
+    Signature,
+    /// Commands: click-to-call.
+    Command,
+    /// Recordings can be fetched.
+    Recording,
+    /// The PBX asks us who should ring.
+    Routing,
+    /// Past calls can be read.
+    History,
+    /// Source and visitor data come with calls.
+    Tracking,
+}
+
+/// All that an adapter may touch.
+#[derive(Clone)]
+pub struct Tools {
+    /// How numbers of this account are read.
+    pub plan: crate::model::phone::NumberingPlan,
+}
+
+/// The account's table in the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A key is missing, unknown or of a wrong kind; the text names it.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// How messages of an account reach us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// The PBX posts to `/hooks/<account>/...`.
+    Webhook,
+    /// We dial `host:port` and keep the connection (AMI).
+    Dial {
+        /// `host:port`.
+        address: String,
+    },
+}
+
+/// One HTTP request as received, before anything is trusted.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path below the account's hook root, always starting with `/`.
+    pub path: String,
+    /// Raw query string without `?`.
+    pub query: String,
+    /// Header names in lower case, values as text.
+    pub headers: Vec<(String, String)>,
+    /// Body, limited in size before it gets here.
+    pub body: Bytes,
+    /// Address of the sender (behind trusted proxies: the first untrusted one).
+    pub remote: String,
+}
+
+/// Why a request was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Wrong or missing signature.
+    #[error("the signature does not fit")]
+    Signature,
+    /// Wrong or missing token in the path; told as "not found".
+    #[error("no such hook")]
+    Token,
+    /// Too old or too new.
+    #[error("the message is out of date")]
+    Stale,
+}
+
+/// What a decoder is fed.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// The connection stands; a decoder may ask to say something first.
+    Opened,
+    /// Bytes of a stream, cut anywhere.
+    Bytes(&'a [u8]),
+    /// One HTTP request.
+    Request(&'a Request),
+    /// The time asked for with `wake_at` has come.
+    Timer,
+    /// The connection is gone.
+    Closed,
+}
+
+/// What a decoder has understood.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Facts to apply.
+    pub events: Vec<CallEvent>,
+    /// Questions that want an answer at once.
+    pub enquiries: Vec<Enquiry>,
+    /// Bytes to send back on a stream.
+    pub send: Vec<u8>,
+    /// Kinds of messages that are known and carry nothing for us, or are unknown: counted by name.
+    pub ignored: Vec<&'static str>,
+    /// Messages that make no call but are understood (`ping`, `duplicate`), by name.
+    pub notes: Vec<&'static str>,
+    /// When the decoder wants an [`Input::Timer`].
+    pub wake_at: Option<Timestamp>,
+}
+
+/// The PBX asks who should ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enquiry {
+    /// The account that asks.
+    pub account: AccountName,
+    /// The call's key, where the question carries one.
+    pub call: Option<CallKey>,
+    /// The caller.
+    pub client: Option<Number>,
+    /// Our number that was dialled.
+    pub did: Option<Number>,
+    /// Which question of this call it is, from 1.
+    pub attempt: u32,
+    /// Asks only whether this extension is the responsible one (Sipuni's yes/no node).
+    pub is_it: Option<Extension>,
+    /// Keys pressed before.
+    pub digits: String,
+    /// When the question came.
+    pub at: Timestamp,
+}
+
+/// Why bytes could not be understood. The raw message becomes a visible dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the format it claims to be.
+    #[error("not readable: {0}")]
+    Malformed(String),
+    /// A field that every such message has is missing or of a wrong kind.
+    #[error("field {0} is missing or unusable")]
+    Field(&'static str),
+    /// Larger than any honest message.
+    #[error("larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Turns what arrived into facts and enquiries. No I/O, no logging; time only as an input.
+pub trait Decoder: Send {
+    /// Feeds one input. On `Err`, whatever is already in `out` still counts, and the decoder goes on
+    /// with the next message.
+    fn feed(
+        &mut self,
+        input: Input<'_>,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError>;
+}
+
+/// Something we ask of a PBX.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Ring the employee, then the client.
+    ClickToCall {
+        /// Our id; comes back in events where the PBX can carry it.
+        command: String,
+        /// The employee.
+        extension: Extension,
+        /// The client, E.164.
+        client: String,
+    },
+}
+
+/// How a command or fetch went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum PbxError {
+    /// This PBX cannot do it.
+    #[error("this PBX cannot do that")]
+    Unsupported,
+    /// The values given are not allowed there.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Not connected, or the connection broke.
+    #[error("the PBX cannot be reached")]
+    Unreachable,
+    /// Asked to wait.
+    #[error("the PBX asked us to wait {retry_after:?}")]
+    Throttled {
+        /// How long.
+        retry_after: Duration,
+    },
+}
+
+/// The answer to an [`Enquiry`], in our words; the adapter formats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteAnswer {
+    /// Who should ring, in order of preference; all at once if `together`.
+    pub targets: Vec<Extension>,
+    /// How long they may ring, in milliseconds.
+    pub ring_ms: i64,
+    /// Whether all targets ring at once.
+    pub together: bool,
+    /// The client's name for the phone's display.
+    pub display_name: Option<String>,
+    /// Why, as a closed word (`owner`, `deputy`, `group`, `line`, `default`, `timeout`).
+    pub reason: String,
+}
+
+/// What an adapter answers to an HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// `200` with nothing in it.
+    pub fn empty() -> Self {
+        Self {
+            status: 200,
+            content_type: "text/plain; charset=utf-8",
+            body: Bytes::new(),
+        }
+    }
+
+    /// `200` with JSON text.
+    pub fn json(text: &'static str) -> Self {
+        Self {
+            status: 200,
+            content_type: "application/json",
+            body: Bytes::from_static(text.as_bytes()),
+        }
+    }
+}
+
+/// One account at one PBX.
+#[async_trait]
+pub trait Pbx: Send + Sync {
+    /// The provider's name in the registry.
+    fn provider(&self) -> &'static str;
+
+    /// How its messages reach us.
+    fn intake(&self) -> Intake;
+
+    /// Lets a request in or refuses it, in constant time. Called before anything else is read.
+    fn verify(&self, _request: &Request, _now: Timestamp) -> Result<(), Refused> {
+        Err(Refused::Token)
+    }
+
+    /// A new decoder: framing only. One created mid-stream emits the same facts.
+    fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// What to answer to an authentic message without an enquiry, once it is durable.
+    fn accepted(&self) -> Reply {
+        Reply::empty()
+    }
+
+    /// Formats the answer to an enquiry the way this PBX reads it.
+    fn format_route(&self, _enquiry: &Enquiry, _answer: &RouteAnswer) -> Reply {
+        Reply::empty()
+    }
+
+    /// Carries out a command.
+    async fn command(&self, _command: &Command) -> Result<(), PbxError> {
+        Err(PbxError::Unsupported)
+    }
+}
