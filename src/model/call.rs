@@ -1,10 +1,12 @@
 //! A call as derived from its facts, and its legs, transfers and figures.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     event::{Cause, Direction, Party, RecordingSource, RecordingStage, Side, TransferKind},
-    ids::{Extension, LegKey},
+    ids::{AccountName, CallId, CardId, Extension, LegKey, LineId},
     phone::Number,
     time::Timestamp,
 };
@@ -315,4 +317,28 @@ impl Call {
         }
         seen
     }
+}
+
+/// What one commit changed about one call. Told after the commit to those who keep something current:
+/// open browsers, timers, counters.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The call.
+    pub id: CallId,
+    /// The account that knows it.
+    pub account: AccountName,
+    /// Grows with every commit that touched the call: of two changes the greater one is newer.
+    pub version: i64,
+    /// The call as it stands after the commit.
+    pub call: Arc<Call>,
+    /// The client's card, once matched or made.
+    pub card: Option<CardId>,
+    /// Why this card (`own_number`, `company_line`, ...).
+    pub match_reason: Option<&'static str>,
+    /// Our line that was dialled or shown.
+    pub line: Option<LineId>,
+    /// Calls that turned out to be this one: their ids are gone.
+    pub merged: Vec<CallId>,
+    /// When the bytes that caused the commit came in (the earliest of them).
+    pub received_at: Timestamp,
 }
