@@ -8,4 +8,5 @@
 
 pub mod model;
 pub mod pbx;
+pub mod recordings;
 pub mod store;
