@@ -9,4 +9,5 @@
 pub mod model;
 pub mod pbx;
 pub mod recordings;
+pub mod rules;
 pub mod store;

@@ -1,0 +1,3 @@
+//! Decisions, each pure: what comes in decides what goes out, and the reason goes with it.
+
+pub mod routing;
