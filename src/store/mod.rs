@@ -8,6 +8,8 @@
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
 //! people (sessions, audit, settings) use [`Db::write`] pools directly.
 
+pub mod routing;
+
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
