@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{Db, StoreError};
 use crate::{
     model::{
-        ids::{AccountName, CardId, Extension, PersonId},
+        call::Call,
+        ids::{AccountName, CallId, CardId, Extension, PersonId},
         time::Timestamp,
     },
     on_read, on_write,
@@ -162,6 +163,22 @@ async fn line_groups(db: &Db) -> Result<BTreeMap<(AccountName, String), i64>, St
         .into_iter()
         .map(|(account, did, grp)| ((account.into(), did), grp))
         .collect())
+}
+
+/// Calls that are not over, as they stand: who is busy after a start.
+pub async fn open_calls(db: &Db) -> Result<Vec<(CallId, AccountName, Call)>, StoreError> {
+    const SQL: &str = "select id, account, derived from call where phase <> 'ended'";
+    let rows: Vec<(Uuid, String, String)> =
+        on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
+    let mut calls = Vec::with_capacity(rows.len());
+    for (id, account, derived) in rows {
+        let call = serde_json::from_str(&derived).map_err(|source| StoreError::Value {
+            what: "call.derived",
+            source,
+        })?;
+        calls.push((CallId(id), account.into(), call));
+    }
+    Ok(calls)
 }
 
 /// Keeps decisions, all of one batch in one statement.

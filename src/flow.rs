@@ -1,0 +1,3 @@
+//! The seven steps of a call event.
+
+pub mod enquiry;

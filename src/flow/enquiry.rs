@@ -1,0 +1,677 @@
+//! "Where shall this call go?", answered at once.
+//!
+//! An enquiry never waits for the writer: people, groups and lines are in memory, who is busy follows
+//! from the changes the writer tells, and the caller's card is one read with a deadline. If the
+//! database is away or late, the answer is worked out without the card. The answer given is itself a
+//! fact ([`Fact::RouteAnswered`]) that the asker sends the ordinary way, and a row of the decision log.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+
+use crate::{
+    model::{
+        call::{Call, Change},
+        event::{CallEvent, Clock, Fact},
+        ids::{AccountName, CallId, Extension, FactId, PersonId},
+        time::Timestamp,
+    },
+    pbx::{Enquiry, RouteAnswer},
+    rules::routing::{self, Decision, Now, PassedOver, Policy, Question, Reason, Tables},
+    store::{
+        Db, StoreError,
+        routing::{DecisionRow, KnownBy},
+    },
+};
+
+/// How long a phone just given out counts as busy before its ringing has been heard of.
+const RESERVED_MS: i64 = 3_000;
+/// Calls whose earlier answers are remembered.
+const REMEMBERED_CALLS: usize = 20_000;
+/// How long earlier answers of a call are remembered.
+const REMEMBERED_MS: i64 = 10 * 60_000;
+/// Decisions waiting to be written; more are counted and dropped, the fact keeps the answer anyway.
+const DECISION_QUEUE: usize = 10_000;
+
+/// Deadlines of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long the caller's card may be looked for, in milliseconds.
+    pub answer_timeout_ms: u64,
+    /// How often people, groups and lines are read again, in milliseconds.
+    pub refresh_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            answer_timeout_ms: 300,
+            refresh_ms: 5_000,
+        }
+    }
+}
+
+/// Answers enquiries.
+pub struct Desk {
+    db: Db,
+    policy: Policy,
+    settings: Settings,
+    tables: ArcSwap<Tables>,
+    state: Mutex<State>,
+    log: mpsc::Sender<DecisionRow>,
+}
+
+/// An answer, and what has to be told the ordinary way.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// For the PBX.
+    pub answer: RouteAnswer,
+    /// The answer as a fact, where the question named its call.
+    pub event: Option<CallEvent>,
+    /// Why, for counters.
+    pub reason: Reason,
+}
+
+#[derive(Default)]
+struct State {
+    /// People each open call keeps busy.
+    engaged: HashMap<CallId, Vec<PersonId>>,
+    last_talk: BTreeMap<PersonId, Timestamp>,
+    last_turn: BTreeMap<i64, PersonId>,
+    /// Phones given out whose ringing has not been heard of yet.
+    reserved: HashMap<PersonId, Reservation>,
+    calls: HashMap<CallName, Remembered>,
+    order: VecDeque<(Timestamp, CallName)>,
+}
+
+/// What an asking call is known by: its key, or else caller and line.
+type CallName = (AccountName, String);
+
+struct Reservation {
+    until: Timestamp,
+    by: CallName,
+}
+
+#[derive(Default)]
+struct Remembered {
+    tried: Vec<PersonId>,
+    answers: Vec<(u32, RouteAnswer, Reason)>,
+}
+
+impl Desk {
+    /// Reads the tables and the open calls, and starts the task that keeps decisions.
+    pub async fn open(db: Db, policy: Policy, settings: Settings) -> Result<Arc<Self>, StoreError> {
+        let tables = crate::store::routing::tables(&db).await?;
+        let (log, waiting) = mpsc::channel(DECISION_QUEUE);
+        tokio::spawn(keep_decisions(db.clone(), waiting));
+        let desk = Self {
+            db,
+            policy,
+            settings,
+            tables: ArcSwap::from_pointee(tables),
+            state: Mutex::default(),
+            log,
+        };
+        for (id, account, call) in crate::store::routing::open_calls(&desk.db).await? {
+            desk.note_call(id, &account, &call);
+        }
+        Ok(Arc::new(desk))
+    }
+
+    /// Reads people, groups and lines again, for ever.
+    pub async fn refresh(self: Arc<Self>) {
+        let mut tick =
+            tokio::time::interval(Duration::from_millis(self.settings.refresh_ms.max(100)));
+        loop {
+            tick.tick().await;
+            self.refresh_now().await;
+        }
+    }
+
+    /// Reads people, groups and lines again.
+    pub async fn refresh_now(&self) {
+        match crate::store::routing::tables(&self.db).await {
+            Ok(tables) => self.tables.store(Arc::new(tables)),
+            // The last tables go on serving; readiness tells that the database is away.
+            Err(error) => tracing::warn!(%error, "people and lines could not be read again"),
+        }
+    }
+
+    /// Takes note of what a commit changed: who is busy now.
+    pub fn note(&self, change: &Change) {
+        self.note_call(change.id, &change.account, &change.call);
+        let mut state = self.lock();
+        for gone in &change.merged {
+            state.engaged.remove(gone);
+        }
+    }
+
+    fn note_call(&self, id: CallId, account: &AccountName, call: &Call) {
+        let tables = self.tables.load();
+        let people = |extensions: &[Extension]| -> Vec<PersonId> {
+            extensions
+                .iter()
+                .filter_map(|phone| person_of(&tables, account, phone))
+                .collect()
+        };
+        let ringing = people(&call.ringing);
+        let talking = people(&call.talking);
+        let mut state = self.lock();
+        for person in &talking {
+            let last = state.last_talk.entry(*person).or_insert(call.heard_at);
+            *last = (*last).max(call.heard_at);
+        }
+        if call.is_over() || (ringing.is_empty() && talking.is_empty()) {
+            state.engaged.remove(&id);
+        } else {
+            state.engaged.insert(id, [ringing, talking].concat());
+        }
+    }
+
+    /// Answers one enquiry. Never fails: what cannot be known in time is left out of the decision.
+    pub async fn enquire(&self, enquiry: &Enquiry) -> Answered {
+        let began = Instant::now();
+        let name = name_of(enquiry);
+        if let Some((answer, reason)) = self.repeated(&name, enquiry) {
+            return Answered {
+                event: fact_of(enquiry, &answer),
+                answer,
+                reason,
+            };
+        }
+        let (known, trouble) = self.look_up(enquiry).await;
+        let caller = caller_of(&known, enquiry);
+        let decision = self.decide(enquiry, &name, caller.and_then(|card| card.owner));
+        let reason = trouble.unwrap_or(decision.reason);
+        let answer = RouteAnswer {
+            targets: decision
+                .targets
+                .iter()
+                .map(|(_, phone)| phone.clone())
+                .collect(),
+            ring_ms: decision.ring_ms,
+            together: decision.targets.len() > 1,
+            display_name: caller
+                .map(|card| card.name.clone())
+                .filter(|name| !name.is_empty()),
+            reason: reason.as_str().to_owned(),
+        };
+        self.remember(enquiry, name, &decision, &answer, reason);
+        self.keep(enquiry, &decision, &answer, reason, began.elapsed());
+        Answered {
+            event: fact_of(enquiry, &answer),
+            answer,
+            reason,
+        }
+    }
+
+    /// The same question asked again gets the same answer.
+    fn repeated(&self, name: &CallName, enquiry: &Enquiry) -> Option<(RouteAnswer, Reason)> {
+        if enquiry.is_it.is_some() {
+            return None;
+        }
+        let state = self.lock();
+        let mut answers = state.calls.get(name)?.answers.iter();
+        let (_, answer, reason) = answers.find(|(attempt, ..)| *attempt == enquiry.attempt)?;
+        Some((answer.clone(), *reason))
+    }
+
+    async fn look_up(&self, enquiry: &Enquiry) -> (Vec<KnownBy>, Option<Reason>) {
+        let Some(e164) = enquiry.client.as_ref().and_then(|number| number.e164()) else {
+            return (Vec::new(), None);
+        };
+        let deadline = Duration::from_millis(self.settings.answer_timeout_ms);
+        let search = crate::store::routing::known_by(&self.db, e164);
+        match tokio::time::timeout(deadline, search).await {
+            Ok(Ok(known)) => (known, None),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the caller's card could not be read for a routing answer");
+                (Vec::new(), Some(Reason::StoreAway))
+            }
+            Err(_) => (Vec::new(), Some(Reason::Timeout)),
+        }
+    }
+
+    fn decide(&self, enquiry: &Enquiry, name: &CallName, owner: Option<PersonId>) -> Decision {
+        let tables = self.tables.load();
+        let state = self.lock();
+        let now = state.now(enquiry.at, name);
+        let tried = match state.calls.get(name) {
+            Some(remembered) => remembered.tried.clone(),
+            // Asked before a restart of ours: as if the first candidates had been tried in order.
+            None => tried_in_order(enquiry, owner, &tables, &now, &self.policy),
+        };
+        let question = question(enquiry, owner, enquiry.attempt, &tried);
+        let mut decision = routing::decide(&question, &tables, &now, &self.policy);
+        if let Some(asked) = &enquiry.is_it {
+            decision.targets.retain(|(_, phone)| phone == asked);
+        }
+        decision
+    }
+
+    fn remember(
+        &self,
+        enquiry: &Enquiry,
+        name: CallName,
+        decision: &Decision,
+        answer: &RouteAnswer,
+        reason: Reason,
+    ) {
+        if decision.targets.is_empty() && enquiry.is_it.is_some() {
+            return; // "Not this one" gives nobody the call.
+        }
+        let mut state = self.lock();
+        if let (Some(group), Some((person, _))) = (decision.turn_of, decision.targets.first()) {
+            state.last_turn.insert(group, *person);
+        }
+        let until = enquiry.at.plus_millis(RESERVED_MS);
+        for (person, _) in &decision.targets {
+            state.reserved.insert(
+                *person,
+                Reservation {
+                    until,
+                    by: name.clone(),
+                },
+            );
+        }
+        if !state.calls.contains_key(&name) {
+            state.order.push_back((enquiry.at, name.clone()));
+        }
+        let remembered = state.calls.entry(name).or_default();
+        remembered
+            .tried
+            .extend(decision.targets.iter().map(|(person, _)| *person));
+        remembered
+            .answers
+            .push((enquiry.attempt, answer.clone(), reason));
+        state.forget(enquiry.at);
+    }
+
+    fn keep(
+        &self,
+        enquiry: &Enquiry,
+        decision: &Decision,
+        answer: &RouteAnswer,
+        reason: Reason,
+        took: Duration,
+    ) {
+        let row = DecisionRow {
+            at: enquiry.at,
+            account: enquiry.account.clone(),
+            key: enquiry.call.as_ref().map(|key| key.as_str().to_owned()),
+            client: enquiry
+                .client
+                .as_ref()
+                .and_then(|number| number.e164())
+                .map(str::to_owned),
+            did: enquiry.did.as_ref().map(line_text),
+            attempt: enquiry.attempt,
+            targets: answer.targets.clone(),
+            ring_ms: answer.ring_ms,
+            reason: reason.as_str(),
+            explain: explain(&decision.passed_over),
+            took_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+        };
+        if self.log.try_send(row).is_err() {
+            tracing::warn!("the decision log is full; the answer stands only in the call's facts");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics while it holds the lock; if it ever did, the state is still usable.
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn now(&self, at: Timestamp, asking: &CallName) -> Now {
+        let engaged = self.engaged.values().flatten().copied();
+        let reserved = self
+            .reserved
+            .iter()
+            .filter(|(_, held)| held.until > at && held.by != *asking);
+        let busy: HashSet<PersonId> = engaged.chain(reserved.map(|(person, _)| *person)).collect();
+        Now {
+            busy: busy.into_iter().collect(),
+            last_talk: self.last_talk.clone(),
+            last_turn: self.last_turn.clone(),
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((at, _)) = self.order.front() {
+            let old = now.millis_since(*at) > REMEMBERED_MS;
+            if !old && self.order.len() <= REMEMBERED_CALLS {
+                break;
+            }
+            if let Some((_, name)) = self.order.pop_front() {
+                self.calls.remove(&name);
+            }
+        }
+        self.reserved.retain(|_, held| held.until > now);
+    }
+}
+
+async fn keep_decisions(db: Db, mut waiting: mpsc::Receiver<DecisionRow>) {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, 500).await > 0 {
+        if let Err(error) = crate::store::routing::keep_decisions(&db, &batch).await {
+            tracing::warn!(%error, lost = batch.len(), "routing decisions could not be kept");
+        }
+        batch.clear();
+    }
+}
+
+fn name_of(enquiry: &Enquiry) -> CallName {
+    let name = match &enquiry.call {
+        Some(key) => key.as_str().to_owned(),
+        None => format!("{:?}>{:?}", enquiry.client, enquiry.did),
+    };
+    (enquiry.account.clone(), name)
+}
+
+fn line_text(number: &crate::model::phone::Number) -> String {
+    use crate::model::phone::Number;
+    match number {
+        Number::E164 { e164, .. } => e164.clone(),
+        Number::Service(text) | Number::Other(text) => text.clone(),
+        Number::Withheld => String::new(),
+    }
+}
+
+fn question<'a>(
+    enquiry: &'a Enquiry,
+    owner: Option<PersonId>,
+    attempt: u32,
+    tried: &'a [PersonId],
+) -> Question<'a> {
+    Question {
+        account: &enquiry.account,
+        did: enquiry.did.as_ref().and_then(|number| number.e164()),
+        owner,
+        attempt,
+        tried,
+        at: enquiry.at,
+    }
+}
+
+fn tried_in_order(
+    enquiry: &Enquiry,
+    owner: Option<PersonId>,
+    tables: &Tables,
+    now: &Now,
+    policy: &Policy,
+) -> Vec<PersonId> {
+    let mut tried = Vec::new();
+    for attempt in 1..enquiry.attempt.min(policy.max_attempts + 1) {
+        let question = question(enquiry, owner, attempt, &tried);
+        let decision = routing::decide(&question, tables, now, policy);
+        tried.extend(decision.targets.iter().map(|(person, _)| *person));
+    }
+    tried
+}
+
+/// The card whose manager answers for this caller: an own number with the same extension first, then
+/// an own number, then a company's or shared line if it leads to one manager only.
+fn caller_of<'a>(known: &'a [KnownBy], enquiry: &Enquiry) -> Option<&'a KnownBy> {
+    let ext = enquiry
+        .client
+        .as_ref()
+        .and_then(|number| number.ext())
+        .unwrap_or_default();
+    let own = |card: &&KnownBy| card.kind == "own";
+    known
+        .iter()
+        .find(|card| own(card) && card.ext == ext)
+        .or_else(|| known.iter().find(own))
+        .or_else(|| {
+            let owners: HashSet<_> = known.iter().filter_map(|card| card.owner).collect();
+            known
+                .iter()
+                .find(|card| owners.len() == 1 && card.owner.is_some())
+        })
+}
+
+fn person_of(tables: &Tables, account: &AccountName, phone: &Extension) -> Option<PersonId> {
+    let has_it = |held: &(AccountName, Extension)| held.0 == *account && held.1 == *phone;
+    let mut agents = tables.agents.values();
+    agents
+        .find(|agent| agent.extensions.iter().any(has_it))
+        .map(|agent| agent.person)
+}
+
+fn explain(passed_over: &[(PersonId, PassedOver)]) -> String {
+    let rows: Vec<_> = passed_over
+        .iter()
+        .map(|(who, why)| serde_json::json!({"person": who, "why": why}))
+        .collect();
+    serde_json::Value::Array(rows).to_string()
+}
+
+fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer) -> Option<CallEvent> {
+    let call = enquiry.call.clone()?;
+    Some(CallEvent {
+        account: enquiry.account.clone(),
+        leg: None,
+        at: enquiry.at,
+        clock: Clock::Exact,
+        id: FactId::from(format!("{call}/route/{}", enquiry.attempt)),
+        fact: Fact::RouteAnswered {
+            targets: answer.targets.clone(),
+            ring_ms: answer.ring_ms,
+            attempt: enquiry.attempt,
+            reason: answer.reason.clone(),
+        },
+        call,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::phone::Number, on_write};
+
+    const AT: Timestamp = Timestamp::from_seconds(1_773_728_100);
+
+    struct Office {
+        desk: Arc<Desk>,
+        db: Db,
+        folder: std::path::PathBuf,
+    }
+
+    impl Office {
+        /// Three managers 101 to 103 in a round-robin group; the client ...11 belongs to 101.
+        async fn open() -> Self {
+            let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let url = format!("sqlite:{}", folder.join("t.db").display());
+            let settings = crate::store::Settings {
+                url,
+                ..Default::default()
+            };
+            let db = Db::open(&settings).await.unwrap();
+            db.migrate().await.unwrap();
+            for sql in [
+                "insert into person (id, login, name, role, created_at) values \
+                 (1, 'a', 'A', 'manager', 0), (2, 'b', 'B', 'manager', 0), (3, 'c', 'C', 'manager', 0)",
+                "insert into person_extension values ('office', '101', 1), ('office', '102', 2), ('office', '103', 3)",
+                "insert into ring_group values (7, 'sales', 'round_robin')",
+                "insert into ring_group_member values (7, 1, 1), (7, 2, 2), (7, 3, 3)",
+                "insert into line (account, did, name, grp) values ('office', '+74950000001', 'Site', 7)",
+                "insert into card (id, name, owner, created_at, updated_at) \
+                 values (x'018f0000000070008000000000000001', 'Client One', 1, 0, 0)",
+                "insert into card_phone select '+74950000011', '', id, 'own' from card",
+            ] {
+                on_write!(&db, pool => sqlx::query(sql).execute(pool).await.map(|_| ())).unwrap();
+            }
+            let desk = Desk::open(db.clone(), Policy::default(), Settings::default())
+                .await
+                .unwrap();
+            Self { desk, db, folder }
+        }
+
+        async fn ask(&self, call: &str, client: &str, attempt: u32, after_ms: i64) -> Answered {
+            self.desk
+                .enquire(&enquiry(call, client, attempt, AT.plus_millis(after_ms)))
+                .await
+        }
+
+        async fn close(self) {
+            self.db.close().await;
+            std::fs::remove_dir_all(self.folder).unwrap();
+        }
+    }
+
+    fn enquiry(call: &str, client: &str, attempt: u32, at: Timestamp) -> Enquiry {
+        let number = |text: &str| Number::E164 {
+            e164: text.to_owned(),
+            ext: None,
+        };
+        Enquiry {
+            account: "office".into(),
+            call: Some(call.into()),
+            client: Some(number(client)),
+            did: Some(number("+74950000001")),
+            attempt,
+            is_it: None,
+            digits: String::new(),
+            at,
+        }
+    }
+
+    fn phones(answered: &Answered) -> Vec<&str> {
+        answered
+            .answer
+            .targets
+            .iter()
+            .map(Extension::as_str)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_known_client_goes_to_the_owner_then_to_the_next() {
+        let office = Office::open().await;
+        let first = office.ask("c1", "+74950000011", 1, 0).await;
+        assert_eq!((phones(&first), first.reason), (vec!["101"], Reason::Owner));
+        assert_eq!(first.answer.display_name.as_deref(), Some("Client One"));
+        let again = office.ask("c1", "+74950000011", 1, 10).await;
+        assert_eq!(
+            phones(&again),
+            ["101"],
+            "the same question gets the same answer"
+        );
+        let second = office.ask("c1", "+74950000011", 2, 9_600).await;
+        assert_eq!(
+            (phones(&second), second.reason),
+            (vec!["102"], Reason::Group)
+        );
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn sixty_calls_at_once_spread_over_the_group() {
+        let office = Office::open().await;
+        let mut given = Vec::new();
+        for call in 0..60 {
+            let answered = office
+                .ask(&format!("c{call}"), "+74950000099", 1, call)
+                .await;
+            given.extend(phones(&answered).into_iter().map(str::to_owned));
+        }
+        assert_eq!(
+            given,
+            ["101", "102", "103"],
+            "each free phone once, then the PBX's queue"
+        );
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn who_talks_is_left_alone_until_the_call_is_over() {
+        let office = Office::open().await;
+        let mut call = Call {
+            talking: vec!["101".into()],
+            ..Call::default()
+        };
+        let id = CallId(uuid::Uuid::now_v7());
+        office.desk.note_call(id, &"office".into(), &call);
+        assert_eq!(
+            phones(&office.ask("c1", "+74950000011", 1, 0).await),
+            ["102"]
+        );
+        call.talking.clear();
+        call.phase = crate::model::call::Phase::Ended;
+        office.desk.note_call(id, &"office".into(), &call);
+        assert_eq!(
+            phones(&office.ask("c2", "+74950000011", 1, 1).await),
+            ["101"]
+        );
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_second_question_after_a_restart_is_not_answered_with_the_first_name() {
+        let office = Office::open().await;
+        let answered = office.ask("c1", "+74950000011", 2, 0).await;
+        assert_eq!(phones(&answered), ["102"]);
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn without_the_database_the_group_still_rings_and_the_reason_says_so() {
+        let office = Office::open().await;
+        office.db.close().await;
+        let answered = office.ask("c1", "+74950000011", 1, 0).await;
+        assert_eq!(
+            (phones(&answered), answered.reason),
+            (vec!["101"], Reason::StoreAway)
+        );
+        assert_eq!(answered.answer.display_name, None);
+        std::fs::remove_dir_all(&office.folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_yes_or_no_question_is_yes_only_for_the_one_who_would_ring() {
+        let office = Office::open().await;
+        for (phone, wanted) in [("102", 0), ("101", 1)] {
+            let mut asked = enquiry("c1", "+74950000011", 1, AT);
+            asked.call = None;
+            asked.is_it = Some(phone.into());
+            assert_eq!(
+                office.desk.enquire(&asked).await.answer.targets.len(),
+                wanted,
+                "{phone}"
+            );
+        }
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_answer_is_a_fact_and_a_row_of_the_log() {
+        let office = Office::open().await;
+        let answered = office.ask("c1", "+74950000011", 1, 0).await;
+        let event = answered.event.unwrap();
+        assert_eq!(event.id.as_str(), "c1/route/1");
+        let mut rows: Vec<(String, String)> = Vec::new();
+        for _ in 0..200 {
+            rows = crate::on_read!(&office.db, pool => {
+                sqlx::query_as("select reason, targets from decision").fetch_all(pool).await
+            })
+            .unwrap();
+            if !rows.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(rows, [("owner".to_owned(), r#"["101"]"#.to_owned())]);
+        office.close().await;
+    }
+}
