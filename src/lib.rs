@@ -11,4 +11,5 @@ pub mod model;
 pub mod pbx;
 pub mod recordings;
 pub mod rules;
+pub mod simulator;
 pub mod store;

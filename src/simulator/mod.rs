@@ -1,0 +1,16 @@
+//! A PBX that is not there: tells stories of calls in the words of real providers.
+//!
+//! Used by `ringcard demo`, `ringcard simulate`, the seeded simulation in `tests/sim`, the crash test
+//! and the benches. It talks only to public sockets (webhooks, AMI), so removing it removes no server
+//! code, and it knows nothing of `tracker` or `store`: what must be found after a call is written down
+//! by the story itself ([`story::Ledger`]), never computed by the code under test.
+//!
+//! Reading order: `story` (what happens and what must be found), `mango`, `sipuni`, `ami` (how a
+//! provider tells it), `chaos` (what goes wrong on the way).
+
+pub mod chaos;
+pub mod dice;
+pub mod mango;
+pub mod message;
+pub mod sipuni;
+pub mod story;
