@@ -7,6 +7,7 @@
 //! people see). ARCHITECTURE.md walks one call from socket to pop.
 
 pub mod flow;
+pub mod http;
 pub mod model;
 pub mod pbx;
 pub mod recordings;

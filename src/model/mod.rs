@@ -5,4 +5,5 @@ pub mod event;
 pub mod ids;
 pub mod people;
 pub mod phone;
+pub mod recording;
 pub mod time;

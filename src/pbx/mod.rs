@@ -3,13 +3,15 @@
 //! Adding a PBX: one file (or folder) here, its `mod` line, its line in [`PROVIDERS`], its fixtures.
 //! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
 
+pub mod recording;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::model::{
-    event::CallEvent,
+    event::{CallEvent, RecordingSource},
     ids::{AccountName, CallKey, Extension},
     phone::Number,
     time::Timestamp,
@@ -292,6 +294,16 @@ pub trait Pbx: Send + Sync {
     /// Formats the answer to an enquiry the way this PBX reads it.
     fn format_route(&self, _enquiry: &Enquiry, _answer: &RouteAnswer) -> Reply {
         Reply::empty()
+    }
+
+    /// How the file behind a recording's source can be fetched now; links may be signed for the
+    /// moment. The recordings lane does the fetching, the retries and the checks.
+    fn recording(
+        &self,
+        _source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<recording::Fetch, PbxError> {
+        Err(PbxError::Unsupported)
     }
 
     /// Carries out a command.

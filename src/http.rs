@@ -1,0 +1,706 @@
+//! The only client for outbound HTTP.
+//!
+//! Whoever asks says which hosts the answer may come from; redirects to other hosts, addresses of a
+//! private network (unless allowed), plain text after TLS, slow and over-long answers are refused.
+//! Addresses of requests never stand in an error: links carry access.
+//!
+//! It knows nothing of what is fetched and does not retry; [`Error::retry`] tells whether that helps.
+
+use std::{
+    error::Error as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Limits of every request.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long a connection may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// How long the head of an answer may take, in milliseconds.
+    pub answer_timeout_ms: u64,
+    /// How long the body may be silent, in milliseconds.
+    pub idle_timeout_ms: u64,
+    /// How long the whole request may take, in milliseconds.
+    pub total_timeout_ms: u64,
+    /// How many redirects are followed.
+    pub max_redirects: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: 5_000,
+            answer_timeout_ms: 20_000,
+            idle_timeout_ms: 20_000,
+            total_timeout_ms: 600_000,
+            max_redirects: 5,
+        }
+    }
+}
+
+/// Which hosts may answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Host names; `.example.org` also allows every name below it.
+    pub hosts: Vec<String>,
+    /// Whether these hosts may lie in a private network or on this machine.
+    pub private_network: bool,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Absolute `http` or `https` address. A secret: it may carry access.
+    pub url: String,
+    /// Fields of a form to post; without them it is a GET.
+    pub form: Option<Vec<(String, String)>>,
+    /// Value of the `Authorization` header; sent to the first host only.
+    pub authorization: Option<SecretString>,
+    /// Which hosts may answer.
+    pub reach: Reach,
+}
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not an absolute `http` or `https` address.
+    #[error("the address is not a web address")]
+    Address,
+    /// The address or a redirect names a host that is not allowed.
+    #[error("host {0} is not among the allowed ones")]
+    HostNotAllowed(String),
+    /// The host lies in a private network and that is not allowed.
+    #[error("host {0} lies in a private network")]
+    PrivateAddress(String),
+    /// A redirect leads from TLS to plain text, or would carry a form to another host.
+    #[error("a redirect would give data away")]
+    UnsafeRedirect,
+    /// More redirects than allowed, or one without an address.
+    #[error("the redirects lead nowhere")]
+    Redirects,
+    /// Something took longer than allowed.
+    #[error("the host answered too slowly")]
+    Timeout,
+    /// No connection, or it broke.
+    #[error("the host could not be reached")]
+    Unreachable,
+    /// An answer other than success.
+    #[error("the host answered {status}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// How long the host asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The body is longer than allowed.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It cannot.
+    Never,
+    /// It can, later.
+    Later,
+    /// It can, but not before this time has passed.
+    After(Duration),
+}
+
+impl Error {
+    /// Whether trying again can help.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Address
+            | Self::HostNotAllowed(_)
+            | Self::PrivateAddress(_)
+            | Self::UnsafeRedirect
+            | Self::TooLarge { .. } => Retry::Never,
+            Self::Redirects | Self::Timeout | Self::Unreachable => Retry::Later,
+            Self::Status {
+                retry_after: Some(wait),
+                ..
+            } => Retry::After(*wait),
+            Self::Status {
+                status: 408 | 425 | 429 | 500..,
+                ..
+            } => Retry::Later,
+            Self::Status { .. } => Retry::Never,
+        }
+    }
+}
+
+/// The client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be made: {0}")]
+pub struct Unusable(reqwest::Error);
+
+/// Sends requests within limits.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Resolves names to public addresses only.
+    public: reqwest::Client,
+    /// Resolves names to any address.
+    any: reqwest::Client,
+    settings: Settings,
+}
+
+impl Client {
+    /// Makes the client. TLS trusts the certificates of the system; without any, only plain HTTP works.
+    pub fn new(settings: &Settings) -> Result<Self, Unusable> {
+        // The first one wins; a second call says "already installed", which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self {
+            public: build(settings, Some(PublicOnly))?,
+            any: build(settings, None)?,
+            settings: settings.clone(),
+        })
+    }
+
+    /// Sends a request, follows redirects within its reach and gives the answer's head with a body
+    /// to read, of at most `max_bytes`. Anything but success is an error.
+    pub async fn open(&self, request: &Request, max_bytes: u64) -> Result<Answer, Error> {
+        let deadline = Instant::now() + Duration::from_millis(self.settings.total_timeout_ms);
+        let mut hop = Hop::first(request)?;
+        for _ in 0..=self.settings.max_redirects {
+            hop.check(&request.reach)?;
+            let response = self.send(request, &hop, deadline).await?;
+            match response.status() {
+                status if status.is_success() => {
+                    return self.answer(response, max_bytes, deadline);
+                }
+                status if status.is_redirection() => {
+                    hop = hop.next(status, response.headers())?;
+                }
+                status => {
+                    return Err(Error::Status {
+                        status: status.as_u16(),
+                        retry_after: retry_after(response.headers()),
+                    });
+                }
+            }
+        }
+        Err(Error::Redirects)
+    }
+
+    async fn send(
+        &self,
+        request: &Request,
+        hop: &Hop<'_>,
+        deadline: Instant,
+    ) -> Result<reqwest::Response, Error> {
+        let client = match request.reach.private_network {
+            true => &self.any,
+            false => &self.public,
+        };
+        let method = match hop.form {
+            Some(_) => Method::POST,
+            None => Method::GET,
+        };
+        let mut sending = client.request(method, hop.url.clone());
+        if let Some(form) = hop.form {
+            sending = sending.form(form);
+        }
+        if let (Some(value), true) = (&request.authorization, hop.is_first_host) {
+            sending = sending.header(AUTHORIZATION, value.expose_secret());
+        }
+        let answer_by = Instant::now() + Duration::from_millis(self.settings.answer_timeout_ms);
+        timeout_at(answer_by.min(deadline), sending.send())
+            .await
+            .map_err(|_| Error::Timeout)?
+            .map_err(|error| from_reqwest(&error, &hop.url))
+    }
+
+    fn answer(
+        &self,
+        response: reqwest::Response,
+        limit: u64,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        if response
+            .content_length()
+            .is_some_and(|length| length > limit)
+        {
+            return Err(Error::TooLarge { limit });
+        }
+        Ok(Answer {
+            response,
+            limit,
+            left: limit,
+            idle: Duration::from_millis(self.settings.idle_timeout_ms),
+            deadline,
+        })
+    }
+}
+
+/// A successful answer whose body is still to be read.
+#[derive(Debug)]
+pub struct Answer {
+    response: reqwest::Response,
+    limit: u64,
+    left: u64,
+    idle: Duration,
+    deadline: Instant,
+}
+
+impl Answer {
+    /// What the host says the body is. Not to be trusted.
+    pub fn content_type(&self) -> Option<&str> {
+        self.response.headers().get(CONTENT_TYPE)?.to_str().ok()
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let chunk = timeout(self.idle.min(left), self.response.chunk())
+            .await
+            .map_err(|_| Error::Timeout)?
+            .map_err(|_| Error::Unreachable)?;
+        let Some(chunk) = chunk else {
+            return Ok(None);
+        };
+        match self.left.checked_sub(chunk.len() as u64) {
+            Some(left) => self.left = left,
+            None => return Err(Error::TooLarge { limit: self.limit }),
+        }
+        Ok(Some(chunk))
+    }
+}
+
+fn build(settings: &Settings, guard: Option<PublicOnly>) -> Result<reqwest::Client, Unusable> {
+    let builder = || {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("ringcard/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // A proxy of the environment would resolve names itself, past the guard.
+            .no_proxy();
+        match guard {
+            Some(guard) => builder.dns_resolver(Arc::new(guard)),
+            None => builder,
+        }
+    };
+    builder()
+        .build()
+        .or_else(|_| builder().tls_certs_only([]).build())
+        .map_err(Unusable)
+}
+
+/// One step of a request and its redirects.
+struct Hop<'a> {
+    url: Url,
+    form: Option<&'a [(String, String)]>,
+    is_first_host: bool,
+}
+
+impl<'a> Hop<'a> {
+    fn first(request: &'a Request) -> Result<Self, Error> {
+        Ok(Self {
+            url: Url::parse(&request.url).map_err(|_| Error::Address)?,
+            form: request.form.as_deref(),
+            is_first_host: true,
+        })
+    }
+
+    fn check(&self, reach: &Reach) -> Result<(), Error> {
+        if !matches!(self.url.scheme(), "http" | "https") {
+            return Err(Error::Address);
+        }
+        let host = self.url.host_str().ok_or(Error::Address)?;
+        if !reach.hosts.iter().any(|allowed| is_allowed(host, allowed)) {
+            return Err(Error::HostNotAllowed(host.to_owned()));
+        }
+        // Names are checked when they are resolved, so that what is checked is what is dialled.
+        match literal(host) {
+            Some(address) if !reach.private_network && !is_public(address) => {
+                Err(Error::PrivateAddress(host.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn next(&self, status: StatusCode, headers: &HeaderMap) -> Result<Self, Error> {
+        let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let url = location
+            .and_then(|location| self.url.join(location).ok())
+            .ok_or(Error::Redirects)?;
+        let is_same_host = url.host_str() == self.url.host_str();
+        // RFC 9110 §15.4: only 307 and 308 repeat the request as it was.
+        let form = self.form.filter(|_| matches!(status.as_u16(), 307 | 308));
+        let falls_to_plain = self.url.scheme() == "https" && url.scheme() != "https";
+        if falls_to_plain || (form.is_some() && !is_same_host) {
+            return Err(Error::UnsafeRedirect);
+        }
+        Ok(Self {
+            url,
+            form,
+            is_first_host: self.is_first_host && is_same_host,
+        })
+    }
+}
+
+fn is_allowed(host: &str, allowed: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let allowed = allowed.to_ascii_lowercase();
+    match allowed.strip_prefix('.') {
+        Some(parent) => host == parent || host.ends_with(&allowed),
+        None => host == allowed,
+    }
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
+}
+
+/// Whether an address belongs to the public internet.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// The special ranges of RFC 6890 and its followers.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b)) // RFC 6598: carrier-grade NAT
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (18..20).contains(&b)) // RFC 2544: benchmarks
+        || address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_documentation();
+    !is_special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [first, second, ..] = address.segments();
+    let octets = address.octets();
+    let embedded = |at: usize| {
+        let [a, b, c, d] = [octets[at], octets[at + 1], octets[at + 2], octets[at + 3]];
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return is_public_v4(mapped);
+    }
+    match (first, second) {
+        (0x0064, 0xff9b) => embedded(12), // RFC 6052: NAT64
+        (0x2002, _) => embedded(2),       // RFC 3056: 6to4
+        (0x2001, 0x0000 | 0x0db8) => false,
+        // Everything routed today lies in 2000::/3.
+        _ => first & 0xe000 == 0x2000,
+    }
+}
+
+/// Resolves names and leaves out what is not public.
+#[derive(Clone, Copy, Debug)]
+struct PublicOnly;
+
+/// All addresses of a name were left out.
+#[derive(Debug, thiserror::Error)]
+#[error("all addresses of the host are private")]
+struct AllPrivate;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| is_public(address.ip()))
+                .collect();
+            match public.is_empty() {
+                true => Err(AllPrivate.into()),
+                false => Ok(Box::new(public.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+fn from_reqwest(error: &reqwest::Error, url: &Url) -> Error {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<AllPrivate>() {
+            return Error::PrivateAddress(url.host_str().unwrap_or_default().to_owned());
+        }
+        source = cause.source();
+    }
+    match error.is_timeout() {
+        true => Error::Timeout,
+        false => Error::Unreachable,
+    }
+}
+
+/// `Retry-After` in seconds; dates are rare and not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::{
+        Mock, MockServer, ResponseTemplate,
+        matchers::{body_string, header, method, path},
+    };
+
+    use super::*;
+
+    fn client() -> Client {
+        let settings = Settings {
+            answer_timeout_ms: 300,
+            idle_timeout_ms: 300,
+            max_redirects: 3,
+            ..Settings::default()
+        };
+        Client::new(&settings).unwrap()
+    }
+
+    fn get(url: String) -> Request {
+        Request {
+            url,
+            form: None,
+            authorization: None,
+            reach: Reach {
+                hosts: vec!["127.0.0.1".into()],
+                private_network: true,
+            },
+        }
+    }
+
+    async fn body(mut answer: Answer) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    async fn serve(at: &str, answer: ResponseTemplate) -> MockServer {
+        let server = MockServer::start().await;
+        Mock::given(path(at))
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+        server
+    }
+
+    async fn refusal(request: &Request) -> Error {
+        match client().open(request, 1_000).await {
+            Ok(answer) => body(answer).await.expect_err("an error"),
+            Err(error) => error,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read() {
+        let answer = ResponseTemplate::new(200).set_body_raw("abc", "audio/mpeg");
+        let server = serve("/a", answer).await;
+        let answer = client()
+            .open(&get(server.uri() + "/a"), 1_000)
+            .await
+            .unwrap();
+        assert_eq!(answer.content_type(), Some("audio/mpeg"));
+        assert_eq!(body(answer).await.unwrap(), b"abc");
+    }
+
+    #[tokio::test]
+    async fn a_form_turns_into_a_get_on_the_way() {
+        let server = MockServer::start().await;
+        let there = ResponseTemplate::new(302).insert_header("location", "/there");
+        Mock::given(method("POST"))
+            .and(path("/ask"))
+            .and(body_string("id=7&sign=x%26y"))
+            .respond_with(there)
+            .mount(&server)
+            .await;
+        Mock::given(method("GET"))
+            .and(path("/there"))
+            .respond_with(ResponseTemplate::new(200).set_body_string("ok"))
+            .mount(&server)
+            .await;
+        let mut request = get(server.uri() + "/ask");
+        request.form = Some(vec![
+            ("id".into(), "7".into()),
+            ("sign".into(), "x&y".into()),
+        ]);
+        let answer = client().open(&request, 1_000).await.unwrap();
+        assert_eq!(body(answer).await.unwrap(), b"ok");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_host_is_refused() {
+        let away = ResponseTemplate::new(302).insert_header("location", "http://localhost:1/x");
+        let server = serve("/a", away).await;
+        let error = refusal(&get(server.uri() + "/a")).await;
+        assert!(matches!(&error, Error::HostNotAllowed(host) if host == "localhost"));
+        assert_eq!(error.retry(), Retry::Never);
+    }
+
+    #[tokio::test]
+    async fn a_secret_does_not_follow_to_another_host() {
+        let second = MockServer::start().await;
+        Mock::given(header("authorization", "Bearer s"))
+            .respond_with(ResponseTemplate::new(200).set_body_string("leaked"))
+            .mount(&second)
+            .await;
+        let elsewhere = format!("http://localhost:{}/x", second.address().port());
+        let first = serve(
+            "/a",
+            ResponseTemplate::new(302).insert_header("location", elsewhere),
+        )
+        .await;
+        let mut request = get(first.uri() + "/a");
+        request.authorization = Some("Bearer s".into());
+        request.reach.hosts.push("localhost".into());
+        // The second server answers 404 to a request without the secret.
+        assert!(matches!(
+            refusal(&request).await,
+            Error::Status { status: 404, .. }
+        ));
+    }
+
+    #[tokio::test]
+    async fn private_addresses_need_leave() {
+        let server = serve("/a", ResponseTemplate::new(200)).await;
+        let mut request = get(server.uri() + "/a");
+        request.reach.private_network = false;
+        assert!(matches!(refusal(&request).await, Error::PrivateAddress(_)));
+        // The same through a name: here the resolver stops it.
+        request.url = format!("http://localhost:{}/a", server.address().port());
+        request.reach.hosts = vec!["localhost".into()];
+        assert!(matches!(refusal(&request).await, Error::PrivateAddress(_)));
+    }
+
+    #[tokio::test]
+    async fn redirects_end() {
+        let round = ResponseTemplate::new(301).insert_header("location", "/a");
+        let server = serve("/a", round).await;
+        assert!(matches!(
+            refusal(&get(server.uri() + "/a")).await,
+            Error::Redirects
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_cut_off() {
+        let server = serve(
+            "/a",
+            ResponseTemplate::new(200).set_body_bytes(vec![0; 1_001]),
+        )
+        .await;
+        let error = refusal(&get(server.uri() + "/a")).await;
+        assert!(matches!(error, Error::TooLarge { limit: 1_000 }));
+    }
+
+    #[tokio::test]
+    async fn a_slow_host_is_left() {
+        let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));
+        let server = serve("/a", slow).await;
+        let error = refusal(&get(server.uri() + "/a")).await;
+        assert!(matches!(error, Error::Timeout));
+        assert_eq!(error.retry(), Retry::Later);
+    }
+
+    #[tokio::test]
+    async fn a_busy_host_says_when_to_come_again() {
+        let busy = ResponseTemplate::new(429).insert_header("retry-after", "7");
+        let server = serve("/a", busy).await;
+        let error = refusal(&get(server.uri() + "/a")).await;
+        assert_eq!(error.retry(), Retry::After(Duration::from_secs(7)));
+        let error = refusal(&get(server.uri() + "/missing")).await;
+        assert_eq!(error.retry(), Retry::Never);
+    }
+
+    #[tokio::test]
+    async fn only_web_addresses_are_taken() {
+        for url in [
+            "",
+            "recording.mp3",
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/a",
+        ] {
+            assert!(
+                matches!(refusal(&get(url.into())).await, Error::Address),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_below_an_allowed_one_needs_the_dot() {
+        assert!(is_allowed("files.pbx.example", ".pbx.example"));
+        assert!(is_allowed("PBX.example", ".pbx.example"));
+        assert!(is_allowed("pbx.example", "pbx.example"));
+        assert!(!is_allowed("files.pbx.example", "pbx.example"));
+        assert!(!is_allowed("evilpbx.example", ".pbx.example"));
+    }
+
+    #[test]
+    fn special_addresses_are_not_public() {
+        let private = [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "198.18.0.1",
+            "192.0.0.8",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001:db8::1",
+            "2001::1",
+        ];
+        for address in private {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+        for address in [
+            "8.8.8.8",
+            "2a00:1450:4010::1",
+            "64:ff9b::808:808",
+            "100.128.0.1",
+        ] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+}
