@@ -122,9 +122,33 @@ pub enum Input<'a> {
     Closed,
 }
 
+/// One message cut out of a stream or a history file: the unit that is journalled and committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As received.
+    pub raw: Bytes,
+    /// What it says; empty only together with an error.
+    pub events: Vec<CallEvent>,
+    /// Why it could not be understood: it becomes a dead letter.
+    pub error: Option<DecodeError>,
+}
+
+/// A page of history: what happened while nobody listened, in the same facts as live messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// What was read.
+    pub messages: Vec<Message>,
+    /// Where to go on; kept in the store between runs.
+    pub cursor: String,
+    /// Whether there is more right now.
+    pub more: bool,
+}
+
 /// What a decoder has understood.
 #[derive(Debug, Default)]
 pub struct Decoded {
+    /// Messages of a stream ([`Input::Bytes`]); one request's facts stand in `events` instead.
+    pub messages: Vec<Message>,
     /// Facts to apply.
     pub events: Vec<CallEvent>,
     /// Questions that want an answer at once.
@@ -308,6 +332,18 @@ pub trait Pbx: Send + Sync {
 
     /// Carries out a command.
     async fn command(&self, _command: &Command) -> Result<(), PbxError> {
+        Err(PbxError::Unsupported)
+    }
+
+    /// For accounts we dial: the next bytes that commands want on the live connection. The runner of
+    /// the connection waits here beside reading; a command waits for its response in the adapter.
+    async fn outgoing(&self) -> Bytes {
+        std::future::pending().await
+    }
+
+    /// Reads what happened from `cursor` on (`None`: from as far back as is sensible). Asked at start,
+    /// after every lost connection and on a schedule.
+    async fn history(&self, _cursor: Option<&str>) -> Result<Page, PbxError> {
         Err(PbxError::Unsupported)
     }
 }
