@@ -8,6 +8,7 @@
 
 pub mod flow;
 pub mod http;
+pub mod config;
 pub mod model;
 pub mod pbx;
 pub mod recordings;
