@@ -6,12 +6,13 @@
 //! call), `rules` (decisions), `pbx` (who speaks to us), `store` (one commit), `live` and `web` (what
 //! people see). ARCHITECTURE.md walks one call from socket to pop.
 
+pub mod config;
 pub mod flow;
 pub mod http;
-pub mod config;
 pub mod model;
 pub mod pbx;
 pub mod recordings;
 pub mod rules;
 pub mod simulator;
 pub mod store;
+pub mod telemetry;
