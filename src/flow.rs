@@ -1,3 +1,132 @@
-//! The seven steps of a call event.
+//! The seven steps of a call event: start reading here.
+//!
+//! | Step | Where |
+//! |---|---|
+//! | 1 receive | `web::hooks` or a dial task stamps and authenticates bytes |
+//! | 2 decode | the account's `Decoder::feed` makes facts of them |
+//! | 3 apply, 4 match, 5 commit | [`Flow::receive`] hands them to [`Writer::commit`] and answers when they are durable |
+//! | 6 pop | `live` listens to [`Writer::changes`] |
+//! | 7 deliver | jobs read the outbox rows of the same commit |
+//!
+//! A question "where shall this call go?" does not wait for any of this: [`enquiry`].
 
 pub mod enquiry;
+
+use bytes::Bytes;
+
+use crate::{
+    model::{event::CallEvent, ids::AccountName, time::Timestamp},
+    pbx::{DecodeError, Decoded},
+    store::writer::{CommitError, Outcome, Receipt, Submission, Writer},
+};
+
+/// One message as it came in, before its meaning.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The account that sent it.
+    pub account: AccountName,
+    /// How it came: `webhook`, `ami`, `cel`, ...
+    pub source: &'static str,
+    /// When its bytes came in.
+    pub received_at: Timestamp,
+    /// The bytes, kept in the journal; a webhook's are method, path, query and body as JSON.
+    pub raw: Bytes,
+}
+
+/// The way of every call event into the store.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    writer: Writer,
+}
+
+impl Flow {
+    /// The flow into this writer.
+    pub fn new(writer: Writer) -> Self {
+        Self { writer }
+    }
+
+    /// The writer behind it.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Takes one message with what its decoder made of it, and returns when all of it is durable.
+    /// What was understood before an error still counts; what was not becomes a dead letter.
+    pub async fn receive(
+        &self,
+        message: Message,
+        decoded: Decoded,
+        error: Option<&DecodeError>,
+    ) -> Result<Receipt, CommitError> {
+        self.writer
+            .commit(Submission {
+                outcome: outcome(&decoded, error),
+                account: message.account,
+                source: message.source,
+                received_at: message.received_at,
+                raw: message.raw,
+                events: decoded.events,
+            })
+            .await
+    }
+
+    /// Takes facts of our own (a routing answer given, a command sent), which have no message behind them.
+    pub async fn tell(
+        &self,
+        account: AccountName,
+        source: &'static str,
+        events: Vec<CallEvent>,
+        now: Timestamp,
+    ) -> Result<Receipt, CommitError> {
+        self.writer
+            .commit(Submission {
+                account,
+                source,
+                received_at: now,
+                raw: Bytes::new(),
+                events,
+                outcome: Outcome::Applied,
+            })
+            .await
+    }
+}
+
+/// What the journal says of a message.
+fn outcome(decoded: &Decoded, error: Option<&DecodeError>) -> Outcome {
+    if let Some(error) = error {
+        return Outcome::Undecodable(error.to_string());
+    }
+    if !decoded.events.is_empty() {
+        return Outcome::Applied;
+    }
+    if !decoded.enquiries.is_empty() {
+        return Outcome::Noted("enquiry".to_owned());
+    }
+    if !decoded.notes.is_empty() {
+        return Outcome::Noted(decoded.notes.join(", "));
+    }
+    Outcome::Ignored(decoded.ignored.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_says_what_became_of_a_message() {
+        let mut decoded = Decoded::default();
+        assert_eq!(outcome(&decoded, None), Outcome::Ignored(String::new()));
+        decoded.ignored.push("dtmf_end");
+        assert_eq!(
+            outcome(&decoded, None),
+            Outcome::Ignored("dtmf_end".to_owned())
+        );
+        decoded.notes.push("ping");
+        assert_eq!(outcome(&decoded, None), Outcome::Noted("ping".to_owned()));
+        let error = DecodeError::Field("entry_id");
+        assert_eq!(
+            outcome(&decoded, Some(&error)),
+            Outcome::Undecodable("field entry_id is missing or unusable".to_owned())
+        );
+    }
+}

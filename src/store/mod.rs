@@ -9,6 +9,8 @@
 //! people (sessions, audit, settings) use [`Db::write`] pools directly.
 
 pub mod routing;
+pub mod rows;
+pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 

@@ -1,0 +1,447 @@
+//! Many rows in one statement, for both engines from one SQL text.
+//!
+//! A [`Statement`] names its columns and says `{rows}` where the rows come in. On SQLite the rows
+//! travel as one JSON text (long texts and bytes beside it as one blob, cut out by position, so that
+//! nothing is escaped); on PostgreSQL as one array per column. Leaves out: what the statements mean.
+
+use std::{fmt::Write as _, sync::OnceLock};
+
+use sqlx::{
+    FromRow, Postgres, Sqlite, Transaction,
+    postgres::PgRow,
+    sqlite::{SqliteConnection, SqliteRow},
+};
+use uuid::Uuid;
+
+use super::Db;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An id of a call or card.
+    Id,
+    /// An integer.
+    Int,
+    /// A short text.
+    Text,
+    /// A text too long to be escaped for nothing.
+    Long,
+    /// Bytes.
+    Bytes,
+}
+
+/// One SQL text over many rows. Keep it in a `static`: each engine's text is made once.
+#[derive(Debug)]
+pub struct Statement {
+    text: &'static str,
+    columns: &'static [(&'static str, Kind)],
+    lite: OnceLock<String>,
+    pg: OnceLock<String>,
+}
+
+impl Statement {
+    /// A statement with `{rows}` in its text, which stands for a table of these columns.
+    pub const fn new(text: &'static str, columns: &'static [(&'static str, Kind)]) -> Self {
+        Self {
+            text,
+            columns,
+            lite: OnceLock::new(),
+            pg: OnceLock::new(),
+        }
+    }
+
+    /// An empty set of rows for this statement.
+    pub fn rows(&'static self, db: Engine) -> Rows {
+        Rows {
+            statement: self,
+            len: 0,
+            at: 0,
+            cells: match db {
+                Engine::Lite => Cells::Lite {
+                    json: String::from("["),
+                    blob: Vec::new(),
+                },
+                Engine::Pg => Cells::Pg(self.columns.iter().map(|c| Column::new(c.1)).collect()),
+            },
+        }
+    }
+
+    fn lite(&'static self) -> &'static str {
+        self.lite.get_or_init(|| {
+            let columns: Vec<String> = self
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(i, (name, kind))| match kind {
+                    Kind::Id => format!("unhex(value ->> {i}) as {name}"),
+                    Kind::Int | Kind::Text => format!("value ->> {i} as {name}"),
+                    Kind::Long => format!(
+                        "cast(substr($2, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as text) as {name}"
+                    ),
+                    Kind::Bytes => format!(
+                        "substr($2, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as {name}"
+                    ),
+                })
+                .collect();
+            let rows = format!("(select {} from jsonb_each($1))", columns.join(", "));
+            self.text.replace("{rows}", &rows)
+        })
+    }
+
+    fn pg(&'static self) -> &'static str {
+        self.pg.get_or_init(|| {
+            let arrays: Vec<String> = self
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(i, (_, kind))| {
+                    let array = match kind {
+                        Kind::Id => "uuid[]",
+                        Kind::Int => "bigint[]",
+                        Kind::Text | Kind::Long => "text[]",
+                        Kind::Bytes => "bytea[]",
+                    };
+                    format!("${}::{array}", i + 1)
+                })
+                .collect();
+            let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+            let rows = format!(
+                "(select * from unnest({}) as rows_of({}))",
+                arrays.join(", "),
+                names.join(", ")
+            );
+            self.text.replace("{rows}", &rows)
+        })
+    }
+}
+
+/// Which engine a set of rows is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite.
+    Lite,
+    /// PostgreSQL.
+    Pg,
+}
+
+impl Engine {
+    /// The engine of an open database.
+    pub fn of(db: &Db) -> Self {
+        match db {
+            Db::Lite { .. } => Self::Lite,
+            Db::Pg(_) => Self::Pg,
+        }
+    }
+}
+
+/// Rows being filled, cell by cell in the order of the columns.
+#[derive(Debug)]
+pub struct Rows {
+    statement: &'static Statement,
+    len: usize,
+    at: usize,
+    cells: Cells,
+}
+
+#[derive(Debug)]
+enum Cells {
+    Lite { json: String, blob: Vec<u8> },
+    Pg(Vec<Column>),
+}
+
+#[derive(Debug)]
+enum Column {
+    Id(Vec<Option<Uuid>>),
+    Int(Vec<Option<i64>>),
+    Text(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl Column {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Id => Self::Id(Vec::new()),
+            Kind::Int => Self::Int(Vec::new()),
+            Kind::Text | Kind::Long => Self::Text(Vec::new()),
+            Kind::Bytes => Self::Bytes(Vec::new()),
+        }
+    }
+}
+
+impl Rows {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Begins the next cell; tells what its column holds.
+    fn next(&mut self) -> Kind {
+        let columns = self.statement.columns;
+        let kind = columns[self.at].1;
+        if let Cells::Lite { json, .. } = &mut self.cells {
+            json.push_str(match (self.at, self.len) {
+                (0, 0) => "[",
+                (0, _) => ",[",
+                _ => ",",
+            });
+        }
+        self.at += 1;
+        if self.at == columns.len() {
+            self.at = 0;
+            self.len += 1;
+        }
+        kind
+    }
+
+    fn close(&mut self) {
+        if let (0, Cells::Lite { json, .. }) = (self.at, &mut self.cells) {
+            json.push(']');
+        }
+    }
+
+    /// An id, or null.
+    pub fn id(&mut self, value: impl Into<Option<Uuid>>) -> &mut Self {
+        let value = value.into();
+        let at = self.at;
+        let kind = self.next();
+        debug_assert_eq!(kind, Kind::Id, "column {at} of {}", self.statement.text);
+        match &mut self.cells {
+            Cells::Lite { json, .. } => match value {
+                Some(id) => {
+                    let mut text = [0; 32];
+                    json.push('"');
+                    json.push_str(id.simple().encode_lower(&mut text));
+                    json.push('"');
+                }
+                None => json.push_str("null"),
+            },
+            Cells::Pg(columns) => {
+                if let Column::Id(cells) = &mut columns[at] {
+                    cells.push(value);
+                }
+            }
+        }
+        self.close();
+        self
+    }
+
+    /// An integer, or null.
+    pub fn int(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
+        let value = value.into();
+        let at = self.at;
+        let kind = self.next();
+        debug_assert_eq!(kind, Kind::Int, "column {at} of {}", self.statement.text);
+        match &mut self.cells {
+            Cells::Lite { json, .. } => match value {
+                // Writing to a String cannot fail.
+                Some(number) => _ = write!(json, "{number}"),
+                None => json.push_str("null"),
+            },
+            Cells::Pg(columns) => {
+                if let Column::Int(cells) = &mut columns[at] {
+                    cells.push(value);
+                }
+            }
+        }
+        self.close();
+        self
+    }
+
+    /// A text, or null. PostgreSQL refuses NUL characters, so neither engine gets them.
+    pub fn text<'a>(&mut self, value: impl Into<Option<&'a str>>) -> &mut Self {
+        let value = value.into();
+        let at = self.at;
+        let kind = self.next();
+        debug_assert!(
+            matches!(kind, Kind::Text | Kind::Long),
+            "column {at} of {}",
+            self.statement.text
+        );
+        match &mut self.cells {
+            Cells::Lite { json, blob } => match value {
+                Some(text) if kind == Kind::Long => push_span(json, blob, text.as_bytes()),
+                Some(text) => push_text(json, text),
+                None => json.push_str("null"),
+            },
+            Cells::Pg(columns) => {
+                if let Column::Text(cells) = &mut columns[at] {
+                    cells.push(value.map(without_nul));
+                }
+            }
+        }
+        self.close();
+        self
+    }
+
+    /// Bytes.
+    pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        let at = self.at;
+        let kind = self.next();
+        debug_assert_eq!(kind, Kind::Bytes, "column {at} of {}", self.statement.text);
+        match &mut self.cells {
+            Cells::Lite { json, blob } => push_span(json, blob, value),
+            Cells::Pg(columns) => {
+                if let Column::Bytes(cells) = &mut columns[at] {
+                    cells.push(Some(value.to_vec()));
+                }
+            }
+        }
+        self.close();
+        self
+    }
+}
+
+fn without_nul(text: &str) -> String {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        text.replace('\0', "")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A JSON string: quotes, backslashes and control characters escaped, NUL left out.
+fn push_text(json: &mut String, text: &str) {
+    json.push('"');
+    let mut from = 0;
+    for (i, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        json.push_str(&text[from..i]);
+        match byte {
+            b'"' => json.push_str("\\\""),
+            b'\\' => json.push_str("\\\\"),
+            0 => {}
+            // Writing to a String cannot fail.
+            other => _ = write!(json, "\\u{other:04x}"),
+        }
+        from = i + 1;
+    }
+    json.push_str(&text[from..]);
+    json.push('"');
+}
+
+/// Position (from 1, as `substr` counts) and length of bytes put into the blob.
+fn push_span(json: &mut String, blob: &mut Vec<u8>, bytes: &[u8]) {
+    // Writing to a String cannot fail.
+    _ = write!(json, "[{},{}]", blob.len() + 1, bytes.len());
+    blob.extend_from_slice(bytes);
+}
+
+/// An open write transaction on either engine.
+#[derive(Debug)]
+pub enum Tx {
+    /// SQLite, begun `immediate`: whoever reads before writing must hold the write lock from the start.
+    Lite(Transaction<'static, Sqlite>),
+    /// PostgreSQL, read committed.
+    Pg(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Begins a write transaction.
+    pub async fn begin(db: &Db) -> Result<Self, sqlx::Error> {
+        Ok(match db {
+            Db::Lite { write, .. } => Self::Lite(write.begin_with("begin immediate").await?),
+            Db::Pg(pool) => Self::Pg(pool.begin().await?),
+        })
+    }
+
+    /// Which engine it runs on.
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Lite(_) => Engine::Lite,
+            Self::Pg(_) => Engine::Pg,
+        }
+    }
+
+    /// Runs a statement over its rows, if there are any; tells how many rows it touched.
+    pub async fn run(&mut self, rows: Rows) -> Result<u64, sqlx::Error> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        Ok(match (self, rows.cells) {
+            (Self::Lite(tx), Cells::Lite { mut json, blob }) => {
+                json.push(']');
+                let query = sqlx::query(rows.statement.lite()).bind(json).bind(blob);
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+            (Self::Pg(tx), Cells::Pg(columns)) => {
+                let mut query = sqlx::query(rows.statement.pg());
+                for column in columns {
+                    query = match column {
+                        Column::Id(cells) => query.bind(cells),
+                        Column::Int(cells) => query.bind(cells),
+                        Column::Text(cells) => query.bind(cells),
+                        Column::Bytes(cells) => query.bind(cells),
+                    };
+                }
+                query.execute(&mut **tx).await?.rows_affected()
+            }
+            _ => return Err(mixed_engines()),
+        })
+    }
+
+    /// Runs a statement over its rows, if there are any, and reads what it returns.
+    pub async fn fetch<T>(&mut self, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        match (self, rows.cells) {
+            (Self::Lite(tx), Cells::Lite { mut json, blob }) => {
+                json.push(']');
+                let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
+                query.fetch_all(&mut **tx).await
+            }
+            (Self::Pg(tx), Cells::Pg(columns)) => {
+                let mut query = sqlx::query_as(rows.statement.pg());
+                for column in columns {
+                    query = match column {
+                        Column::Id(cells) => query.bind(cells),
+                        Column::Int(cells) => query.bind(cells),
+                        Column::Text(cells) => query.bind(cells),
+                        Column::Bytes(cells) => query.bind(cells),
+                    };
+                }
+                query.fetch_all(&mut **tx).await
+            }
+            _ => Err(mixed_engines()),
+        }
+    }
+
+    /// Makes everything durable.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Lite(tx) => tx.commit().await,
+            Self::Pg(tx) => tx.commit().await,
+        }
+    }
+
+    /// Takes everything back.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Lite(tx) => tx.rollback().await,
+            Self::Pg(tx) => tx.rollback().await,
+        }
+    }
+
+    /// The connection, for what only SQLite can do.
+    pub fn lite(&mut self) -> Option<&mut SqliteConnection> {
+        match self {
+            Self::Lite(tx) => Some(tx),
+            Self::Pg(_) => None,
+        }
+    }
+}
+
+/// Rows filled for the other engine: a mistake in the caller, told instead of a panic.
+fn mixed_engines() -> sqlx::Error {
+    sqlx::Error::Configuration("rows were filled for another engine".into())
+}

@@ -1,0 +1,177 @@
+//! The writer task: takes what waits, commits it, tells everybody; tries again while the database is
+//! away; finds the one message that cannot be applied.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Health, Receipt, Submission, Waiting,
+    apply::{Applied, ApplyError, Committer},
+};
+use crate::model::call::Change;
+
+/// First and longest pause between tries while the database is away.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+pub(super) struct Worker {
+    pub(super) committer: Committer,
+    pub(super) waiting: mpsc::UnboundedReceiver<Waiting>,
+    pub(super) changes: broadcast::Sender<Arc<Change>>,
+    pub(super) health: watch::Sender<Health>,
+    pub(super) batch_messages: usize,
+}
+
+/// How a batch ended that did not go through whole.
+enum Trouble {
+    /// The database is away or full: all of it may go through later.
+    Away(String),
+    /// Something in the batch cannot be applied.
+    Poison(String),
+}
+
+impl Worker {
+    pub(super) async fn run(mut self, closing: CancellationToken) {
+        let mut batch = Vec::with_capacity(self.batch_messages);
+        loop {
+            tokio::select! {
+                // No gather window: whatever came during the last commit is the next batch.
+                taken = self.waiting.recv_many(&mut batch, self.batch_messages) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    self.commit(std::mem::take(&mut batch)).await;
+                }
+                () = closing.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+            }
+        }
+    }
+
+    /// Commits a batch, splitting it around what cannot be applied. Works through a stack of parts so
+    /// that the order of arrival is kept.
+    async fn commit(&mut self, batch: Vec<Waiting>) {
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            let Some((part, reason)) = self.commit_part(part).await else {
+                continue;
+            };
+            if part.len() == 1 {
+                self.bury(part, &reason).await;
+                continue;
+            }
+            let mut first = part;
+            let second = first.split_off(first.len() / 2);
+            parts.push(second);
+            parts.push(first);
+        }
+    }
+
+    /// Commits one part, however often the database must be asked. Gives it back if it holds poison.
+    async fn commit_part(&mut self, mut part: Vec<Waiting>) -> Option<(Vec<Waiting>, String)> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            // Who has given up comes again; nothing was promised.
+            part.retain(|waiting| !waiting.done.is_closed());
+            if part.is_empty() {
+                return None;
+            }
+            match self.try_commit(&part).await {
+                Ok(applied) => {
+                    self.health_is(Health::Good);
+                    self.acknowledge(part, applied);
+                    return None;
+                }
+                Err(Trouble::Poison(reason)) => return Some((part, reason)),
+                Err(Trouble::Away(reason)) => {
+                    self.health_is(Health::Failing(reason));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn try_commit(&mut self, part: &[Waiting]) -> Result<Applied, Trouble> {
+        let submissions: Vec<&Submission> = part.iter().map(|w| &w.submission).collect();
+        let attempt = std::panic::AssertUnwindSafe(self.committer.commit(&submissions))
+            .catch_unwind()
+            .await;
+        match attempt {
+            Ok(Ok(applied)) => Ok(applied),
+            Ok(Err(ApplyError::Away(error))) => Err(Trouble::Away(error.to_string())),
+            Ok(Err(ApplyError::Unusable(reason))) => {
+                self.committer.forget();
+                Err(Trouble::Poison(reason))
+            }
+            Err(panic) => {
+                self.committer.forget();
+                Err(Trouble::Poison(panic_text(panic.as_ref())))
+            }
+        }
+    }
+
+    fn acknowledge(&self, part: Vec<Waiting>, applied: Applied) {
+        for change in applied.changes {
+            // Nobody listening is fine.
+            _ = self.changes.send(Arc::new(change));
+        }
+        for (waiting, receipt) in part.into_iter().zip(applied.receipts) {
+            // A sender that has given up meanwhile is fine, too.
+            _ = waiting.done.send(receipt);
+        }
+    }
+
+    /// Keeps the one message that cannot be applied as a dead letter, and acknowledges it.
+    async fn bury(&mut self, part: Vec<Waiting>, reason: &str) {
+        let mut pause = FIRST_PAUSE;
+        for waiting in part {
+            tracing::error!(
+                account = %waiting.submission.account,
+                source = waiting.submission.source,
+                reason,
+                "a message could not be applied and is kept as a dead letter"
+            );
+            while !waiting.done.is_closed() {
+                match self.committer.bury(&waiting.submission, reason).await {
+                    Ok(()) => {
+                        _ = waiting.done.send(Receipt {
+                            new_facts: 0,
+                            dead_letter: true,
+                        });
+                        break;
+                    }
+                    Err(error) => {
+                        self.health_is(Health::Failing(error.to_string()));
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                }
+            }
+        }
+    }
+
+    fn health_is(&self, now: Health) {
+        self.health.send_if_modified(|known| {
+            if *known == now {
+                return false;
+            }
+            match &now {
+                Health::Good => tracing::info!("the database takes commits again"),
+                Health::Failing(reason) => tracing::error!(%reason, "commits fail"),
+            }
+            *known = now;
+            true
+        });
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .map_or_else(|| "panic".to_owned(), |text| format!("panic: {text}"))
+}
