@@ -8,6 +8,8 @@
 //! Reading order: `story` (what happens and what must be found), `mango`, `sipuni`, `ami` (how a
 //! provider tells it), `chaos` (what goes wrong on the way).
 
+pub mod ami;
+pub mod ami_server;
 pub mod chaos;
 pub mod dice;
 pub mod mango;
