@@ -10,6 +10,7 @@
 //!
 //! A question "where shall this call go?" does not wait for any of this: [`enquiry`].
 
+pub mod dial;
 pub mod enquiry;
 
 use bytes::Bytes;

@@ -10,6 +10,7 @@
 
 pub mod routing;
 pub mod rows;
+pub mod settings;
 pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

@@ -1,0 +1,352 @@
+//! Accounts that we dial: keeps the connection, feeds the decoder, hands messages to the writer.
+//!
+//! Reading never waits for the database (Asterisk cuts off a client that does not read): messages go
+//! through a bounded queue to a committer. If the queue overflows, the connection is given up and
+//! history fills the gap. History is read at start, after every lost connection and on a schedule,
+//! through the same path as live messages.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::BytesMut;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{mpsc, watch},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    model::{ids::AccountName, time::Timestamp},
+    pbx::{Decoded, Decoder, Input, Message, Pbx, PbxError},
+    store::{
+        Db, settings,
+        writer::{CommitError, Outcome, Submission, Writer},
+    },
+};
+
+/// Note of a decoder that says: logged in, events flow.
+pub const READY: &str = "ready";
+
+/// Bounds of a dialled account.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How long connecting may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// First pause before dialling again, in milliseconds; it doubles.
+    pub retry_first_ms: u64,
+    /// Longest pause before dialling again, in milliseconds.
+    pub retry_longest_ms: u64,
+    /// A connection that says nothing for this long is given up, in milliseconds. The decoder asks
+    /// for a sign of life well before.
+    pub silence_ms: u64,
+    /// Most messages between reading and the writer.
+    pub queue_messages: usize,
+    /// How often history is read while the connection stands, in milliseconds.
+    pub reconcile_every_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: 5_000,
+            retry_first_ms: 250,
+            retry_longest_ms: 15_000,
+            silence_ms: 60_000,
+            queue_messages: 20_000,
+            reconcile_every_ms: 60_000,
+        }
+    }
+}
+
+/// How the connection stands, for readiness and people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not connected, or not logged in yet.
+    Down {
+        /// Since when.
+        since: Timestamp,
+        /// Why, in the words of the last failure.
+        why: String,
+    },
+    /// Events flow.
+    Up {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// One dialled account.
+pub struct Line {
+    /// The account's name.
+    pub account: AccountName,
+    /// Its adapter.
+    pub pbx: Arc<dyn Pbx>,
+    /// `host:port`.
+    pub address: String,
+    /// Where messages go.
+    pub writer: Writer,
+    /// Where the cursor of history is kept.
+    pub db: Db,
+    /// Bounds.
+    pub settings: Settings,
+    /// Our clock.
+    pub clock: fn() -> Timestamp,
+}
+
+impl Line {
+    /// Keeps the account connected until `stop`. `link` tells how it stands.
+    pub async fn run(self, link: watch::Sender<Link>, stop: CancellationToken) {
+        let line = Arc::new(self);
+        let (queue, waiting) = mpsc::channel(line.settings.queue_messages);
+        let committer = tokio::spawn(commit_all(line.clone(), waiting));
+        let historian = tokio::spawn(line.clone().reconcile_often(link.subscribe(), stop.clone()));
+        let mut pauses = line.pauses();
+        while !stop.is_cancelled() {
+            let was_up = tokio::select! {
+                why = line.one_connection(&queue, &link) => {
+                    let was_up = matches!(*link.borrow(), Link::Up { .. });
+                    tracing::warn!(account = %line.account, %why, "connection to the PBX is down");
+                    link.send_replace(Link::Down { since: (line.clock)(), why });
+                    was_up
+                }
+                () = stop.cancelled() => break,
+            };
+            if was_up {
+                pauses = line.pauses();
+            }
+            let pause = pauses.next().unwrap_or(Duration::from_millis(line.settings.retry_longest_ms));
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        drop(queue);
+        for task in [committer, historian] {
+            if let Err(error) = task.await {
+                tracing::error!(account = %line.account, %error, "a task of the connection failed");
+            }
+        }
+    }
+
+    fn pauses(&self) -> backon::ExponentialBackoff {
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(self.settings.retry_first_ms))
+            .with_max_delay(Duration::from_millis(self.settings.retry_longest_ms))
+            .with_jitter()
+            .without_max_times()
+            .build()
+    }
+
+    /// One connection from dialling to its end; says why it ended.
+    async fn one_connection(&self, queue: &mpsc::Sender<Message>, link: &watch::Sender<Link>) -> String {
+        let patience = Duration::from_millis(self.settings.connect_timeout_ms);
+        let mut socket = match timeout(patience, TcpStream::connect(&self.address)).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => return format!("not connected: {error}"),
+            Err(_) => return "not connected in time".to_owned(),
+        };
+        let mut talk = Talk { line: self, queue, link, decoder: self.pbx.decoder(), wake_at: None };
+        let why = talk.hold(&mut socket).await;
+        // What the decoder still knows at the end of a connection counts as well.
+        let closing = talk.feed(Input::Closed, &mut socket).await;
+        closing.err().filter(|_| why.is_empty()).unwrap_or(why)
+    }
+
+    async fn reconcile_often(
+        self: Arc<Self>,
+        mut link: watch::Receiver<Link>,
+        stop: CancellationToken,
+    ) {
+        let every = Duration::from_millis(self.settings.reconcile_every_ms.max(1_000));
+        loop {
+            if let Err(error) = self.reconcile().await {
+                match error {
+                    PbxError::Unsupported => return,
+                    error => tracing::warn!(account = %self.account, %error, "history could not be read"),
+                }
+            }
+            tokio::select! {
+                () = sleep(every) => {}
+                () = came_up(&mut link) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Reads history from where it was left; every page is durable before the cursor moves.
+    pub async fn reconcile(&self) -> Result<(), PbxError> {
+        let name = format!("history/{}", self.account);
+        loop {
+            let cursor = settings::get(&self.db, &name).await.map_err(|_| PbxError::Unreachable)?;
+            let page = self.pbx.history(cursor.as_deref()).await?;
+            let mut commits: FuturesUnordered<_> =
+                page.messages.into_iter().map(|message| self.submit("history", message)).collect();
+            while let Some(done) = commits.next().await {
+                // The cursor stays where it is: the page is read again.
+                done.map_err(|_| PbxError::Unreachable)?;
+            }
+            if cursor.as_deref() != Some(page.cursor.as_str()) {
+                settings::set(&self.db, &name, &page.cursor)
+                    .await
+                    .map_err(|_| PbxError::Unreachable)?;
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn submit(&self, source: &'static str, message: Message) -> Result<(), CommitError> {
+        let submission = submission(&self.account, source, (self.clock)(), message);
+        self.writer.commit(submission).await.map(|_| ())
+    }
+}
+
+/// One connection being held.
+struct Talk<'a> {
+    line: &'a Line,
+    queue: &'a mpsc::Sender<Message>,
+    link: &'a watch::Sender<Link>,
+    decoder: Box<dyn Decoder>,
+    wake_at: Option<Timestamp>,
+}
+
+impl Talk<'_> {
+    async fn hold(&mut self, socket: &mut TcpStream) -> String {
+        if let Err(why) = self.feed(Input::Opened, socket).await {
+            return why;
+        }
+        let silence = Duration::from_millis(self.line.settings.silence_ms);
+        let mut heard = Instant::now();
+        let mut buffer = BytesMut::with_capacity(64 * 1024);
+        loop {
+            buffer.clear();
+            let wake = self.wake();
+            let fed = tokio::select! {
+                read = socket.read_buf(&mut buffer) => match read {
+                    Ok(0) => return "the PBX closed the connection".to_owned(),
+                    Ok(_) => {
+                        heard = Instant::now();
+                        self.feed(Input::Bytes(&buffer), socket).await
+                    }
+                    Err(error) => return format!("connection lost: {error}"),
+                },
+                bytes = self.line.pbx.outgoing() => send(socket, &bytes).await,
+                () = sleep_until(wake) => {
+                    self.wake_at = None;
+                    self.feed(Input::Timer, socket).await
+                }
+                () = sleep_until(heard + silence) => return "the PBX has gone silent".to_owned(),
+            };
+            if let Err(why) = fed {
+                return why;
+            }
+        }
+    }
+
+    fn wake(&self) -> Instant {
+        const NEVER: Duration = Duration::from_secs(86_400);
+        let now = (self.line.clock)();
+        let pause = self.wake_at.map_or(NEVER, |at| {
+            Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0))
+        });
+        Instant::now() + pause
+    }
+
+    /// Feeds the decoder and acts on what it says.
+    async fn feed(&mut self, input: Input<'_>, socket: &mut TcpStream) -> Result<(), String> {
+        let mut decoded = Decoded::default();
+        let result = self.decoder.feed(input, (self.line.clock)(), &mut decoded);
+        if decoded.notes.contains(&READY) {
+            let since = (self.line.clock)();
+            self.link.send_replace(Link::Up { since });
+        }
+        if decoded.wake_at.is_some() {
+            self.wake_at = decoded.wake_at;
+        }
+        for message in decoded.messages {
+            // A full queue means that the database has been away for long. Nothing was promised to
+            // the PBX: give the connection up, history will tell what was missed.
+            self.queue
+                .try_send(message)
+                .map_err(|_| "more messages than can be kept: the store is behind".to_owned())?;
+        }
+        if !decoded.send.is_empty() {
+            send(socket, &decoded.send).await?;
+        }
+        result.map_err(|error| error.to_string())
+    }
+}
+
+async fn send(socket: &mut TcpStream, bytes: &[u8]) -> Result<(), String> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    match timeout(PATIENCE, socket.write_all(bytes)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("connection lost: {error}")),
+        Err(_) => Err("the PBX does not read".to_owned()),
+    }
+}
+
+/// Commits whatever comes, many at a time, each until it is durable.
+async fn commit_all(line: Arc<Line>, mut waiting: mpsc::Receiver<Message>) {
+    const TOGETHER: usize = 512;
+    let mut running = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            message = waiting.recv(), if running.len() < TOGETHER => match message {
+                Some(message) => running.push(commit_one(&line, message)),
+                None => break,
+            },
+            Some(()) = running.next(), if !running.is_empty() => {}
+        }
+    }
+    while running.next().await.is_some() {}
+}
+
+async fn commit_one(line: &Line, message: Message) {
+    let source = line.pbx.provider();
+    let submission = submission(&line.account, source, (line.clock)(), message);
+    loop {
+        match line.writer.commit(submission.clone()).await {
+            Ok(_) => return,
+            Err(CommitError::Closing) => return, // History tells it after the next start.
+            Err(CommitError::Busy) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+fn submission(
+    account: &AccountName,
+    source: &'static str,
+    received_at: Timestamp,
+    message: Message,
+) -> Submission {
+    let outcome = match &message.error {
+        None => Outcome::Applied,
+        Some(error) => Outcome::Undecodable(error.to_string()),
+    };
+    Submission {
+        account: account.clone(),
+        source,
+        received_at,
+        raw: message.raw,
+        events: message.events,
+        outcome,
+    }
+}
+
+/// Resolves when the link comes up again; never, once nobody tells any more.
+async fn came_up(link: &mut watch::Receiver<Link>) {
+    loop {
+        if link.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if matches!(*link.borrow_and_update(), Link::Up { .. }) {
+            return;
+        }
+    }
+}
