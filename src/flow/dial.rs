@@ -118,7 +118,9 @@ impl Line {
             if was_up {
                 pauses = line.pauses();
             }
-            let pause = pauses.next().unwrap_or(Duration::from_millis(line.settings.retry_longest_ms));
+            let pause = pauses
+                .next()
+                .unwrap_or(Duration::from_millis(line.settings.retry_longest_ms));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => break,
@@ -142,14 +144,24 @@ impl Line {
     }
 
     /// One connection from dialling to its end; says why it ended.
-    async fn one_connection(&self, queue: &mpsc::Sender<Message>, link: &watch::Sender<Link>) -> String {
+    async fn one_connection(
+        &self,
+        queue: &mpsc::Sender<Message>,
+        link: &watch::Sender<Link>,
+    ) -> String {
         let patience = Duration::from_millis(self.settings.connect_timeout_ms);
         let mut socket = match timeout(patience, TcpStream::connect(&self.address)).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(error)) => return format!("not connected: {error}"),
             Err(_) => return "not connected in time".to_owned(),
         };
-        let mut talk = Talk { line: self, queue, link, decoder: self.pbx.decoder(), wake_at: None };
+        let mut talk = Talk {
+            line: self,
+            queue,
+            link,
+            decoder: self.pbx.decoder(),
+            wake_at: None,
+        };
         let why = talk.hold(&mut socket).await;
         // What the decoder still knows at the end of a connection counts as well.
         let closing = talk.feed(Input::Closed, &mut socket).await;
@@ -166,7 +178,9 @@ impl Line {
             if let Err(error) = self.reconcile().await {
                 match error {
                     PbxError::Unsupported => return,
-                    error => tracing::warn!(account = %self.account, %error, "history could not be read"),
+                    error => {
+                        tracing::warn!(account = %self.account, %error, "history could not be read")
+                    }
                 }
             }
             tokio::select! {
@@ -181,10 +195,15 @@ impl Line {
     pub async fn reconcile(&self) -> Result<(), PbxError> {
         let name = format!("history/{}", self.account);
         loop {
-            let cursor = settings::get(&self.db, &name).await.map_err(|_| PbxError::Unreachable)?;
+            let cursor = settings::get(&self.db, &name)
+                .await
+                .map_err(|_| PbxError::Unreachable)?;
             let page = self.pbx.history(cursor.as_deref()).await?;
-            let mut commits: FuturesUnordered<_> =
-                page.messages.into_iter().map(|message| self.submit("history", message)).collect();
+            let mut commits: FuturesUnordered<_> = page
+                .messages
+                .into_iter()
+                .map(|message| self.submit("history", message))
+                .collect();
             while let Some(done) = commits.next().await {
                 // The cursor stays where it is: the page is read again.
                 done.map_err(|_| PbxError::Unreachable)?;
@@ -348,5 +367,276 @@ async fn came_up(link: &mut watch::Receiver<Link>) {
         if matches!(*link.borrow_and_update(), Link::Up { .. }) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use tokio::{io::AsyncBufReadExt, net::TcpListener};
+
+    use super::*;
+    use crate::{
+        model::{
+            event::{CallEvent, Clock, Fact},
+            ids::FactId,
+        },
+        on_read,
+        pbx::{DecodeError, Intake, Page},
+    };
+
+    const AT: Timestamp = Timestamp::from_seconds(1_773_728_100);
+
+    /// A PBX of the tests: each line of the stream is one leg that rings; `hello` logs in.
+    struct Liner {
+        address: String,
+        commands: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
+        asked: Mutex<Vec<Option<String>>>,
+        pages: AtomicUsize,
+    }
+
+    struct Lines(Vec<u8>);
+
+    impl Decoder for Lines {
+        fn feed(
+            &mut self,
+            input: Input<'_>,
+            _: Timestamp,
+            out: &mut Decoded,
+        ) -> Result<(), DecodeError> {
+            match input {
+                Input::Opened => out.send.extend_from_slice(b"login\n"),
+                Input::Bytes(bytes) => self.0.extend_from_slice(bytes),
+                _ => {}
+            }
+            while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.0.drain(..=end).collect();
+                match String::from_utf8_lossy(&line).trim() {
+                    "hello" => out.notes.push(READY),
+                    text => out.messages.push(message(text)),
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn message(text: &str) -> Message {
+        let event = CallEvent {
+            account: "office".into(),
+            call: text.into(),
+            leg: Some(text.into()),
+            at: AT,
+            clock: Clock::Exact,
+            id: FactId::from(format!("{text}/rings")),
+            fact: Fact::Rings,
+        };
+        Message {
+            raw: Bytes::from(text.to_owned()),
+            events: vec![event],
+            error: None,
+        }
+    }
+
+    #[async_trait]
+    impl Pbx for Liner {
+        fn provider(&self) -> &'static str {
+            "liner"
+        }
+        fn intake(&self) -> Intake {
+            Intake::Dial {
+                address: self.address.clone(),
+            }
+        }
+        fn decoder(&self) -> Box<dyn Decoder> {
+            Box::new(Lines(Vec::new()))
+        }
+        async fn outgoing(&self) -> Bytes {
+            match self.commands.lock().await.recv().await {
+                Some(bytes) => bytes,
+                None => std::future::pending().await,
+            }
+        }
+        async fn history(&self, cursor: Option<&str>) -> Result<Page, PbxError> {
+            self.asked.lock().unwrap().push(cursor.map(str::to_owned));
+            let page = self.pages.fetch_add(1, Ordering::SeqCst);
+            Ok(Page {
+                messages: vec![message(&format!("past-{page}"))],
+                cursor: page.to_string(),
+                more: page == 0,
+            })
+        }
+    }
+
+    struct Bench {
+        db: Db,
+        writer: Writer,
+        pbx: Arc<Liner>,
+        server: TcpListener,
+        link: watch::Receiver<Link>,
+        commands: mpsc::Sender<Bytes>,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+        folder: std::path::PathBuf,
+    }
+
+    impl Bench {
+        async fn start() -> Self {
+            let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let url = format!("sqlite:{}", folder.join("t.db").display());
+            let db = Db::open(&crate::store::Settings {
+                url,
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+            db.migrate().await.unwrap();
+            let writer = Writer::start(db.clone(), 0, &Default::default());
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = server.local_addr().unwrap().to_string();
+            let (commands, queue) = mpsc::channel(1);
+            let pbx = Arc::new(Liner {
+                address: address.clone(),
+                commands: tokio::sync::Mutex::new(queue),
+                asked: Mutex::default(),
+                pages: AtomicUsize::new(0),
+            });
+            let settings = Settings {
+                retry_first_ms: 5,
+                retry_longest_ms: 10,
+                ..Settings::default()
+            };
+            let (told, link) = watch::channel(Link::Down {
+                since: AT,
+                why: String::new(),
+            });
+            let stop = CancellationToken::new();
+            let line = Line {
+                account: "office".into(),
+                pbx: pbx.clone(),
+                address,
+                writer: writer.clone(),
+                db: db.clone(),
+                settings,
+                clock: || AT,
+            };
+            let task = tokio::spawn(line.run(told, stop.clone()));
+            Self {
+                db,
+                writer,
+                pbx,
+                server,
+                link,
+                commands,
+                stop,
+                task,
+                folder,
+            }
+        }
+
+        /// Takes the next connection and its login, and greets it.
+        async fn accept(&self) -> tokio::io::BufReader<TcpStream> {
+            let (mut socket, _) = self.server.accept().await.unwrap();
+            socket.write_all(b"hello\n").await.unwrap();
+            let mut socket = tokio::io::BufReader::new(socket);
+            assert_eq!(read_line(&mut socket).await, "login");
+            socket
+        }
+
+        async fn until_raw(&self, wanted: &[&str]) {
+            for _ in 0..400 {
+                let rows: Vec<(Vec<u8>,)> = on_read!(&self.db, pool => {
+                    sqlx::query_as("select body from raw").fetch_all(pool).await
+                })
+                .unwrap();
+                let bodies: Vec<String> = rows
+                    .into_iter()
+                    .map(|(body,)| String::from_utf8(body).unwrap())
+                    .collect();
+                if wanted
+                    .iter()
+                    .all(|text| bodies.iter().any(|body| body == text))
+                {
+                    return;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+            panic!("{wanted:?} did not reach the journal");
+        }
+
+        async fn finish(self) {
+            self.stop.cancel();
+            self.task.await.unwrap();
+            self.writer.close().await;
+            self.db.close().await;
+            std::fs::remove_dir_all(self.folder).unwrap();
+        }
+    }
+
+    async fn read_line(socket: &mut tokio::io::BufReader<TcpStream>) -> String {
+        let mut line = String::new();
+        socket.read_line(&mut line).await.unwrap();
+        line.trim().to_owned()
+    }
+
+    #[tokio::test]
+    async fn messages_cut_anywhere_reach_the_journal_across_connections() {
+        let mut bench = Bench::start().await;
+        let mut socket = bench.accept().await;
+        socket.get_mut().write_all(b"one\ntw").await.unwrap();
+        socket.get_mut().flush().await.unwrap();
+        bench.until_raw(&["one"]).await;
+        socket.get_mut().write_all(b"o\nthree\n").await.unwrap();
+        bench.until_raw(&["one", "two", "three"]).await;
+        drop(socket);
+        let mut socket = bench.accept().await;
+        socket.get_mut().write_all(b"four\n").await.unwrap();
+        bench.until_raw(&["four"]).await;
+        bench
+            .link
+            .wait_for(|link| matches!(link, Link::Up { .. }))
+            .await
+            .unwrap();
+        bench.finish().await;
+    }
+
+    #[tokio::test]
+    async fn history_is_read_at_start_and_when_the_connection_comes_back() {
+        let bench = Bench::start().await;
+        drop(bench.accept().await);
+        let _socket = bench.accept().await;
+        bench.until_raw(&["past-0", "past-1", "past-2"]).await;
+        let asked = bench.pbx.asked.lock().unwrap().clone();
+        let cursors: Vec<Option<&str>> = asked.iter().map(Option::as_deref).collect();
+        assert_eq!(&cursors[..3], [None, Some("0"), Some("1")]);
+        bench.finish().await;
+    }
+
+    #[tokio::test]
+    async fn commands_leave_on_the_live_connection() {
+        let bench = Bench::start().await;
+        let mut socket = bench.accept().await;
+        bench
+            .commands
+            .send(Bytes::from_static(b"dial 101\n"))
+            .await
+            .unwrap();
+        assert_eq!(read_line(&mut socket).await, "dial 101");
+        bench.finish().await;
+    }
+
+    #[tokio::test]
+    async fn a_pbx_that_is_away_is_told_with_the_reason() {
+        let mut bench = Bench::start().await;
+        drop(bench.accept().await);
+        let closed = |link: &Link| matches!(link, Link::Down { why, .. } if why.contains("closed"));
+        bench.link.wait_for(closed).await.unwrap();
+        bench.finish().await;
     }
 }
