@@ -233,7 +233,7 @@ pub fn decide(question: &Question<'_>, tables: &Tables, now: &Now, policy: &Poli
         }
     }
     match search.group(policy) {
-        Some((id, group)) => search.from_group(id, group, policy),
+        Some((id, group)) => search.answer_from(id, group, policy),
         None if question.owner.is_some() => search.nobody(Reason::NobodyLeft),
         None => search.nobody(Reason::NoRule),
     }
@@ -266,7 +266,7 @@ impl<'a> Search<'a> {
         self.tables.groups.get(&id).map(|group| (id, group))
     }
 
-    fn from_group(mut self, id: i64, group: &Group, policy: &Policy) -> Decision {
+    fn answer_from(mut self, id: i64, group: &Group, policy: &Policy) -> Decision {
         let order = self.order(id, group);
         let mut free = Vec::new();
         for person in order {
