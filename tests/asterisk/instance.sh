@@ -1,0 +1,49 @@
+#!/bin/sh
+# Runs one Asterisk of the test laboratory in the foreground, on loopback, until it is killed.
+#
+# Several can run at once: everything that could collide is a variable.
+#   LAB_ID          name of the instance; its files live in <chroot>/srv/ringcard/<id>/ and are kept between runs
+#   LAB_SIP_PORT    UDP port of Asterisk on 127.0.0.1
+#   LAB_AMI_PORT    TCP port of the manager interface
+#   LAB_AMI_SECRET  password of the manager user `ringcard`
+#   LAB_TRUNK_PORT  UDP port on 127.0.0.2 where SIPp plays the outside world
+#   LAB_PHONE_PORT  UDP port on 127.0.0.1 of phone 101; 102 has the next one, and so on to 105
+#   LAB_RTP_PORT    first of 400 UDP ports for sound
+#   LAB_ROUTE_URL   where the dialplan asks who should ring (default: nobody listens there)
+#   LAB_ROUTE_TOKEN token of that question
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+deploy=$here/../../deploy/asterisk
+chroot=${LAB_CHROOT:-$("$here/chroot.sh")}
+: "${LAB_ID:?}" "${LAB_SIP_PORT:?}" "${LAB_AMI_PORT:?}" "${LAB_AMI_SECRET:?}"
+: "${LAB_TRUNK_PORT:?}" "${LAB_PHONE_PORT:?}" "${LAB_RTP_PORT:?}"
+
+inside=/srv/ringcard/$LAB_ID
+base=$chroot$inside
+mkdir -p "$base/etc" "$base/lib" "$base/spool/monitor" "$base/log/cel-custom" "$base/log/cdr-custom" "$base/run"
+
+phone() { echo $((LAB_PHONE_PORT + $1 - 101)); }
+
+# What we ship is what is tested: these files are taken as they are.
+cp "$deploy"/*.conf "$base/etc/"
+
+for template in "$here"/etc/*.conf; do
+    sed -e "s|@INSIDE@|$inside|g" \
+        -e "s|@SIP_PORT@|$LAB_SIP_PORT|g" \
+        -e "s|@AMI_PORT@|$LAB_AMI_PORT|g" \
+        -e "s|@AMI_SECRET@|$LAB_AMI_SECRET|g" \
+        -e "s|@TRUNK_PORT@|$LAB_TRUNK_PORT|g" \
+        -e "s|@PHONE_101@|$(phone 101)|g" \
+        -e "s|@PHONE_102@|$(phone 102)|g" \
+        -e "s|@PHONE_103@|$(phone 103)|g" \
+        -e "s|@PHONE_104@|$(phone 104)|g" \
+        -e "s|@PHONE_105@|$(phone 105)|g" \
+        -e "s|@RTP_FIRST@|$LAB_RTP_PORT|g" \
+        -e "s|@RTP_LAST@|$((LAB_RTP_PORT + 399))|g" \
+        -e "s|@ROUTE_URL@|${LAB_ROUTE_URL:-http://127.0.0.1:9}|g" \
+        -e "s|@ROUTE_TOKEN@|${LAB_ROUTE_TOKEN:-}|g" \
+        "$template" >"$base/etc/$(basename "$template")"
+done
+
+exec chroot "$chroot" /usr/sbin/asterisk -f -C "$inside/etc/asterisk.conf"
