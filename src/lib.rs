@@ -16,3 +16,4 @@ pub mod rules;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod tracker;

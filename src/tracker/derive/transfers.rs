@@ -1,0 +1,185 @@
+//! Passings-on: who handed the client to whom, how and when.
+//!
+//! A transfer shows in the talks (the client talks with one employee, then with another while the
+//! first is gone), and some providers also tell it in words. Both are brought together: words say
+//! the kind and who was meant, talks say who got the client and when. A transfer that nobody picked
+//! up stands with the moment at which it was told.
+//!
+//! *Attended* is what its words say: passed on after a consultation. So a transfer told as attended
+//! whose target picked up only after the employee had left (a "blonde" one) is a blind one.
+
+use super::{
+    known::Known,
+    sweep::Swept,
+    talks::{Talk, With},
+};
+use crate::model::{
+    call::Transfer,
+    event::{Fact, TransferKind},
+    ids::Extension,
+    time::Timestamp,
+};
+
+/// Both leave within this time when the call ends: that is no transfer.
+const LEAVE_TOGETHER_MS: i64 = 1_000;
+
+/// A transfer as told in words.
+struct Word<'a> {
+    kind: Option<TransferKind>,
+    from: Option<&'a Extension>,
+    to: Option<&'a Extension>,
+    at: Timestamp,
+    used: bool,
+}
+
+/// Finds the transfers, in time order.
+pub(super) fn transfers(known: &Known<'_>, swept: &Swept<'_>) -> Vec<Transfer> {
+    let mut words = words(known, swept);
+    let talks: Vec<&Talk<'_>> = swept
+        .talks
+        .all
+        .iter()
+        .filter(|talk| talk.is_conversation())
+        .collect();
+    if words.is_empty() && talks.len() < 2 {
+        return Vec::new();
+    }
+    let mut transfers = Vec::new();
+    for (place, talk) in talks.iter().enumerate() {
+        let Some(to) = talk.person else { continue };
+        if let Some(from) = passed_on_by(to, &talks[..place], talk, &words) {
+            let word = words
+                .iter_mut()
+                .filter(|word| !word.used && word.from == Some(from) && word.at <= talk.from)
+                .max_by_key(|word| (word.to == Some(to), word.at));
+            let told = word.and_then(|word| {
+                word.used = true;
+                word.kind
+            });
+            transfers.push(Transfer {
+                kind: kind(told, from, to, talk, &talks[..place], swept),
+                from: Some(from.clone()),
+                to: Some(to.clone()),
+                at: talk.from,
+            });
+        }
+    }
+    for word in words.iter().filter(|word| !word.used) {
+        if let Some(transfer) = unanswered(word, &transfers) {
+            transfers.push(transfer);
+        }
+    }
+    transfers.sort_by(|one, other| (one.at, one).cmp(&(other.at, other)));
+    transfers
+}
+
+fn words<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Vec<Word<'a>> {
+    let mut words: Vec<Word<'a>> = Vec::new();
+    for moment in &known.line {
+        if let Fact::Transfers { kind, to } = &moment.event.fact {
+            let ends = known.ends.get(moment.leg as usize);
+            let from = ends.and_then(|ends| match ends.party {
+                Some(crate::model::event::Party::Person(extension)) => Some(extension),
+                _ => None,
+            });
+            words.push(Word {
+                kind: Some(*kind),
+                from,
+                to: to.as_ref(),
+                at: moment.at,
+                used: false,
+            });
+        }
+    }
+    for leg in &swept.legs {
+        if let Some((from, at)) = leg.transferred_from {
+            words.push(Word {
+                kind: None,
+                from: Some(from),
+                to: leg.person(known),
+                at,
+                used: false,
+            });
+        }
+    }
+    words
+}
+
+/// Who had the client before `talk` and has passed them on.
+fn passed_on_by<'a>(
+    to: &Extension,
+    before: &[&Talk<'a>],
+    talk: &Talk<'a>,
+    words: &[Word<'a>],
+) -> Option<&'a Extension> {
+    if let Some(word) = words.iter().find(|word| {
+        !word.used && word.to == Some(to) && word.from != Some(to) && word.at <= talk.from
+    }) {
+        return word.from;
+    }
+    let last = before.iter().rev().find(|talk| talk.person.is_some())?;
+    let from = last.person.filter(|from| *from != to)?;
+    let left_at = before
+        .iter()
+        .filter(|talk| talk.person == Some(from))
+        .map(|talk| talk.to)
+        .max()??;
+    let stays = talk
+        .to
+        .is_none_or(|end| end > left_at.plus_millis(LEAVE_TOGETHER_MS));
+    stays.then_some(from)
+}
+
+fn kind(
+    told: Option<TransferKind>,
+    from: &Extension,
+    to: &Extension,
+    talk: &Talk<'_>,
+    before: &[&Talk<'_>],
+    swept: &Swept<'_>,
+) -> TransferKind {
+    let consulted = swept.talks.all.iter().any(|talk_before| {
+        talk_before.from <= talk.from
+            && match talk_before.with {
+                With::Colleague(other) => {
+                    let pair = (talk_before.person, Some(other));
+                    pair == (Some(from), Some(to)) || pair == (Some(to), Some(from))
+                }
+                _ => false,
+            }
+    });
+    if consulted {
+        return TransferKind::Attended;
+    }
+    let left_at = before
+        .iter()
+        .filter(|talk| talk.person == Some(from))
+        .filter_map(|talk| talk.to)
+        .max();
+    match (told, left_at) {
+        (Some(TransferKind::Blind), _) | (None, None) => TransferKind::Blind,
+        (Some(TransferKind::Attended), None) => TransferKind::Attended,
+        (Some(TransferKind::Attended), Some(left))
+            if talk.from <= left.plus_millis(LEAVE_TOGETHER_MS) =>
+        {
+            TransferKind::Attended
+        }
+        (None, Some(left)) if talk.from < left => TransferKind::Attended,
+        (_, Some(_)) => TransferKind::Blind,
+    }
+}
+
+/// A transfer that was told and led to no talk.
+fn unanswered(word: &Word<'_>, done: &[Transfer]) -> Option<Transfer> {
+    let told_twice = done.iter().any(|transfer| {
+        transfer.from.as_ref() == word.from
+            && (transfer.to.as_ref() == word.to || word.to.is_none())
+            && transfer.at >= word.at
+    });
+    (!told_twice).then(|| Transfer {
+        kind: word.kind.unwrap_or(TransferKind::Blind),
+        from: word.from.cloned(),
+        to: word.to.cloned(),
+        at: word.at,
+    })
+}
