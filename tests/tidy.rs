@@ -70,6 +70,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     // The PBX simulator plays a PBX from outside: it may know the trade's words and nothing of ours.
     ("simulator", &[]),
+    ("bench", &["app", "simulator", "store"]),
     ("lib", &[]),
 ];
 

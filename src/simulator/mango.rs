@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
+    ledger::Ledger,
     message::{Post, Sent, encode},
-    story::{Ledger, Outcome, Passing, Plot, Ring, Story},
+    story::{Outcome, Passing, Plot, Ring, Story},
 };
 use crate::model::event::{Side, TransferKind};
 

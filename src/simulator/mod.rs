@@ -3,16 +3,20 @@
 //! Used by `ringcard demo`, `ringcard simulate`, the seeded simulation in `tests/sim`, the crash test
 //! and the benches. It talks only to public sockets (webhooks, AMI), so removing it removes no server
 //! code, and it knows nothing of `tracker` or `store`: what must be found after a call is written down
-//! by the story itself ([`story::Ledger`]), never computed by the code under test.
+//! by the story itself ([`ledger::Ledger`]), never computed by the code under test.
 //!
-//! Reading order: `story` (what happens and what must be found), `mango`, `sipuni`, `ami` (how a
+//! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `ami` (how a
 //! provider tells it), `chaos` (what goes wrong on the way).
 
 pub mod ami;
 pub mod ami_server;
+mod ami_story;
 pub mod chaos;
+pub mod connection;
 pub mod dice;
+pub mod ledger;
 pub mod mango;
 pub mod message;
+pub mod office;
 pub mod sipuni;
 pub mod story;

@@ -5,8 +5,9 @@
 
 use super::{
     dice::Dice,
+    ledger::Ledger,
     message::{Post, Sent, encode},
-    story::{Ledger, Outcome, Plot, Ring, Story},
+    story::{Outcome, Plot, Ring, Story},
 };
 use crate::model::event::{Side, TransferKind};
 

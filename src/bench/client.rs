@@ -1,0 +1,168 @@
+//! A load generator: pre-built requests over connections that stay open.
+//!
+//! It reads no more of an answer than its status and length, so that on a small machine most of the
+//! work is the server's. One thread of its own, whatever the server uses.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use crate::simulator::connection::Connection;
+
+/// How a run went.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// Answers with status 2xx.
+    pub accepted: usize,
+    /// All other answers and broken connections.
+    pub refused: usize,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+    /// Latency of each accepted request, sorted.
+    pub latencies: Vec<Duration>,
+}
+
+impl Run {
+    /// Accepted requests per second.
+    pub fn per_second(&self) -> f64 {
+        self.accepted as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// The latency that `share` (0.99) of requests did not exceed, in milliseconds.
+    pub fn percentile_ms(&self, share: f64) -> f64 {
+        percentile_ms(&self.latencies, share)
+    }
+}
+
+/// The latency that `share` of the sorted `latencies` did not exceed, in milliseconds.
+pub fn percentile_ms(latencies: &[Duration], share: f64) -> f64 {
+    let last = latencies.len().saturating_sub(1);
+    let at = ((latencies.len() as f64 * share).ceil() as usize).saturating_sub(1);
+    latencies
+        .get(at.min(last))
+        .map_or(0.0, |latency| latency.as_secs_f64() * 1_000.0)
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// Each connection sends the next request as soon as it has its answer.
+    Closed,
+    /// So many a second, each at its due time; latency counts from the due time.
+    Open {
+        /// Requests per second over all connections.
+        per_second: f64,
+    },
+}
+
+/// Sends `requests` over `connections` and waits for all answers, in a thread of its own.
+pub async fn send(
+    server: SocketAddr,
+    requests: Arc<Vec<Bytes>>,
+    connections: usize,
+    pace: Pace,
+) -> io::Result<Run> {
+    let (done, run) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("load".to_owned())
+        .spawn(move || {
+            let run = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .and_then(|runtime| runtime.block_on(all(server, requests, connections, pace)));
+            // The receiver is gone only if the bench itself was stopped.
+            let _ = done.send(run);
+        })?;
+    run.await.map_err(io::Error::other)?
+}
+
+async fn all(
+    server: SocketAddr,
+    requests: Arc<Vec<Bytes>>,
+    connections: usize,
+    pace: Pace,
+) -> io::Result<Run> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(server).await?);
+    }
+    let start = Instant::now();
+    let tasks: Vec<_> = open
+        .into_iter()
+        .map(|connection| {
+            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+            tokio::spawn(work(connection, server, requests, next, pace, start))
+        })
+        .collect();
+    let mut run = Run::default();
+    for task in tasks {
+        let part = task.await.map_err(io::Error::other)?;
+        run.accepted += part.accepted;
+        run.refused += part.refused;
+        run.latencies.extend(part.latencies);
+    }
+    run.elapsed = start.elapsed();
+    run.latencies.sort_unstable();
+    Ok(run)
+}
+
+async fn work(
+    mut connection: Connection,
+    server: SocketAddr,
+    requests: Arc<Vec<Bytes>>,
+    next: Arc<AtomicUsize>,
+    pace: Pace,
+    start: Instant,
+) -> Run {
+    let mut run = Run::default();
+    loop {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = requests.get(n) else {
+            return run;
+        };
+        let begin = match pace {
+            Pace::Closed => Instant::now(),
+            Pace::Open { per_second } => {
+                let due = start + Duration::from_secs_f64(n as f64 / per_second);
+                tokio::time::sleep_until(due.into()).await;
+                due
+            }
+        };
+        match connection.exchange(request).await {
+            Ok(status) if (200..300).contains(&status) => {
+                run.accepted += 1;
+                run.latencies.push(begin.elapsed());
+            }
+            Ok(_) => run.refused += 1,
+            Err(_) => {
+                run.refused += 1;
+                match Connection::open(server).await {
+                    Ok(fresh) => connection = fresh,
+                    Err(_) => return run,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_taken_from_the_list() {
+        let list: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(percentile_ms(&list, 0.99), 99.0);
+        assert_eq!(percentile_ms(&list, 0.5), 50.0);
+        assert_eq!(percentile_ms(&[], 0.5), 0.0);
+    }
+}

@@ -1,0 +1,196 @@
+//! What the machine can do at best: a bare POST server, and a reference that stores each body durably
+//! before it answers. Ringcard's ingest is told as a ratio to the second in the same round.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use serde::Deserialize;
+use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::store::{Db, StoreError};
+
+/// Bytes of the body that both servers are sent.
+pub const BODY_BYTES: usize = 514;
+
+/// The fields a body must have; reading them is the servers' parsing work.
+#[derive(Deserialize)]
+struct Parsed {
+    key: String,
+    #[serde(rename = "event")]
+    _event: String,
+    #[serde(rename = "timestamp")]
+    _timestamp: i64,
+    #[serde(rename = "from")]
+    _from: String,
+    #[serde(rename = "to")]
+    _to: String,
+}
+
+/// The n-th body, of exactly [`BODY_BYTES`].
+pub fn body(n: usize) -> String {
+    let head = format!(
+        "{{\"key\":\"k{n:012}\",\"event\":\"Connected\",\"timestamp\":1773728100,\
+         \"from\":\"+74950000011\",\"to\":\"201\",\"filler\":\""
+    );
+    let filler = BODY_BYTES - head.len() - 2;
+    format!("{head}{}\"}}", "x".repeat(filler))
+}
+
+/// The n-th request to either server.
+pub fn request(n: usize) -> Bytes {
+    let body = body(n);
+    Bytes::from(format!(
+        "POST / HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+/// A server that runs until it is dropped.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn listen(app: Router, mut tasks: Vec<JoinHandle<()>>) -> std::io::Result<Running> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tasks.push(tokio::spawn(async move {
+        // Ends only with an error of the listening socket; then the load fails visibly.
+        let _ = axum::serve(listener, app).await;
+    }));
+    Ok(Running { address, tasks })
+}
+
+/// Parses and answers, keeps nothing.
+pub async fn bare() -> std::io::Result<Running> {
+    async fn take(body: Bytes) -> StatusCode {
+        match serde_json::from_slice::<Parsed>(&body) {
+            Ok(_) => StatusCode::OK,
+            Err(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+    listen(Router::new().route("/", post(take)), Vec::new()).await
+}
+
+type Waiting = (String, String, oneshot::Sender<()>);
+
+/// Parses, stores everything that waits with one insert in one transaction, then answers.
+pub async fn reference(db: Db) -> Result<Running, StoreError> {
+    async fn take(State(queue): State<mpsc::Sender<Waiting>>, body: Bytes) -> StatusCode {
+        let Ok(parsed) = serde_json::from_slice::<Parsed>(&body) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        let (done, stored) = oneshot::channel();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        if queue.send((parsed.key, body, done)).await.is_err() || stored.await.is_err() {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        StatusCode::OK
+    }
+    let table = "create table if not exists reference (key text primary key, body text not null)";
+    crate::on_write!(&db, pool => pool.execute(table).await.map(drop))?;
+    let (queue, waiting) = mpsc::channel(4_096);
+    let writer = tokio::spawn(write(Arc::new(db), waiting));
+    let app = Router::new().route("/", post(take)).with_state(queue);
+    listen(app, vec![writer])
+        .await
+        .map_err(|error| StoreError::Database(sqlx::Error::Io(error)))
+}
+
+async fn write(db: Arc<Db>, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, 4_096).await > 0 {
+        let stored = match db.as_ref() {
+            Db::Lite { write, .. } => insert_lite(write, &batch).await,
+            Db::Pg(pool) => insert_pg(pool, &batch).await,
+        };
+        for (_, _, done) in batch.drain(..) {
+            if stored.is_ok() {
+                // A client that went away needs no answer.
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+const INSERT: &str = "insert into reference (key, body)";
+
+async fn insert_lite(pool: &SqlitePool, batch: &[Waiting]) -> Result<(), sqlx::Error> {
+    let rows: Vec<(&str, &str)> = batch
+        .iter()
+        .map(|(key, body, _)| (key.as_str(), body.as_str()))
+        .collect();
+    let rows = serde_json::to_string(&rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let sql = format!(
+        "{INSERT} select value ->> 0, value ->> 1 from json_each($1) where true on conflict do nothing"
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(rows)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+async fn insert_pg(pool: &PgPool, batch: &[Waiting]) -> Result<(), sqlx::Error> {
+    let keys: Vec<&str> = batch.iter().map(|(key, _, _)| key.as_str()).collect();
+    let bodies: Vec<&str> = batch.iter().map(|(_, body, _)| body.as_str()).collect();
+    let sql =
+        format!("{INSERT} select * from unnest($1::text[], $2::text[]) on conflict do nothing");
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(keys)
+        .bind(bodies)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::client::{Pace, send};
+
+    #[test]
+    fn every_body_has_the_size_that_is_promised() {
+        assert_eq!(body(0).len(), BODY_BYTES);
+        assert_eq!(body(999_999).len(), BODY_BYTES);
+        assert!(serde_json::from_str::<Parsed>(&body(7)).is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_reference_answers_after_it_has_stored() {
+        let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let settings = crate::store::Settings {
+            url: format!("sqlite:{}", folder.join("t.db").display()),
+            ..Default::default()
+        };
+        let db = Db::open(&settings).await.unwrap();
+        let server = reference(db.clone()).await.unwrap();
+        let requests = Arc::new((0..200).map(request).collect());
+        let run = send(server.address, requests, 8, Pace::Closed)
+            .await
+            .unwrap();
+        assert_eq!((run.accepted, run.refused), (200, 0));
+        let (rows,): (i64,) = crate::on_read!(&db, pool => {
+            sqlx::query_as("select count(*) from reference").fetch_one(pool).await
+        })
+        .unwrap();
+        assert_eq!(rows, 200);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

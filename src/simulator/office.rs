@@ -1,0 +1,173 @@
+//! A company with accounts at several providers: draws calls and has them told, each in its own words.
+
+use super::{
+    ami::{self, Asterisk, Said},
+    dice::Dice,
+    ledger::Ledger,
+    mango::{self, Mango},
+    message::{Post, Sent},
+    sipuni::{self, Sipuni},
+    story::{Plot, Story, Tempo, World},
+};
+use crate::model::time::Timestamp;
+
+/// An account at one provider.
+#[derive(Clone, Debug)]
+pub enum Account {
+    /// Mango Office.
+    Mango(Mango),
+    /// Sipuni.
+    Sipuni(Sipuni),
+    /// Asterisk.
+    Asterisk(Asterisk),
+}
+
+/// What an account sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A webhook request.
+    Post(Post),
+    /// Something on the manager socket or in the CEL file.
+    Said(Said),
+}
+
+impl Account {
+    /// The account's name with us.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Mango(account) => &account.account,
+            Self::Sipuni(account) => &account.account,
+            Self::Asterisk(account) => &account.account,
+        }
+    }
+
+    /// The stories it has words for.
+    pub fn plots(&self) -> &'static [Plot] {
+        match self {
+            Self::Mango(_) => &mango::PLOTS,
+            Self::Sipuni(_) => &sipuni::PLOTS,
+            Self::Asterisk(_) => &ami::PLOTS,
+        }
+    }
+
+    /// Everything it sends about a story.
+    pub fn tell(&self, story: &Story, dice: &mut Dice) -> Vec<Sent<Told>> {
+        fn wrap<T>(sent: Vec<Sent<T>>, told: impl Fn(T) -> Told) -> Vec<Sent<Told>> {
+            let wrapped = sent.into_iter().map(|sent| Sent {
+                at: sent.at,
+                story: sent.story,
+                what: told(sent.what),
+            });
+            wrapped.collect()
+        }
+        match self {
+            Self::Mango(account) => wrap(account.tell(story), Told::Post),
+            Self::Sipuni(account) => wrap(account.tell(story, dice), Told::Post),
+            Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
+        }
+    }
+
+    /// What must be found of it.
+    pub fn ledger(&self, story: &Story) -> Ledger {
+        match self {
+            Self::Mango(account) => account.ledger(story),
+            Self::Sipuni(account) => account.ledger(story),
+            Self::Asterisk(account) => account.ledger(story),
+        }
+    }
+}
+
+/// One call: who tells it, what happens, what must be found.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which of the accounts tells it.
+    pub account: usize,
+    /// What happens.
+    pub story: Story,
+    /// What must be found.
+    pub ledger: Ledger,
+    /// All that is sent about it, in order.
+    pub told: Vec<Sent<Told>>,
+}
+
+/// How a run of calls is drawn.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// Accounts; each call picks one.
+    pub accounts: Vec<Account>,
+    /// Who takes part.
+    pub world: World,
+    /// Kinds of stories; those an account has no words for are drawn again.
+    pub plots: Vec<Plot>,
+    /// How many calls.
+    pub calls: u64,
+    /// When the first may begin.
+    pub from: Timestamp,
+    /// Longest pause between the beginnings of two calls, in milliseconds.
+    pub pause_ms: i64,
+    /// How long people talk.
+    pub tempo: Tempo,
+}
+
+impl Draw {
+    /// Draws the calls, in the order of their beginnings.
+    pub fn calls(&self, dice: &mut Dice) -> Vec<Call> {
+        let mut start = self.from;
+        let mut calls = Vec::new();
+        for number in 0..self.calls {
+            start = start.plus_millis(dice.between(0, self.pause_ms));
+            calls.push(self.call(dice, number, start));
+        }
+        calls
+    }
+
+    /// Draws one call.
+    pub fn call(&self, dice: &mut Dice, number: u64, start: Timestamp) -> Call {
+        let account = dice.below(self.accounts.len() as u64) as usize;
+        let known = self.accounts[account].plots();
+        let plots: Vec<Plot> = self
+            .plots
+            .iter()
+            .copied()
+            .filter(|plot| known.contains(plot))
+            .collect();
+        let plot = *dice.pick(&plots);
+        let story = Story::draw(dice, &self.world, plot, number, start, self.tempo);
+        let told = self.accounts[account].tell(&story, dice);
+        Call {
+            account,
+            ledger: self.accounts[account].ledger(&story),
+            told,
+            story,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_repeated_by_its_seed() {
+        let draw = Draw {
+            accounts: vec![Account::Sipuni(Sipuni {
+                account: "lossy".to_owned(),
+                token: "t".to_owned(),
+                run: 1,
+            })],
+            world: World::company(5, 10),
+            plots: Plot::ALL.to_vec(),
+            calls: 20,
+            from: Timestamp::from_seconds(1_773_728_100),
+            pause_ms: 5_000,
+            tempo: Tempo::NATURAL,
+        };
+        let ledgers = |calls: Vec<Call>| -> Vec<Ledger> {
+            calls.into_iter().map(|call| call.ledger).collect()
+        };
+        let one = ledgers(draw.calls(&mut Dice::new(9)));
+        assert_eq!(one, ledgers(draw.calls(&mut Dice::new(9))));
+        assert_ne!(one, ledgers(draw.calls(&mut Dice::new(10))));
+        assert_eq!(one.len(), 20);
+    }
+}
