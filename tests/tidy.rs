@@ -56,7 +56,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["store", "rules", "pbx", "crm", "recordings", "http"],
     ),
     ("reports", &["store", "rules"]),
-    ("recordings", &["store", "pbx"]),
+    ("recordings", &["store", "pbx", "http"]),
     ("pbx", &["sip", "http"]),
     ("crm", &["http"]),
     ("policy", &[]),

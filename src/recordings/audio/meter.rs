@@ -38,6 +38,15 @@ const THRESHOLD_RANGE: (f64, f64) = (103.6, 1036.2);
 /// What is heard in a whole recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sound {
+    /// Who talks when.
+    pub measures: Measures,
+    /// For each side [`PEAKS_PER_SIDE`] magnitudes, 255 is full scale.
+    pub peaks: Vec<Vec<u8>>,
+}
+
+/// Who talks when, in shares of the whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
     /// One entry per channel, in the order of the file.
     pub sides: Vec<Side>,
     /// Share of the time in which both sides talk; `None` in a recording of one side.
@@ -57,8 +66,6 @@ pub struct Side {
     pub silence_share: f32,
     /// Length of its longest silence.
     pub longest_silence_ms: u64,
-    /// [`PEAKS_PER_SIDE`] magnitudes, 255 is full scale.
-    pub peaks: Vec<u8>,
 }
 
 /// A stretch in which nobody talks.
@@ -176,29 +183,11 @@ impl Meter {
             }
         }
         let talks: Vec<Vec<bool>> = self.sides.iter().map(|side| talk(&side.levels)).collect();
-        let windows = talks.first().map_or(0, Vec::len);
-        let somebody: Vec<bool> = (0..windows)
-            .map(|at| talks.iter().any(|talk| talk[at]))
-            .collect();
-        let length_ms = self.duration_ms();
-        let sides = self.sides.iter().zip(&talks);
+        let sides = self.sides.iter();
         Sound {
-            overlap_share: match talks.as_slice() {
-                [one, other] => Some(share(
-                    one.iter().zip(other).filter(|(a, b)| **a && **b).count(),
-                    windows,
-                )),
-                _ => None,
-            },
-            nobody_share: share(silent(&somebody), windows),
-            pauses: pauses(&somebody, length_ms),
-            sides: sides
-                .map(|(side, talk)| Side {
-                    talk_share: share(windows - silent(talk), windows),
-                    silence_share: share(silent(talk), windows),
-                    longest_silence_ms: longest_silence_ms(talk, length_ms),
-                    peaks: peaks(&side.buckets, self.bucket_frames, self.frames),
-                })
+            measures: measure(&talks, self.duration_ms()),
+            peaks: sides
+                .map(|side| peaks(&side.buckets, self.bucket_frames, self.frames))
                 .collect(),
         }
     }
@@ -232,6 +221,32 @@ impl Listener {
             .chunks(2)
             .map(|pair| pair.iter().copied().max().unwrap_or(0))
             .collect();
+    }
+}
+
+/// Works out the figures from who talks in which window.
+fn measure(talks: &[Vec<bool>], length_ms: u64) -> Measures {
+    let windows = talks.first().map_or(0, Vec::len);
+    let somebody: Vec<bool> = (0..windows)
+        .map(|at| talks.iter().any(|talk| talk[at]))
+        .collect();
+    let sides = talks.iter().map(|talk| Side {
+        talk_share: share(windows - silent(talk), windows),
+        silence_share: share(silent(talk), windows),
+        longest_silence_ms: longest_silence_ms(talk, length_ms),
+    });
+    let overlap_share = match talks {
+        [one, other] => {
+            let both = one.iter().zip(other).filter(|(a, b)| **a && **b);
+            Some(share(both.count(), windows))
+        }
+        _ => None,
+    };
+    Measures {
+        sides: sides.collect(),
+        overlap_share,
+        nobody_share: share(silent(&somebody), windows),
+        pauses: pauses(&somebody, length_ms),
     }
 }
 

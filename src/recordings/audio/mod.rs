@@ -12,6 +12,7 @@ mod decode;
 #[cfg(test)]
 pub mod fixtures;
 mod meter;
+mod mp3;
 mod riff;
 mod sniff;
 
@@ -20,7 +21,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use meter::{PEAKS_PER_SIDE, Pause, Side, Sound};
+pub use meter::{Measures, PEAKS_PER_SIDE, Pause, Side, Sound};
 
 /// The longest recording that is measured. Longer ones are refused, whatever their size on disk.
 pub const MAX_DURATION_MS: u64 = 12 * 60 * 60 * 1000;
@@ -62,6 +63,47 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Self; 13] = [
+        Self::WavPcm,
+        Self::WavFloat,
+        Self::WavAlaw,
+        Self::WavMulaw,
+        Self::WavGsm,
+        Self::WavOther,
+        Self::Mp3,
+        Self::Gsm,
+        Self::Ogg,
+        Self::Flac,
+        Self::Mp4,
+        Self::Matroska,
+        Self::Amr,
+    ];
+
+    /// The word used in exports and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WavPcm => "wav_pcm",
+            Self::WavFloat => "wav_float",
+            Self::WavAlaw => "wav_alaw",
+            Self::WavMulaw => "wav_mulaw",
+            Self::WavGsm => "wav_gsm",
+            Self::WavOther => "wav_other",
+            Self::Mp3 => "mp3",
+            Self::Gsm => "gsm",
+            Self::Ogg => "ogg",
+            Self::Flac => "flac",
+            Self::Mp4 => "mp4",
+            Self::Matroska => "matroska",
+            Self::Amr => "amr",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == word)
+    }
+
     /// The container, as people call it.
     pub fn container(self) -> &'static str {
         match self {
@@ -115,6 +157,17 @@ pub enum NoPlayer {
     UnknownCodec,
     /// A container that we have no decoder for.
     UnknownContainer,
+}
+
+impl NoPlayer {
+    /// The word used in exports and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gsm => "gsm",
+            Self::UnknownCodec => "unknown_codec",
+            Self::UnknownContainer => "unknown_container",
+        }
+    }
 }
 
 /// What listening to the whole file gave.
@@ -196,6 +249,23 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The word used in exports, metrics and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::WebPage => "web_page",
+            Self::Text => "text",
+            Self::Archive => "archive",
+            Self::NotAudio => "not_audio",
+            Self::Truncated => "truncated",
+            Self::Damaged => "damaged",
+            Self::NoSound => "no_sound",
+            Self::SampleRate => "sample_rate",
+            Self::Channels => "channels",
+            Self::TooLong => "too_long",
+        }
+    }
+
     /// Whether fetching the same recording later can help: providers answer with pages, messages
     /// and unfinished files while a recording is not ready.
     pub fn may_heal(self) -> bool {

@@ -21,6 +21,10 @@ fn sound(bytes: &[u8]) -> Sound {
     read(bytes).sound().expect("a decodable file").clone()
 }
 
+fn measures(bytes: &[u8]) -> Measures {
+    sound(bytes).measures
+}
+
 /// A file whose header fields were changed after the fact.
 fn patched(mut file: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     file[at..at + bytes.len()].copy_from_slice(bytes);
@@ -36,7 +40,7 @@ fn a_pcm_wav_is_read() {
     assert_eq!(read.channels, Some(1));
     assert_eq!(read.duration_ms, Some(1_500));
     assert_eq!(read.size_bytes, 44 + 2 * 12_000);
-    let sound = read.sound().unwrap();
+    let sound = &read.sound().unwrap().measures;
     assert_eq!(sound.sides.len(), 1);
     assert_eq!(sound.overlap_share, None);
     assert_eq!(sound.sides[0].talk_share, 1.0);
@@ -58,7 +62,7 @@ fn the_name_is_the_sha256_of_the_bytes() {
 #[test]
 fn every_width_of_pcm_gives_the_same_picture() {
     let samples = speech(&[(true, 400), (false, 600), (true, 200)]);
-    let expected = sound(&wav(8_000, 1, &samples)).sides[0].clone();
+    let expected = sound(&wav(8_000, 1, &samples));
     let wide = |shift: u32| samples.iter().map(move |s| i32::from(*s) << shift);
     let files = [
         (
@@ -70,13 +74,12 @@ fn every_width_of_pcm_gives_the_same_picture() {
         (0, wav_float(8_000, &samples)),
     ];
     for (bits, file) in files {
-        let side = sound(&file).sides[0].clone();
-        assert_eq!(side.talk_share, expected.talk_share, "{bits} bits");
+        let sound = sound(&file);
+        assert_eq!(sound.measures, expected.measures, "{bits} bits");
         let differ = |a: &u8, b: &u8| a.abs_diff(*b) > 2;
-        let far = side
-            .peaks
+        let far = sound.peaks[0]
             .iter()
-            .zip(&expected.peaks)
+            .zip(&expected.peaks[0])
             .filter(|(a, b)| differ(a, b));
         assert_eq!(far.count(), 0, "{bits} bits");
     }
@@ -85,7 +88,7 @@ fn every_width_of_pcm_gives_the_same_picture() {
 #[test]
 fn g711_is_read_through_its_tables() {
     let samples = speech(&[(true, 500), (false, 500)]);
-    let expected = sound(&wav(8_000, 1, &samples)).sides[0].clone();
+    let expected = measures(&wav(8_000, 1, &samples));
     for (format, file) in [
         (Format::WavAlaw, wav_alaw(1, &samples)),
         (Format::WavMulaw, wav_mulaw(1, &samples)),
@@ -93,10 +96,10 @@ fn g711_is_read_through_its_tables() {
         let read = read(&file);
         assert_eq!(read.format, format);
         assert_eq!(read.duration_ms, Some(1_000));
-        let side = &read.sound().unwrap().sides[0];
-        assert_eq!(side.talk_share, expected.talk_share, "{format:?}");
+        let sound = read.sound().unwrap();
+        assert_eq!(sound.measures, expected, "{format:?}");
         // The loudest sample, 8000 of 32768, within the coarseness of a logarithmic code.
-        let peak = *side.peaks.iter().max().unwrap();
+        let peak = *sound.peaks[0].iter().max().unwrap();
         assert!(peak.abs_diff(63) <= 2, "{format:?}: {peak}");
     }
 }
@@ -105,7 +108,7 @@ fn g711_is_read_through_its_tables() {
 fn g711_stereo_keeps_its_sides_apart() {
     let one = speech(&[(true, 1_000), (false, 1_000)]);
     let other = speech(&[(false, 2_000)]);
-    let sound = sound(&wav_alaw(2, &interleaved(&one, &other)));
+    let sound = measures(&wav_alaw(2, &interleaved(&one, &other)));
     assert_eq!(sound.sides[0].talk_share, 0.5);
     assert_eq!(sound.sides[1].talk_share, 0.0);
 }
@@ -114,7 +117,7 @@ fn g711_stereo_keeps_its_sides_apart() {
 fn both_sides_and_their_overlap_are_measured() {
     let one = speech(&[(true, 4_000), (false, 6_000)]);
     let other = speech(&[(false, 2_000), (true, 4_000), (false, 4_000)]);
-    let sound = sound(&wav(8_000, 2, &interleaved(&one, &other)));
+    let sound = measures(&wav(8_000, 2, &interleaved(&one, &other)));
     assert_eq!(sound.sides[0].talk_share, 0.4);
     assert_eq!(sound.sides[0].silence_share, 0.6);
     assert_eq!(sound.sides[0].longest_silence_ms, 6_000);
@@ -135,7 +138,7 @@ fn pauses_of_five_seconds_are_marked() {
         (true, 1_000),
         (false, 6_000),
     ]);
-    let sound = sound(&wav(8_000, 2, &interleaved(&one, &other)));
+    let sound = measures(&wav(8_000, 2, &interleaved(&one, &other)));
     let pause = |from_ms, to_ms| Pause { from_ms, to_ms };
     assert_eq!(sound.pauses, [pause(0, 6_000), pause(14_000, 20_000)]);
 }
@@ -143,9 +146,9 @@ fn pauses_of_five_seconds_are_marked() {
 #[test]
 fn short_stops_belong_to_the_talk_and_clicks_do_not() {
     let stops = speech(&[(true, 400), (false, 180), (true, 420)]);
-    assert_eq!(sound(&wav(8_000, 1, &stops)).sides[0].talk_share, 1.0);
+    assert_eq!(measures(&wav(8_000, 1, &stops)).sides[0].talk_share, 1.0);
     let clicks = speech(&[(false, 480), (true, 40), (false, 480)]);
-    assert_eq!(sound(&wav(8_000, 1, &clicks)).sides[0].talk_share, 0.0);
+    assert_eq!(measures(&wav(8_000, 1, &clicks)).sides[0].talk_share, 0.0);
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn noise_under_the_talk_is_silence() {
     for (at, sample) in samples.iter_mut().enumerate() {
         *sample = sample.saturating_add(if at % 2 == 0 { 180 } else { -180 });
     }
-    assert_eq!(sound(&wav(8_000, 1, &samples)).sides[0].talk_share, 0.25);
+    assert_eq!(measures(&wav(8_000, 1, &samples)).sides[0].talk_share, 0.25);
 }
 
 #[test]
@@ -164,18 +167,18 @@ fn peaks_lie_where_the_sound_is() {
         let mut samples = silence(8_000, length_ms);
         let middle = samples.len() / 2;
         samples[middle] = i16::MIN;
-        let side = sound(&wav(8_000, 1, &samples)).sides[0].clone();
-        assert_eq!(side.peaks.len(), PEAKS_PER_SIDE);
-        assert_eq!(*side.peaks.iter().max().unwrap(), 255);
-        let at = side.peaks.iter().position(|peak| *peak == 255).unwrap();
+        let peaks = &sound(&wav(8_000, 1, &samples)).peaks[0];
+        assert_eq!(peaks.len(), PEAKS_PER_SIDE);
+        assert_eq!(*peaks.iter().max().unwrap(), 255);
+        let at = peaks.iter().position(|peak| *peak == 255).unwrap();
         assert!((497..=500).contains(&at), "{length_ms} ms: {at}");
     }
 }
 
 #[test]
 fn the_quietest_sound_leaves_a_peak() {
-    let side = sound(&wav(8_000, 1, &[1; 8_000])).sides[0].clone();
-    assert!(side.peaks.iter().all(|peak| *peak == 1));
+    let peaks = &sound(&wav(8_000, 1, &[1; 8_000])).peaks[0];
+    assert!(peaks.iter().all(|peak| *peak == 1));
 }
 
 #[test]
@@ -185,8 +188,8 @@ fn a_silent_mp3_is_decoded() {
     assert_eq!(read.sample_rate_hz, Some(8_000));
     assert_eq!(read.channels, Some(1));
     assert_eq!(read.duration_ms, Some(50 * 72));
-    assert_eq!(read.sound().unwrap().sides[0].talk_share, 0.0);
-    assert_eq!(read.sound().unwrap().nobody_share, 1.0);
+    assert_eq!(read.sound().unwrap().measures.sides[0].talk_share, 0.0);
+    assert_eq!(read.sound().unwrap().measures.nobody_share, 1.0);
 }
 
 #[test]
@@ -195,7 +198,7 @@ fn a_stereo_mp3_after_a_tag_is_decoded() {
     let read = read(&file);
     assert_eq!(read.channels, Some(2));
     assert_eq!(read.duration_ms, Some(40 * 1152 * 1000 / 44_100));
-    assert_eq!(read.sound().unwrap().overlap_share, Some(0.0));
+    assert_eq!(read.sound().unwrap().measures.overlap_share, Some(0.0));
 }
 
 #[test]
@@ -368,6 +371,16 @@ fn half_a_day_is_the_limit() {
     assert_eq!(refusal(&patched(slow, 28, &[1, 0, 0, 0])), Refused::TooLong);
 }
 
+#[test]
+fn words_read_back() {
+    for format in Format::ALL {
+        assert_eq!(Format::parse(format.as_str()), Some(format));
+        // The same words stand in JSON.
+        let json = serde_json::to_string(&format).unwrap();
+        assert_eq!(json, format!("{:?}", format.as_str()));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -403,7 +416,7 @@ proptest! {
     #[test]
     fn shares_are_shares(samples in proptest::collection::vec(any::<i16>(), 2..40_000)) {
         let read = read(&wav(8_000, 2, &samples[..samples.len() / 2 * 2]));
-        let sound = read.sound().unwrap();
+        let sound = &read.sound().unwrap().measures;
         for side in &sound.sides {
             prop_assert!((0.0..=1.0).contains(&side.talk_share));
             prop_assert!((side.talk_share + side.silence_share - 1.0).abs() < 0.002);
