@@ -37,7 +37,7 @@ pub struct RecordingSettings {
     /// Address of a web server that gives the same files; used when `folder` is not set.
     pub url: Option<String>,
     /// Value of the `Authorization` header for `url`. A secret.
-    pub authorization: Option<SecretString>,
+    pub authorization_secret: Option<SecretString>,
     /// Hosts that links and redirects may lead to, besides that of `url`; `.example.org` allows
     /// every name below it.
     pub hosts: Vec<String>,
@@ -79,7 +79,9 @@ impl RecordingSettings {
             PbxError::Refused("neither a folder nor an address of recordings is set".into())
         })?;
         let url = join(base, &file)?;
-        Ok(Fetch::Http(self.get(url, self.authorization.clone())))
+        Ok(Fetch::Http(
+            self.get(url, self.authorization_secret.clone()),
+        ))
     }
 
     /// The path below the PBX's folder of recordings, without a way out of it.
@@ -164,7 +166,7 @@ mod tests {
         let settings = RecordingSettings {
             folder: None,
             url: Some("https://pbx.example/rec/".into()),
-            authorization: Some("Basic x".into()),
+            authorization_secret: Some("Basic x".into()),
             ..shared()
         };
         let source = file("/var/spool/asterisk/monitor/2026/in 201?.wav");
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn a_link_gets_no_secret_of_the_web_server() {
         let settings = RecordingSettings {
-            authorization: Some("Basic x".into()),
+            authorization_secret: Some("Basic x".into()),
             hosts: vec![".cloud.example".into()],
             ..shared()
         };

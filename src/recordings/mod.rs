@@ -1,7 +1,15 @@
 //! Recordings of calls: what they are, where they are kept and how they are listened to.
 //!
-//! [`audio`] says what a file is and measures it; [`range`] reads the part a player asks for. Both
-//! are free of storage and network.
+//! [`lane`] works through the jobs: [`fetch`] brings a file, [`audio`] says what it is and measures
+//! it, [`vault`] keeps it. [`serve`] gives it to a player, in the part ([`range`]) it asks for.
+//! Who may listen is decided by `policy` in the pages; which side of a stereo file is the client is
+//! a property of the line.
 
 pub mod audio;
+pub mod fetch;
+#[cfg(test)]
+mod fixtures;
+pub mod lane;
 pub mod range;
+pub mod serve;
+pub mod vault;

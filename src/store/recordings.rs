@@ -50,6 +50,8 @@ pub struct Job {
 pub struct Wanted {
     /// Row of `recording`.
     pub id: i64,
+    /// The call; another than the job's if calls have turned out to be one since.
+    pub call: CallId,
     /// Where it stands.
     pub state: RecordingState,
     /// Where it can be had. A secret.
@@ -169,21 +171,15 @@ pub async fn claim(
     Ok(jobs.collect())
 }
 
-/// When the next job is due or its lease ends; `None` if nothing waits.
-pub async fn next_due(db: &Db) -> Result<Option<Timestamp>, StoreError> {
-    const SQL: &str = "select min(case when claimed_until > due_at then claimed_until else due_at end) \
-         from outbox where kind = 'recording' and state = 'waiting'";
-    let (due,): (Option<i64>,) = on_read!(db, pool => sqlx::query_as(SQL).fetch_one(pool).await?);
-    Ok(due.map(Timestamp::from_micros))
-}
-
 /// What the job is to fetch; `None` if the recording is no longer known.
 pub async fn wanted(db: &Db, job: &Job) -> Result<Option<Wanted>, StoreError> {
-    const SQL: &str = "select id, state, source from recording where call = $1 and recording = $2";
-    let row: Option<(i64, String, Option<String>)> = on_read!(db, pool => {
-        sqlx::query_as(SQL).bind(job.call.0).bind(&job.recording).fetch_optional(pool).await?
+    // Through the job's row: it moves with its call when calls turn out to be one.
+    const SQL: &str = "select r.id, r.call, r.state, r.source from outbox o \
+         join recording r on r.call = o.call and r.recording = o.body where o.id = $1";
+    let row: Option<(i64, Uuid, String, Option<String>)> = on_read!(db, pool => {
+        sqlx::query_as(SQL).bind(job.id).fetch_optional(pool).await?
     });
-    let Some((id, state, source)) = row else {
+    let Some((id, call, state, source)) = row else {
         return Ok(None);
     };
     let source = source
@@ -191,6 +187,7 @@ pub async fn wanted(db: &Db, job: &Job) -> Result<Option<Wanted>, StoreError> {
         .transpose();
     Ok(Some(Wanted {
         id,
+        call: CallId(call),
         state: state_of(&state),
         source: source.map_err(|source| StoreError::Value {
             what: "recording.source",
@@ -200,8 +197,24 @@ pub async fn wanted(db: &Db, job: &Job) -> Result<Option<Wanted>, StoreError> {
 }
 
 /// Shows that the recording is being fetched.
-pub async fn mark_fetching(db: &Db, call: CallId, id: i64) -> Result<(), StoreError> {
-    set_state(db, call, id, RecordingState::Fetching, "").await
+pub async fn mark_fetching(db: &Db, id: i64) -> Result<(), StoreError> {
+    set_state(db, id, RecordingState::Fetching, "").await
+}
+
+/// Holds a claim for longer. Returns `false` if it is no longer ours.
+pub async fn renew(db: &Db, job: &Job, lease_until: Timestamp) -> Result<bool, StoreError> {
+    const SQL: &str = "update outbox set claimed_until = $3 \
+         where id = $1 and attempts = $2 and state = 'waiting'";
+    let renewed = on_write!(db, pool => {
+        sqlx::query(SQL)
+            .bind(job.id)
+            .bind(job.attempt)
+            .bind(lease_until.as_micros())
+            .execute(pool)
+            .await?
+            .rows_affected()
+    });
+    Ok(renewed > 0)
 }
 
 /// The file is in the store: the recording, the call and the job say so in one transaction.
@@ -218,7 +231,7 @@ pub async fn file(
          measures = $11, kept_at = $12 where id = $1";
     on_write!(db, pool => {
         let mut tx = pool.begin().await?;
-        sqlx::query(LOCK_CALL).bind(job.call.0).execute(&mut *tx).await?;
+        sqlx::query(LOCK_CALL).bind(id).execute(&mut *tx).await?;
         let ended = sqlx::query(END_JOB)
             .bind(job.id)
             .bind(job.attempt)
@@ -244,7 +257,7 @@ pub async fn file(
             .bind(now.as_micros())
             .execute(&mut *tx)
             .await?;
-        sqlx::query(SHOW_ON_CALL).bind(job.call.0).execute(&mut *tx).await?;
+        sqlx::query(SHOW_ON_CALL).bind(id).execute(&mut *tx).await?;
         tx.commit().await?;
     });
     Ok(true)
@@ -271,7 +284,7 @@ pub async fn put_off(
             .rows_affected()
     });
     if put_off > 0 {
-        set_state(db, job.call, id, RecordingState::Waiting, reason).await?;
+        set_state(db, id, RecordingState::Waiting, reason).await?;
     }
     Ok(())
 }
@@ -285,7 +298,7 @@ pub async fn give_up(
     reason: &str,
 ) -> Result<(), StoreError> {
     if end_job(db, job, "failed", reason).await? {
-        set_state(db, job.call, id, state, reason).await?;
+        set_state(db, id, state, reason).await?;
     }
     Ok(())
 }
@@ -334,14 +347,16 @@ pub async fn picture(db: &Db, id: i64) -> Result<Option<Picture>, StoreError> {
 }
 
 /// Takes the call's lock before any other row: the writer locks calls first, too.
-const LOCK_CALL: &str = "update call set recording = recording where id = $1";
+const LOCK_CALL: &str = "update call set recording = recording \
+     where id = (select call from recording where id = $1)";
 const END_JOB: &str = "update outbox set state = $3, error = $4, claimed_until = null \
      where id = $1 and attempts = $2 and state = 'waiting'";
 /// The call shows the state of most worth among its recordings ([`RecordingState::ALL`]).
 const SHOW_ON_CALL: &str = "update call set recording = (select state from recording \
-     where recording.call = $1 order by case state when 'kept' then 0 when 'no_player' then 1 \
-     when 'fetching' then 2 when 'waiting' then 3 when 'failed' then 4 when 'refused' then 5 \
-     else 6 end limit 1) where id = $1";
+     where recording.call = call.id order by case state when 'kept' then 0 \
+     when 'no_player' then 1 when 'fetching' then 2 when 'waiting' then 3 when 'failed' then 4 \
+     when 'refused' then 5 else 6 end limit 1) \
+     where id = (select call from recording where id = $1)";
 
 async fn end_job(db: &Db, job: &Job, state: &str, error: &str) -> Result<bool, StoreError> {
     let ended = on_write!(db, pool => {
@@ -360,7 +375,6 @@ async fn end_job(db: &Db, job: &Job, state: &str, error: &str) -> Result<bool, S
 /// Changes the state of a recording that is not here yet.
 async fn set_state(
     db: &Db,
-    call: CallId,
     id: i64,
     state: RecordingState,
     reason: &str,
@@ -369,14 +383,14 @@ async fn set_state(
          where id = $1 and state not in ('kept', 'no_player')";
     on_write!(db, pool => {
         let mut tx = pool.begin().await?;
-        sqlx::query(LOCK_CALL).bind(call.0).execute(&mut *tx).await?;
+        sqlx::query(LOCK_CALL).bind(id).execute(&mut *tx).await?;
         sqlx::query(SQL)
             .bind(id)
             .bind(state.as_str())
             .bind(reason)
             .execute(&mut *tx)
             .await?;
-        sqlx::query(SHOW_ON_CALL).bind(call.0).execute(&mut *tx).await?;
+        sqlx::query(SHOW_ON_CALL).bind(id).execute(&mut *tx).await?;
         tx.commit().await?;
     });
     Ok(())
@@ -411,5 +425,59 @@ impl RecordingRow {
             format: self.format,
             duration_ms: self.duration_ms,
         }
+    }
+}
+
+/// What the writer does when a recording is told of, for tests of the lane.
+#[cfg(test)]
+pub mod fixtures {
+    use super::*;
+
+    /// A call with one recording and its job, due at once.
+    pub async fn tell(db: &Db, account: &str, recording: &str, source: &RecordingSource) -> CallId {
+        let call = CallId(Uuid::now_v7());
+        let source = serde_json::to_string(source).unwrap();
+        on_write!(db, pool => {
+            sqlx::query(
+                "insert into call (id, account, call_key, version, phase, started_at, heard_at, \
+                 derived) values ($1, $2, '1', 1, 'ended', 0, 0, '{}')",
+            )
+            .bind(call.0)
+            .bind(account)
+            .execute(pool)
+            .await
+            .unwrap();
+            sqlx::query(
+                "insert into recording (call, account, recording, source, state, created_at) \
+                 values ($1, $2, $3, $4, 'waiting', 0)",
+            )
+            .bind(call.0)
+            .bind(account)
+            .bind(recording)
+            .bind(&source)
+            .execute(pool)
+            .await
+            .unwrap();
+            sqlx::query(
+                "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
+                 values ($1, $2, $3, $4, $5, 0, 0)",
+            )
+            .bind(JOB_KIND)
+            .bind(account)
+            .bind(job_lane(call, recording))
+            .bind(call.0)
+            .bind(recording)
+            .execute(pool)
+            .await
+            .unwrap();
+        });
+        call
+    }
+
+    /// State and error of the call's jobs, and the state that the call shows.
+    pub async fn shown(db: &Db, call: CallId) -> (String, String, Option<String>) {
+        let sql = "select o.state, o.error, c.recording from outbox o join call c on c.id = o.call \
+             where c.id = $1";
+        on_read!(db, pool => sqlx::query_as(sql).bind(call.0).fetch_one(pool).await.unwrap())
     }
 }

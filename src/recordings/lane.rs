@@ -1,0 +1,450 @@
+//! Works through the jobs that fetch recordings, until each is kept or visibly given up.
+//!
+//! An attempt is: ask the account's adapter where the file is, fetch it, let [`super::audio`] say
+//! what it is, keep it, write down what was measured. Whatever may still come right is tried again
+//! after 5 s, 30 s, 2 min, 10 min and 1 h.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, broadcast},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    audio::{self, InspectError, Measured, Player, Refused},
+    fetch::{FetchError, Fetcher},
+    vault::{Vault, VaultError},
+};
+use crate::{
+    http::{self, Retry},
+    model::{
+        ids::{AccountName, CallId},
+        recording::RecordingState,
+        time::Timestamp,
+    },
+    pbx::{Pbx, PbxError},
+    store::{
+        Db, StoreError,
+        recordings::{self as rows, Filed, Job, Wanted},
+    },
+    telemetry::RecordingFetched,
+};
+
+/// Pauses before the second to the sixth attempt.
+pub const PAUSES: [Duration; 5] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(60 * 60),
+];
+
+/// States told and not yet heard by a slow listener; who lags reads the store instead.
+const TOLD_KEPT: usize = 1_024;
+
+/// Where recordings lie and how they are fetched.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Folder of the kept recordings.
+    pub folder: PathBuf,
+    /// How many are fetched at once.
+    pub workers: usize,
+    /// The longest file that is taken, in mebibytes.
+    pub max_size_mib: u64,
+    /// How long the size of a shared file must stay the same, in milliseconds.
+    pub settle_ms: u64,
+    /// How long a claimed job is left alone if its worker has died, in milliseconds.
+    pub lease_ms: u64,
+    /// How often due jobs are looked for, in milliseconds.
+    pub poll_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            folder: "recordings".into(),
+            workers: 2,
+            max_size_mib: 1_024,
+            settle_ms: 2_000,
+            lease_ms: 60_000,
+            poll_ms: 1_000,
+        }
+    }
+}
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The accounts whose recordings are fetched.
+pub type Accounts = Arc<HashMap<AccountName, Arc<dyn Pbx>>>;
+
+/// A recording has come to a new state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The call.
+    pub call: CallId,
+    /// Row id of the recording.
+    pub recording: i64,
+    /// Its state now.
+    pub state: RecordingState,
+    /// Why, as a closed word; empty where the state says it all.
+    pub reason: &'static str,
+}
+
+/// What an attempt led to.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// The file is in the store; what is to be written down.
+    Here(Box<Filed>),
+    /// It may come right: `wait` is what the other side asked for, `at_last` the state if this was
+    /// the last attempt.
+    Later {
+        reason: &'static str,
+        wait: Option<Duration>,
+        at_last: RecordingState,
+    },
+    /// It will not come right.
+    Never {
+        state: RecordingState,
+        reason: &'static str,
+    },
+}
+
+/// The lane: one per node; several nodes share the jobs by leases.
+pub struct Lane {
+    db: Db,
+    accounts: Accounts,
+    fetcher: Fetcher,
+    vault: Vault,
+    settings: Settings,
+    clock: Clock,
+    wake: Notify,
+    told: broadcast::Sender<Told>,
+}
+
+impl Lane {
+    /// Puts the lane together. Nothing runs before [`Lane::run`].
+    pub fn new(
+        settings: &Settings,
+        db: Db,
+        accounts: Accounts,
+        vault: Vault,
+        http: http::Client,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            db,
+            accounts,
+            fetcher: Fetcher {
+                http,
+                max_bytes: settings.max_size_mib * 1024 * 1024,
+                settle: Duration::from_millis(settings.settle_ms),
+            },
+            vault,
+            settings: settings.clone(),
+            clock,
+            wake: Notify::new(),
+            told: broadcast::channel(TOLD_KEPT).0,
+        }
+    }
+
+    /// Looks for jobs at once instead of at the next poll.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Every change of state from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Told> {
+        self.told.subscribe()
+    }
+
+    /// Works until told to stop. Attempts under way are left to their lease: nothing is lost.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut running = JoinSet::new();
+        loop {
+            let free = self.settings.workers.saturating_sub(running.len());
+            for job in self.claim(free).await {
+                running.spawn(self.clone().work(job));
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(_) = running.join_next(), if !running.is_empty() => {}
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(self.settings.poll_ms)) => {}
+            }
+        }
+    }
+
+    /// Claims and works through everything that is due now; returns how many attempts were made.
+    pub async fn work_due(self: &Arc<Self>) -> usize {
+        let mut attempts = 0;
+        loop {
+            let jobs = self.claim(self.settings.workers).await;
+            if jobs.is_empty() {
+                return attempts;
+            }
+            for job in jobs {
+                self.clone().work(job).await;
+                attempts += 1;
+            }
+        }
+    }
+
+    async fn claim(&self, free: usize) -> Vec<Job> {
+        if free == 0 {
+            return Vec::new();
+        }
+        let now = (self.clock)();
+        match rows::claim(&self.db, now, self.lease_from(now), free as i64).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::warn!(%error, "jobs of recordings cannot be read");
+                Vec::new()
+            }
+        }
+    }
+
+    fn lease_from(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(self.settings.lease_ms as i64)
+    }
+
+    /// One attempt, with its lease renewed while it takes.
+    async fn work(self: Arc<Self>, job: Job) {
+        let outcome = tokio::select! {
+            outcome = self.attempt(&job) => outcome,
+            () = self.hold(&job) => return,
+        };
+        if let Err(error) = outcome {
+            // The lease runs out and the job is tried again.
+            tracing::warn!(%error, call = %job.call, "a recording's job could not be written down");
+        }
+    }
+
+    /// Renews the lease; returns when it is lost.
+    async fn hold(&self, job: &Job) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(self.settings.lease_ms / 3)).await;
+            let until = self.lease_from((self.clock)());
+            match rows::renew(&self.db, job, until).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, "a recording's lease could not be renewed"),
+            }
+        }
+    }
+
+    async fn attempt(&self, job: &Job) -> Result<(), StoreError> {
+        let Some(wanted) = rows::wanted(&self.db, job).await? else {
+            rows::drop_job(&self.db, job).await?;
+            return Ok(());
+        };
+        if wanted.state.is_here() {
+            rows::drop_job(&self.db, job).await?;
+            return Ok(());
+        }
+        rows::mark_fetching(&self.db, wanted.id).await?;
+        self.tell(&wanted, RecordingState::Fetching, "");
+        let started = Instant::now();
+        let ended = self.bring(job, &wanted).await;
+        let took = started.elapsed();
+        let failed = match &ended {
+            Ended::Here(_) => None,
+            Ended::Later { reason, .. } | Ended::Never { reason, .. } => Some(*reason),
+        };
+        RecordingFetched { failed, took }.emit();
+        self.write_down(job, &wanted, ended).await
+    }
+
+    async fn write_down(&self, job: &Job, wanted: &Wanted, ended: Ended) -> Result<(), StoreError> {
+        let now = (self.clock)();
+        let (state, reason) = match ended {
+            Ended::Here(filed) => {
+                if !rows::file(&self.db, job, wanted.id, &filed, now).await? {
+                    return Ok(());
+                }
+                (filed.state, "")
+            }
+            Ended::Later {
+                reason,
+                wait,
+                at_last,
+            } => match pause_after(job.attempt) {
+                Some(pause) => {
+                    let pause = pause.max(wait.unwrap_or_default());
+                    let due_at = now.plus_millis(pause.as_millis() as i64);
+                    rows::put_off(&self.db, job, wanted.id, due_at, reason).await?;
+                    (RecordingState::Waiting, reason)
+                }
+                None => {
+                    rows::give_up(&self.db, job, wanted.id, at_last, reason).await?;
+                    (at_last, reason)
+                }
+            },
+            Ended::Never { state, reason } => {
+                rows::give_up(&self.db, job, wanted.id, state, reason).await?;
+                (state, reason)
+            }
+        };
+        if matches!(state, RecordingState::Failed | RecordingState::Refused) {
+            tracing::warn!(account = %job.account, call = %job.call, reason, "a recording is given up");
+        }
+        self.tell(wanted, state, reason);
+        Ok(())
+    }
+
+    fn tell(&self, wanted: &Wanted, state: RecordingState, reason: &'static str) {
+        // Nobody has to listen.
+        _ = self.told.send(Told {
+            call: wanted.call,
+            recording: wanted.id,
+            state,
+            reason,
+        });
+    }
+
+    /// Fetches, inspects and keeps the file.
+    async fn bring(&self, job: &Job, wanted: &Wanted) -> Ended {
+        let Some(source) = &wanted.source else {
+            return Ended::never("no_source");
+        };
+        let Some(pbx) = self.accounts.get(&job.account) else {
+            return Ended::never("no_account");
+        };
+        let from = match pbx.recording(source, (self.clock)()) {
+            Ok(from) => from,
+            Err(error) => return Ended::of_pbx(&error),
+        };
+        let incoming = self.vault.incoming();
+        if let Err(error) = self.fetcher.fetch(&from, incoming.path()).await {
+            return Ended::of_fetch(&error);
+        }
+        let measured = match inspect(incoming.path().to_owned()).await {
+            Ok(measured) => measured,
+            Err(error) => return Ended::of_inspection(&error),
+        };
+        let (sha256, size) = (&measured.sha256, measured.size_bytes);
+        match self.vault.keep(incoming.path(), sha256, size).await {
+            Ok(()) => Ended::Here(Box::new(filed(measured))),
+            Err(error) => Ended::of_vault(&error),
+        }
+    }
+}
+
+/// Decodes on a thread that may be blocked. A decoder that panics has met a damaged file.
+async fn inspect(file: PathBuf) -> Result<Measured, InspectError> {
+    let inspecting = move || inspect_file(&file);
+    match tokio::task::spawn_blocking(inspecting).await {
+        Ok(inspected) => inspected,
+        Err(_) => Err(Refused::Damaged.into()),
+    }
+}
+
+fn inspect_file(file: &Path) -> Result<Measured, InspectError> {
+    audio::inspect(&mut std::fs::File::open(file)?)
+}
+
+fn filed(measured: Measured) -> Filed {
+    let (state, reason, peaks, measures) = match &measured.player {
+        Player::Sound(sound) => {
+            let measures = serde_json::to_string(&sound.measures);
+            let measures = measures.expect("measures are plain numbers");
+            (
+                RecordingState::Kept,
+                "",
+                Some(sound.peaks.concat()),
+                Some(measures),
+            )
+        }
+        Player::NoPlayer(reason) => (RecordingState::NoPlayer, reason.as_str(), None, None),
+    };
+    Filed {
+        state,
+        reason: reason.to_owned(),
+        sha256: measured.sha256,
+        size: measured.size_bytes as i64,
+        format: measured.format.as_str().to_owned(),
+        duration_ms: measured.duration_ms.map(|length| length as i64),
+        channels: measured.channels.map(i64::from),
+        sample_rate: measured.sample_rate_hz.map(i64::from),
+        peaks,
+        measures,
+    }
+}
+
+/// The pause after this attempt (from 1); `None` after the last.
+fn pause_after(attempt: i64) -> Option<Duration> {
+    let at = usize::try_from(attempt - 1).ok()?;
+    PAUSES.get(at).copied()
+}
+
+impl Ended {
+    fn never(reason: &'static str) -> Self {
+        Self::Never {
+            state: RecordingState::Failed,
+            reason,
+        }
+    }
+
+    fn later(reason: &'static str, wait: Option<Duration>) -> Self {
+        Self::Later {
+            reason,
+            wait,
+            at_last: RecordingState::Failed,
+        }
+    }
+
+    fn of_retry(retry: Retry, reason: &'static str) -> Self {
+        match retry {
+            Retry::Never => Self::never(reason),
+            Retry::Later => Self::later(reason, None),
+            Retry::After(wait) => Self::later(reason, Some(wait)),
+        }
+    }
+
+    fn of_pbx(error: &PbxError) -> Self {
+        match error {
+            PbxError::Unsupported => Self::never("unsupported"),
+            PbxError::Refused(_) => Self::never("not_allowed"),
+            PbxError::Throttled { retry_after } => {
+                Self::of_retry(Retry::After(*retry_after), "throttled")
+            }
+            _ => Self::of_retry(Retry::Later, "unreachable"),
+        }
+    }
+
+    fn of_fetch(error: &FetchError) -> Self {
+        Self::of_retry(error.retry(), error.as_str())
+    }
+
+    fn of_inspection(error: &InspectError) -> Self {
+        match error {
+            InspectError::Refused(refused) if refused.may_heal() => Self::Later {
+                reason: refused.as_str(),
+                wait: None,
+                at_last: RecordingState::Refused,
+            },
+            InspectError::Refused(refused) => Self::Never {
+                state: RecordingState::Refused,
+                reason: refused.as_str(),
+            },
+            InspectError::Io(_) => Self::of_retry(Retry::Later, "disk"),
+        }
+    }
+
+    fn of_vault(error: &VaultError) -> Self {
+        tracing::error!(%error, "a recording could not be stored");
+        Self::of_retry(Retry::Later, "store")
+    }
+}
+
+#[cfg(test)]
+mod tests;
