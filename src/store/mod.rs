@@ -8,6 +8,7 @@
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
 //! people (sessions, audit, settings) use [`Db::write`] pools directly.
 
+pub mod depths;
 pub mod recordings;
 pub mod routing;
 pub mod rows;
