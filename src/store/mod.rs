@@ -89,6 +89,22 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the same may go well later without anybody's help.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_)
+            ),
+            Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => {
+                matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The open database.
 #[derive(Clone, Debug)]
 pub enum Db {

@@ -1,0 +1,5 @@
+//! Stories through real sockets: one file per story, one binary so that it links once.
+
+mod hooks;
+mod ops;
+mod support;
