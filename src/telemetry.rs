@@ -474,36 +474,6 @@ impl RecordingFetched {
     }
 }
 
-/// A connection we dial stands, or is gone.
-pub struct PbxConnection<'a> {
-    /// The account.
-    pub account: &'a str,
-    /// Whether it stands.
-    pub up: bool,
-    /// Why it is gone, for the log.
-    pub why: &'a str,
-}
-
-impl PbxConnection<'_> {
-    /// Says it.
-    pub fn emit(self) {
-        gauge!("ringcard_pbx_connected", "account" => self.account.to_owned()).set(if self.up {
-            1.0
-        } else {
-            0.0
-        });
-        if self.up {
-            tracing::info!(account = self.account, "connected to the PBX");
-        } else {
-            tracing::warn!(
-                account = self.account,
-                why = self.why,
-                "not connected to the PBX"
-            );
-        }
-    }
-}
-
 /// A PBX's own records have been read.
 pub struct Reconciled<'a> {
     /// Provider's name.
@@ -536,6 +506,8 @@ impl Reconciled<'_> {
 pub struct Depths<'a> {
     /// What waits for the writer, in kibibytes.
     pub queued_kib: usize,
+    /// Connections we dial: account, and whether it stands.
+    pub links: &'a [(&'a str, bool)],
     /// Dead letters.
     pub dead_letters: i64,
     /// Kind of job, how many wait, and the age of the oldest in milliseconds.
@@ -547,6 +519,10 @@ impl Depths<'_> {
     #[expect(clippy::cast_precision_loss, reason = "depths stay far below 2^52")]
     pub fn emit(self) {
         gauge!("ringcard_ingest_queue_kib").set(self.queued_kib as f64);
+        for (account, up) in self.links {
+            gauge!("ringcard_pbx_connected", "account" => (*account).to_owned())
+                .set(f64::from(u8::from(*up)));
+        }
         gauge!("ringcard_dlq_depth").set(self.dead_letters as f64);
         for (kind, waiting, oldest_ms) in self.outbox {
             gauge!("ringcard_outbox_depth", "kind" => kind.clone()).set(*waiting as f64);

@@ -4,8 +4,6 @@
 //! when it can be kept. Stop, in the opposite order: no new requests, open ones finish, intakes end,
 //! the writer commits what waits, the database closes.
 
-pub mod dial;
-pub mod history;
 pub mod settings;
 
 use std::{
@@ -16,23 +14,25 @@ use std::{
 
 use anyhow::{Context, Result};
 use axum::Router;
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{
-    dial::Dial,
-    history::History,
-    settings::{Account, Settings},
-};
+use self::settings::{Account, Settings};
 use crate::{
-    flow::{Flow, enquiry::Desk},
+    flow::{
+        self, Flow,
+        dial::{Line, Link},
+        enquiry::Desk,
+    },
+    http,
     model::ids::AccountName,
     pbx::{Intake, Pbx},
+    recordings::{lane::Lane, vault::Vault},
     store::{Db, writer::Writer},
     telemetry,
     web::{
         hooks::{self, Hooks},
-        ops::{self, Connections, Ops},
+        ops::{self, Ops},
     },
 };
 
@@ -43,7 +43,7 @@ pub struct Gateway {
     flow: Flow,
     desk: Arc<Desk>,
     hooks: Arc<Hooks>,
-    connections: Arc<Connections>,
+    lane: Arc<Lane>,
     accounts: Vec<Account>,
     /// Tasks that end by themselves once `stop` is said.
     tasks: TaskTracker,
@@ -85,17 +85,21 @@ impl Gateway {
         let listener = TcpListener::bind(settings.server.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
+        let lane = start_lane(settings, &db, &accounts)?;
         let mut parts = Parts {
             db,
             flow,
             desk,
-            connections: Arc::default(),
+            lane,
+            links: Vec::new(),
             accounts,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
         parts.watch_changes();
-        parts.start_intakes(settings);
+        parts.start_dialled(settings);
+        let lane = Arc::clone(&parts.lane);
+        parts.tasks.spawn(lane.run(parts.stop.clone()));
         let hooks = parts.hooks(settings);
         let router = hooks::router(Arc::clone(&hooks)).merge(ops::router(parts.ops(settings)));
         Ok(Self {
@@ -106,7 +110,7 @@ impl Gateway {
             db: parts.db,
             flow: parts.flow,
             desk: parts.desk,
-            connections: parts.connections,
+            lane: parts.lane,
             accounts: parts.accounts,
             tasks: parts.tasks,
             stop: parts.stop,
@@ -133,9 +137,9 @@ impl Gateway {
         &self.desk
     }
 
-    /// State of the connections we dial.
-    pub fn connections(&self) -> &Arc<Connections> {
-        &self.connections
+    /// Fetches recordings.
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
     }
 
     /// An account by its name.
@@ -178,7 +182,8 @@ struct Parts {
     db: Db,
     flow: Flow,
     desk: Arc<Desk>,
-    connections: Arc<Connections>,
+    lane: Arc<Lane>,
+    links: Vec<(AccountName, watch::Receiver<Link>)>,
     accounts: Vec<Account>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -204,7 +209,7 @@ impl Parts {
         Arc::new(Ops {
             db: self.db.clone(),
             flow: self.flow.clone(),
-            connections: Arc::clone(&self.connections),
+            links: self.links.clone(),
             folders: settings.folders(),
             settings: settings.ops.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
@@ -248,33 +253,47 @@ impl Parts {
         });
     }
 
-    /// Dials who wants to be dialled, and reads everybody's own records.
-    fn start_intakes(&self, settings: &Settings) {
+    /// Keeps the connections to who wants to be dialled, and reads their own records.
+    fn start_dialled(&mut self, settings: &Settings) {
         for account in &self.accounts {
-            let changed = Arc::new(Notify::new());
-            if let Intake::Dial { address } = account.pbx.intake() {
-                let dial = Dial {
-                    account: account.clone(),
-                    address,
-                    flow: self.flow.clone(),
-                    connections: Arc::clone(&self.connections),
-                    changed: Arc::clone(&changed),
-                    settings: settings.intake.clone(),
-                    stop: self.stop.clone(),
-                };
-                self.tasks.spawn(dial.run());
-            }
-            let history = History {
-                account: account.clone(),
-                db: self.db.clone(),
-                flow: self.flow.clone(),
-                changed,
-                settings: settings.intake.clone(),
-                stop: self.stop.clone(),
+            let Intake::Dial { address } = account.pbx.intake() else {
+                continue;
             };
-            self.tasks.spawn(history.run());
+            let line = Line {
+                account: account.name.clone(),
+                pbx: Arc::clone(&account.pbx),
+                address,
+                writer: self.flow.writer().clone(),
+                db: self.db.clone(),
+                settings: settings.dial.clone(),
+                clock: flow::now,
+            };
+            let (link, told) = watch::channel(Link::Down {
+                since: flow::now(),
+                why: "not dialled yet".to_owned(),
+            });
+            self.tasks.spawn(line.run(link, self.stop.clone()));
+            self.links.push((account.name.clone(), told));
         }
     }
+}
+
+fn start_lane(settings: &Settings, db: &Db, accounts: &[Account]) -> Result<Arc<Lane>> {
+    let folder = &settings.recordings.folder;
+    let vault = Vault::open(folder)
+        .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
+    let accounts = accounts
+        .iter()
+        .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
+        .collect();
+    Ok(Arc::new(Lane::new(
+        &settings.recordings,
+        db.clone(),
+        Arc::new(accounts),
+        vault,
+        http::Client::new(&settings.http)?,
+        Arc::new(flow::now),
+    )))
 }
 
 fn serve(

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Problem, Problems, nearest},
-    flow::enquiry,
+    flow::{dial, enquiry},
+    http,
     model::{ids::AccountName, phone::NumberingPlan},
     pbx::{self, Pbx},
+    recordings::lane,
     rules::routing,
     store::{self, writer},
     telemetry,
@@ -34,11 +36,15 @@ pub struct Settings {
     /// What PBXes post.
     pub hooks: hooks::Settings,
     /// Connections we dial, and PBXes' own records.
-    pub intake: Intake,
+    pub dial: dial::Settings,
     /// Who should ring.
     pub routing: routing::Policy,
     /// How fast questions are answered.
     pub enquiry: enquiry::Settings,
+    /// What we fetch over HTTP.
+    pub http: http::Settings,
+    /// Call audio.
+    pub recordings: lane::Settings,
     /// Health and metrics.
     pub ops: ops::Settings,
     /// Accounts at PBXes; each is opened by its provider.
@@ -63,38 +69,6 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             trusted_proxies: Vec::new(),
             shutdown_ms: 5_000,
-        }
-    }
-}
-
-/// How connections to PBXes are kept and their records read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Intake {
-    /// How long a connection may take, in milliseconds.
-    pub connect_timeout_ms: u64,
-    /// A connection that is silent for so long is dead, in milliseconds.
-    pub silence_timeout_ms: u64,
-    /// First and shortest pause before dialling again, in milliseconds; it doubles each time.
-    pub first_pause_ms: u64,
-    /// Longest pause before dialling again, in milliseconds.
-    pub longest_pause_ms: u64,
-    /// How often a PBX's own records are read without a reason, in milliseconds.
-    pub reconcile_every_ms: u64,
-    /// How long after a connection was lost they are read once more, for records written late, in
-    /// milliseconds.
-    pub reconcile_again_ms: u64,
-}
-
-impl Default for Intake {
-    fn default() -> Self {
-        Self {
-            connect_timeout_ms: 5_000,
-            silence_timeout_ms: 90_000,
-            first_pause_ms: 250,
-            longest_pause_ms: 15_000,
-            reconcile_every_ms: 300_000,
-            reconcile_again_ms: 10_000,
         }
     }
 }
@@ -185,7 +159,7 @@ impl Settings {
 
     /// Folders in which data is kept, for the check of free space.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
+        let mut folders = vec![self.recordings.folder.clone()];
         if let Some(path) = self.store.url.strip_prefix("sqlite:") {
             let file = PathBuf::from(path.trim_start_matches("//"));
             let folder = file.parent().map(PathBuf::from).unwrap_or_default();

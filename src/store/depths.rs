@@ -1,7 +1,7 @@
-//! How much waits or lies dead, and small values of the installation itself.
+//! How much waits or lies dead, for operations.
 
 use super::{Db, StoreError};
-use crate::{model::time::Timestamp, on_read, on_write};
+use crate::{model::time::Timestamp, on_read};
 
 /// Jobs of one kind that wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,22 +33,6 @@ pub async fn outbox(db: &Db) -> Result<Vec<Waiting>, StoreError> {
         oldest: Timestamp::from_micros(oldest),
     });
     Ok(waiting.collect())
-}
-
-/// A small value by its name, if it has ever been kept.
-pub async fn setting(db: &Db, name: &str) -> Result<Option<String>, StoreError> {
-    const SQL: &str = "select value from setting where name = $1";
-    let row: Option<(String,)> =
-        on_read!(db, pool => sqlx::query_as(SQL).bind(name).fetch_optional(pool).await?);
-    Ok(row.map(|(value,)| value))
-}
-
-/// Keeps a small value under its name.
-pub async fn keep_setting(db: &Db, name: &str, value: &str) -> Result<(), StoreError> {
-    const SQL: &str = "insert into setting (name, value) values ($1, $2) \
-         on conflict (name) do update set value = excluded.value";
-    on_write!(db, pool => sqlx::query(SQL).bind(name).bind(value).execute(pool).await.map(|_| ()))?;
-    Ok(())
 }
 
 /// How many of this version's migrations the database has not had yet.

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,10 +22,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 use crate::{
-    flow::{self, Flow},
-    model::{ids::AccountName, time::Timestamp},
+    flow::{self, Flow, dial::Link},
+    model::ids::AccountName,
     store::{Db, depths, writer::Health},
     telemetry,
 };
@@ -53,56 +54,6 @@ impl Default for Settings {
     }
 }
 
-/// State of the connections we dial, told by whoever keeps them.
-#[derive(Debug, Default)]
-pub struct Connections(Mutex<BTreeMap<AccountName, Connection>>);
-
-/// One connection we dial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Connection {
-    /// Whether it stands.
-    pub up: bool,
-    /// Since when it is so.
-    pub since: String,
-    /// Why it does not stand; empty otherwise.
-    pub why: String,
-}
-
-impl Connections {
-    /// Takes note; only a change is told on.
-    pub fn set(&self, account: &AccountName, up: bool, why: &str, now: Timestamp) {
-        let mut known = self.lock();
-        let same = known
-            .get(account)
-            .is_some_and(|connection| connection.up == up && connection.why == why);
-        if same {
-            return;
-        }
-        let connection = Connection {
-            up,
-            since: now.rfc3339(),
-            why: why.to_owned(),
-        };
-        known.insert(account.clone(), connection);
-        telemetry::PbxConnection {
-            account: account.as_str(),
-            up,
-            why,
-        }
-        .emit();
-    }
-
-    /// All of them by account.
-    pub fn all(&self) -> BTreeMap<AccountName, Connection> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<AccountName, Connection>> {
-        // Plain values: a panic elsewhere leaves them whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What operations look at.
 pub struct Ops {
     /// The store.
@@ -110,7 +61,7 @@ pub struct Ops {
     /// The way in.
     pub flow: Flow,
     /// Connections we dial.
-    pub connections: Arc<Connections>,
+    pub links: Vec<(AccountName, watch::Receiver<Link>)>,
     /// Folders whose disks must have room.
     pub folders: Vec<PathBuf>,
     /// Limits.
@@ -165,9 +116,23 @@ async fn readyz(
         "ready": ready,
         "checks": checks,
         "queued_kib": ops.flow.writer().queued_kib(),
-        "pbx": ops.connections.all(),
+        "pbx": links(&ops),
     });
     (status, Json(report)).into_response()
+}
+
+/// How the connections we dial stand.
+fn links(ops: &Ops) -> BTreeMap<&str, Value> {
+    let told = ops.links.iter().map(|(account, link)| {
+        let stands = match &*link.borrow() {
+            Link::Up { since } => json!({ "up": true, "since": since.rfc3339() }),
+            Link::Down { since, why } => {
+                json!({ "up": false, "since": since.rfc3339(), "why": why })
+            }
+        };
+        (account.as_str(), stands)
+    });
+    told.collect()
 }
 
 async fn database(ops: &Ops) -> Result<(), String> {
@@ -250,7 +215,13 @@ async fn look_at_depths(ops: &Ops) {
         .into_iter()
         .map(|waiting| (waiting.kind, waiting.jobs, now.millis_since(waiting.oldest)))
         .collect();
+    let links: Vec<(&str, bool)> = ops
+        .links
+        .iter()
+        .map(|(account, link)| (account.as_str(), matches!(*link.borrow(), Link::Up { .. })))
+        .collect();
     telemetry::Depths {
+        links: &links,
         queued_kib: ops.flow.writer().queued_kib(),
         dead_letters,
         outbox: &outbox,
@@ -273,18 +244,6 @@ fn is_insider(ops: &Ops, peer: SocketAddr, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_remembers_since_when() {
-        let connections = Connections::default();
-        let office: AccountName = "office".into();
-        connections.set(&office, false, "refused", Timestamp::from_seconds(10));
-        connections.set(&office, false, "refused", Timestamp::from_seconds(20));
-        assert_eq!(connections.all()[&office].since, "1970-01-01T00:00:10.000Z");
-        connections.set(&office, true, "", Timestamp::from_seconds(30));
-        let now = &connections.all()[&office];
-        assert!(now.up && now.since == "1970-01-01T00:00:30.000Z");
-    }
 
     #[test]
     fn free_space_can_be_read() {

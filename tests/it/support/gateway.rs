@@ -153,6 +153,7 @@ fn prepare(config: &str) -> (PathBuf, Settings) {
     let mut settings: Settings = toml::from_str(config).expect("the configuration of this story");
     settings.store.url = format!("sqlite:{}", folder.join("ringcard.db").display());
     settings.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    settings.recordings.folder = folder.join("recordings");
     settings.ops.min_free_mib = 1;
     (folder, settings)
 }
