@@ -7,6 +7,7 @@ mod facts;
 mod form;
 pub mod mango;
 pub mod recording;
+pub mod sipuni;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use crate::model::{
 };
 
 /// Every PBX we speak to.
-pub static PROVIDERS: &[Provider] = &[mango::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[mango::PROVIDER, sipuni::PROVIDER];
 
 /// What we know about a PBX product before any account is opened.
 pub struct Provider {
