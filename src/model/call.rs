@@ -17,15 +17,17 @@ use super::{
 pub enum CallResult {
     /// A person talked with the client.
     Answered,
-    /// Incoming: nobody talked, and the caller stayed at least 5 s after the ringing began.
+    /// Incoming: nobody talked, and the caller stayed at least 5 s after the ringing began (unless
+    /// everybody rung refused: [`CallResult::Busy`], [`CallResult::Rejected`]).
     /// Outgoing: the client did not pick up.
     Missed,
-    /// Incoming: the caller left before a person had rung for 5 s. Outgoing: the employee gave up
-    /// before the client answered.
+    /// Incoming: the caller left before a person had rung for 5 s, also out of a queue in which nobody
+    /// rang. Outgoing: the employee gave up before the client answered, or never took the own leg of a
+    /// click-to-call.
     Abandoned,
-    /// The called side was busy.
+    /// The called side was busy. Incoming: everybody called was, and the caller did not hang up first.
     Busy,
-    /// The called side refused the call.
+    /// The called side refused the call. Incoming: everybody called refused or was busy.
     Rejected,
     /// There is no way to the number dialled.
     NoRoute,
@@ -138,7 +140,8 @@ impl Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LegResult {
-    /// The party was connected with the client.
+    /// The party was connected with the client or a colleague (a machine's or click-to-call's own leg: was
+    /// picked up).
     Answered,
     /// Another leg was answered first.
     AnsweredElsewhere,
@@ -147,7 +150,8 @@ pub enum LegResult {
     Failed(Cause),
 }
 
-/// One party of a call, from first ring to hang-up.
+/// One party of a call, from first ring to hang-up. With event PBXes a phone that rings again later has
+/// another leg of the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leg {
     /// The provider's key.
@@ -158,10 +162,11 @@ pub struct Leg {
     /// When the party's phone began to ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rang_at: Option<Timestamp>,
-    /// When the party was first connected with the other side of the call.
+    /// When the party was first connected with somebody (a machine's leg, or the employee's own of a
+    /// click-to-call: when it was picked up).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_at: Option<Timestamp>,
-    /// When the leg ended.
+    /// When the leg ended; the end of the call, or of its ringing, if its own end was not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// How it turned out; `None` while it lives.
@@ -263,7 +268,8 @@ pub struct Call {
     pub client_name: Option<String>,
     /// Our number that was dialled or shown.
     pub did: Option<Number>,
-    /// Earliest time of any fact of the call.
+    /// Start, as the provider's summary says; else the earliest fact of the call itself (not of what was
+    /// told around it, such as tracking or our own commands).
     pub started_at: Timestamp,
     /// First ringing of a person (outgoing: of the client).
     pub rang_at: Option<Timestamp>,

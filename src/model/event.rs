@@ -34,7 +34,10 @@ pub struct CallEvent {
     /// How far `at` can be trusted.
     #[serde(default, skip_serializing_if = "Clock::is_exact")]
     pub clock: Clock,
-    /// Same identity, same fact.
+    /// Same identity, same fact. Where one identity is told with different content, parties, legs and
+    /// recordings are united field by field and the better time wins (`tracker::facts`); so facts that
+    /// describe ([`Fact::Parties`], [`Fact::Leg`], [`Fact::Recording`]) best have one identity per call,
+    /// leg or recording, and facts that happen have one per happening.
     pub id: FactId,
     /// What happened.
     pub fact: Fact,
@@ -186,14 +189,16 @@ pub struct Summary {
     /// Our number that was dialled (or shown, when we called).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub did: Option<Number>,
-    /// The employee named by the provider: who answered, or the one rung in vain.
+    /// The employee named by the provider: who answered, talked last, or was rung in vain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<Extension>,
     /// Start of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
-    /// First conversation between client and employee; the provider's word for "nobody talked" is `None`
-    /// together with `answered_known`.
+    /// First conversation between client and employee (never a menu, queue or voicemail). With
+    /// `answered_known`, `None` is the provider's word for "nobody talked", and a time at or before the
+    /// start or after the end means "answered, but when is not told", unless `cause` says otherwise: so a
+    /// decoder that reads "not answered" in a status leaves a stray answer time out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<Timestamp>,
     /// Whether the provider says for sure if the call was answered at all.
@@ -236,7 +241,9 @@ pub enum Fact {
     },
     /// The provider's own record of the call; beats leg facts where they disagree.
     Summary(Box<Summary>),
-    /// The last leg is gone and the PBX says that the call is over.
+    /// The last leg is gone and the PBX says that the call is over. It closes the legs whose latest fact
+    /// was told under the same [`CallEvent::call`]: of two calls joined into one, the key that was given
+    /// up may be "over" in the middle of the call.
     Over {
         /// Who ended it, where told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -246,7 +253,8 @@ pub enum Fact {
     Unheard,
 
     // ---- of one leg
-    /// The leg exists and this party is at its end. For event PBXes `with` is the other end.
+    /// The leg exists and this party is at its end. For event PBXes `with` is the other end. A leg in a
+    /// talk or bridge whose party is never told, and that ties nothing, counts as somebody unknown.
     Leg {
         /// Who is called or calls on this leg.
         party: Party,
@@ -263,16 +271,20 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<LegKey>,
     },
-    /// The party's phone rings.
+    /// The party's phone rings. A channel rings once, however often that is told; with event PBXes the
+    /// same leg may ring again after its end, which makes another attempt.
     Rings,
     /// The leg is answered at signalling level. Alone it is no conversation yet.
     Up,
-    /// From now on the leg's party talks with `with` (event PBXes).
+    /// From now on the leg's party talks with `with` (event PBXes), until it talks with somebody else or
+    /// the leg ends. A message that names an answer time in the past tells this fact with that time. On an
+    /// `initiator` leg this is no more than [`Fact::Up`].
     Talks {
         /// The other side: a client makes it a conversation, a person a consultation.
         with: Party,
     },
-    /// The leg enters a bridge (channel PBXes).
+    /// The leg enters a bridge (channel PBXes). Only bridges in which people hear each other are told: no
+    /// parking and no music for those who wait. A leg is in one bridge at a time.
     Enters {
         /// The bridge's id.
         bridge: String,
@@ -287,9 +299,10 @@ pub enum Fact {
         /// The other half.
         leg: LegKey,
     },
-    /// This leg has put the other side on hold.
+    /// This leg has put the other side on hold. (A hold also ends with the leg, with its
+    /// [`Fact::Transfers`], and when somebody talks with the client.)
     Holds,
-    /// Hold is over.
+    /// Hold is over. Without a hold before it says nothing.
     Resumes,
     /// The leg is now handled by a machine: menu, queue, voicemail, conference.
     Runs {

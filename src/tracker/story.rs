@@ -188,3 +188,28 @@ pub fn summary(direction: Direction, started: f64, answered: Option<f64>, ended:
 pub fn summed(summary: Summary) -> Fact {
     Fact::Summary(Box::new(summary))
 }
+
+/// Wait, ring, talk and hold in seconds.
+pub fn spans(call: &Call) -> [Option<f64>; 4] {
+    [call.wait_ms, call.ring_ms, call.talk_ms, call.hold_ms]
+        .map(|ms| ms.map(|ms| ms as f64 / 1_000.0))
+}
+
+/// Transfers as (kind, from, to, seconds).
+pub fn passings(call: &Call) -> Vec<(TransferKind, &str, &str, f64)> {
+    fn name(extension: &Option<Extension>) -> &str {
+        extension.as_ref().map_or("", Extension::as_str)
+    }
+    let seconds = |at: Timestamp| at.millis_since(moment(0.0)) as f64 / 1_000.0;
+    call.transfers
+        .iter()
+        .map(|passing| {
+            (
+                passing.kind,
+                name(&passing.from),
+                name(&passing.to),
+                seconds(passing.at),
+            )
+        })
+        .collect()
+}

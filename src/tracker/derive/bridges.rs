@@ -71,7 +71,7 @@ impl<'a> Bridges<'a> {
         let first_left = self.left.first().copied();
         for leg in std::mem::take(&mut self.left) {
             if self.inside.iter().all(|(inside, _)| *inside != leg) {
-                talks.close(&mut legs[leg as usize], at, first_left);
+                talks.close(&legs[leg as usize], at, first_left);
             }
         }
         self.group(known, legs);

@@ -5,18 +5,15 @@
 //! employee's leg ends, or when somebody else talks with the client; the silence between two
 //! employees after a blind transfer is not hold.
 
-use super::talks::{Talk, With};
-use crate::model::time::Timestamp;
+use super::talks::{Talk, Talks, With};
+use crate::model::{ids::Extension, time::Timestamp};
 
 /// A stretch of time.
 type Span = (Timestamp, Timestamp);
 
 /// Milliseconds on hold between the answer and the end.
-pub(super) fn hold_ms(talks: &[Talk<'_>], answered: Timestamp, ended: Timestamp) -> i64 {
-    if talks
-        .iter()
-        .all(|talk| talk.holds.is_empty() && talk.is_conversation())
-    {
+pub(super) fn hold_ms(talks: &Talks<'_>, answered: Timestamp, ended: Timestamp) -> i64 {
+    if talks.holds.is_empty() && talks.all.iter().all(Talk::is_conversation) {
         return 0;
     }
     let within = |from: Timestamp, to: Option<Timestamp>| -> Option<Span> {
@@ -25,32 +22,35 @@ pub(super) fn hold_ms(talks: &[Talk<'_>], answered: Timestamp, ended: Timestamp)
     };
     let mut held: Vec<Span> = Vec::new();
     let mut talked: Vec<Span> = Vec::new();
-    for talk in talks {
+    held.extend(
+        talks
+            .holds
+            .iter()
+            .filter_map(|hold| within(hold.from, hold.to)),
+    );
+    for talk in &talks.all {
         match talk.with {
             With::Client => {
                 let mut from = talk.from;
-                for &(hold, resumed) in &talk.holds {
-                    held.extend(within(hold, resumed.or(talk.to)));
-                    talked.extend(within(from, Some(hold)));
-                    from = resumed.or(talk.to).unwrap_or(ended);
+                for hold in talks.holds.iter().filter(|hold| hold.leg == talk.leg) {
+                    if talk.to.is_none_or(|to| hold.from < to) && hold.from >= from {
+                        talked.extend(within(from, Some(hold.from)));
+                        from = hold.to.or(talk.to).unwrap_or(ended);
+                    }
                 }
                 talked.extend(within(from, talk.to));
             }
-            With::Colleague(other) if keeps_client_waiting(talk, other, talks) => {
+            With::Colleague(other) if keeps_client_waiting(talk, other, &talks.all) => {
                 held.extend(within(talk.from, talk.to));
             }
-            _ => {}
+            With::Colleague(_) | With::InDoubt => {}
         }
     }
     without(held, talked)
 }
 
 /// Whether one of the two has talked with the client before.
-fn keeps_client_waiting(
-    consultation: &Talk<'_>,
-    other: &crate::model::ids::Extension,
-    talks: &[Talk<'_>],
-) -> bool {
+fn keeps_client_waiting(consultation: &Talk<'_>, other: &Extension, talks: &[Talk<'_>]) -> bool {
     talks.iter().any(|talk| {
         talk.is_conversation()
             && talk.from <= consultation.from

@@ -211,7 +211,7 @@ fn spans(call: &mut Call, swept: &Swept<'_>, times: &Times<'_>) {
     };
     match call.answered_at {
         Some(answered_at) => {
-            let hold_ms = holds::hold_ms(&swept.talks.all, answered_at, ended_at);
+            let hold_ms = holds::hold_ms(&swept.talks, answered_at, ended_at);
             call.hold_ms = Some(hold_ms);
             call.talk_ms = Some((ended_at.millis_since(answered_at) - hold_ms).max(0));
         }

@@ -29,7 +29,7 @@ pub(super) struct LegLine<'a> {
     pub talked_at: Option<Timestamp>,
     pub end: Option<LegEnd>,
     pub transferred_from: Option<(&'a Extension, Timestamp)>,
-    /// Place of the running talk in [`Talks::all`], or [`NONE`].
+    /// Place of the latest talk in [`Talks::all`], or [`NONE`].
     pub talk: u32,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Sweep<'_, 'a> {
                 }
             }
             Fact::Holds => self.hold(place, moment),
-            Fact::Resumes => self.talks.resume(leg, at),
+            Fact::Resumes | Fact::Transfers { .. } => self.talks.resume(place, at),
             Fact::TransferredFrom { from } => {
                 leg.transferred_from = leg.transferred_from.or(Some((from, at)));
             }
@@ -161,15 +161,15 @@ impl<'a> Sweep<'_, 'a> {
         if self.known.channels {
             // A client's own hold is not time that we made the client wait.
             if !matches!(ends.party, Some(Party::Client(_))) {
-                self.talks.hold(leg, moment.at);
+                self.talks.hold(place, moment.at);
             }
             return;
         }
-        if leg.talk == NONE && leg.end.is_none() && !ends.initiator {
+        if !self.talks.is_running(leg) && leg.end.is_none() && !ends.initiator {
             // Who puts the other side on hold has talked before, even if that was never told.
             self.talks.imply(place, leg, ends, moment.at);
         }
-        self.talks.hold(leg, moment.at);
+        self.talks.hold(place, moment.at);
     }
 
     fn end(&mut self, place: u32, at: Timestamp, cause: Cause, by: Option<Side>) {
@@ -178,6 +178,7 @@ impl<'a> Sweep<'_, 'a> {
             Some(end) => end.by = end.by.or(by),
             None => leg.end = Some(LegEnd { at, cause, by }),
         }
+        self.talks.resume(place, at);
         if self.known.channels {
             self.bridges.leave(place, None, at);
         } else {

@@ -1,9 +1,6 @@
 //! Who talks with whom, from when until when, with holds.
 
-use super::{
-    known::{LegEnds, NONE},
-    sweep::LegLine,
-};
+use super::{known::LegEnds, sweep::LegLine};
 use crate::model::{event::Party, ids::Extension, time::Timestamp};
 
 /// Whom somebody talks with.
@@ -31,7 +28,14 @@ pub(super) struct Talk<'a> {
     pub to: Option<Timestamp>,
     /// The leg that went and so ended the talk.
     pub left_by: Option<u32>,
-    pub holds: Vec<(Timestamp, Option<Timestamp>)>,
+}
+
+/// An employee keeps the other side waiting.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub leg: u32,
+    pub from: Timestamp,
+    pub to: Option<Timestamp>,
 }
 
 impl Talk<'_> {
@@ -41,11 +45,15 @@ impl Talk<'_> {
     }
 }
 
-/// The talks of a call, in the order in which they began.
+/// The talks and holds of a call, in the order in which they began.
 #[derive(Default)]
 pub(super) struct Talks<'a> {
     pub all: Vec<Talk<'a>>,
+    pub holds: Vec<Hold>,
 }
+
+/// A leg that is moved from one bridge to another is out of both for a moment; its talk goes on.
+const MOVED_WITHIN_MS: i64 = 500;
 
 impl<'a> Talks<'a> {
     /// Begins what an event PBX tells: `party`, at this leg's end, talks with `other`.
@@ -72,7 +80,7 @@ impl<'a> Talks<'a> {
         }
     }
 
-    /// Begins a talk unless the very same one is running.
+    /// Begins a talk unless the very same one is running, or goes on after a moment's break.
     pub fn open(
         &mut self,
         place: u32,
@@ -81,11 +89,22 @@ impl<'a> Talks<'a> {
         with: With<'a>,
         at: Timestamp,
     ) {
-        if let Some(running) = self.all.get(leg.talk as usize) {
-            if running.person == person && running.with == with {
-                return;
+        if let Some(last) = self.all.get_mut(leg.talk as usize) {
+            let same = last.person == person && last.with == with;
+            match last.to {
+                None if same => return,
+                None => self.close(leg, at, None),
+                Some(to) if same && at <= to.plus_millis(MOVED_WITHIN_MS) => {
+                    last.to = None;
+                    last.left_by = None;
+                    return;
+                }
+                Some(_) => {}
             }
-            self.close(leg, at, None);
+        }
+        if with == With::Client {
+            // Back with the client, whether or not anybody told that the hold is over.
+            self.resume(place, at);
         }
         leg.talked_at = leg.talked_at.or(Some(at));
         leg.talk = self.all.len() as u32;
@@ -97,35 +116,49 @@ impl<'a> Talks<'a> {
             from_known: true,
             to: None,
             left_by: None,
-            holds: Vec::new(),
         });
     }
 
+    /// Whether the leg has a running talk.
+    pub fn is_running(&self, leg: &LegLine<'a>) -> bool {
+        self.all
+            .get(leg.talk as usize)
+            .is_some_and(|talk| talk.to.is_none())
+    }
+
     /// Ends the leg's running talk.
-    pub fn close(&mut self, leg: &mut LegLine<'a>, at: Timestamp, left_by: Option<u32>) {
-        self.resume(leg, at);
-        if let Some(talk) = self.all.get_mut(leg.talk as usize) {
+    pub fn close(&mut self, leg: &LegLine<'a>, at: Timestamp, left_by: Option<u32>) {
+        if let Some(talk) = self
+            .all
+            .get_mut(leg.talk as usize)
+            .filter(|talk| talk.to.is_none())
+        {
             talk.to = Some(at);
             talk.left_by = left_by;
         }
-        leg.talk = NONE;
     }
 
-    /// The leg has put the other side on hold.
-    pub fn hold(&mut self, leg: &LegLine<'a>, at: Timestamp) {
-        if let Some(talk) = self.all.get_mut(leg.talk as usize)
-            && !matches!(talk.holds.last(), Some((_, None)))
+    /// The leg keeps the other side waiting.
+    pub fn hold(&mut self, place: u32, at: Timestamp) {
+        if !self
+            .holds
+            .iter()
+            .any(|hold| hold.leg == place && hold.to.is_none())
         {
-            talk.holds.push((at, None));
+            self.holds.push(Hold {
+                leg: place,
+                from: at,
+                to: None,
+            });
         }
     }
 
-    /// Hold is over.
-    pub fn resume(&mut self, leg: &LegLine<'a>, at: Timestamp) {
-        if let Some(talk) = self.all.get_mut(leg.talk as usize)
-            && let Some((_, until @ None)) = talk.holds.last_mut()
-        {
-            *until = Some(at);
+    /// The leg keeps nobody waiting any more.
+    pub fn resume(&mut self, place: u32, at: Timestamp) {
+        for hold in &mut self.holds {
+            if hold.leg == place && hold.to.is_none() {
+                hold.to = Some(at);
+            }
         }
     }
 }
