@@ -63,7 +63,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tracker", &[]),
     ("rules", &[]),
     ("sip", &[]),
-    ("store", &[]),
+    // The writer applies facts and matches cards inside the transaction that holds the locks.
+    ("store", &["tracker", "rules"]),
     ("live", &[]),
     ("http", &[]),
     ("model", &[]),

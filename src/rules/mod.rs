@@ -1,3 +1,5 @@
 //! Decisions, each pure: what comes in decides what goes out, and the reason goes with it.
 
+pub mod figures;
+pub mod matching;
 pub mod routing;

@@ -20,4 +20,3 @@ pub mod message;
 pub mod office;
 pub mod sipuni;
 pub mod story;
-pub mod voices;

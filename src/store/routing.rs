@@ -167,7 +167,7 @@ async fn line_groups(db: &Db) -> Result<BTreeMap<(AccountName, String), i64>, St
 
 /// Calls that are not over, as they stand: who is busy after a start.
 pub async fn open_calls(db: &Db) -> Result<Vec<(CallId, AccountName, Call)>, StoreError> {
-    const SQL: &str = "select id, account, derived from call where phase <> 'ended'";
+    const SQL: &str = "select id, account, derived from call where ended is null";
     let rows: Vec<(Uuid, String, String)> =
         on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
     let mut calls = Vec::with_capacity(rows.len());

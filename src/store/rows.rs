@@ -416,6 +416,17 @@ impl Tx {
         }
     }
 
+    /// Reads with a statement that takes no rows.
+    pub async fn read<T>(&mut self, text: &'static str) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        match self {
+            Self::Lite(tx) => sqlx::query_as(text).fetch_all(&mut **tx).await,
+            Self::Pg(tx) => sqlx::query_as(text).fetch_all(&mut **tx).await,
+        }
+    }
+
     /// Makes everything durable.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {

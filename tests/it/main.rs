@@ -1,6 +1,4 @@
-//! Stories through real sockets: one file per story, one binary so that it links once.
+//! Stories through the real parts: one file per story, one binary so that it links once.
 
-mod dialled;
-mod hooks;
-mod ops;
+mod store;
 mod support;

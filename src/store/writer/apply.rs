@@ -1,26 +1,37 @@
-//! One batch, one transaction.
+//! One batch, one transaction: load under lock, apply, match, write.
 
-use super::{Receipt, Settings, Submission};
-use crate::{
-    model::call::Change,
-    store::{
-        Db,
-        rows::{Engine, Kind, Rows, Statement, Tx},
-    },
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
-static JOURNAL: Statement = Statement::new(
-    "insert into raw (account, received_at, source, body, outcome, reason) \
-     select account, received_at, source, body, outcome, reason from {rows} as r",
-    &[
-        ("account", Kind::Text),
-        ("received_at", Kind::Int),
-        ("source", Kind::Text),
-        ("body", Kind::Bytes),
-        ("outcome", Kind::Text),
-        ("reason", Kind::Text),
-    ],
-);
+use uuid::Uuid;
+
+use super::{
+    Derive, Receipt, Settings, Submission,
+    directory::Directory,
+    effects,
+    group::{Group, Keys},
+    known::{Known, Memory, Stand},
+    statements as sql,
+};
+use crate::{
+    model::{
+        call::{Call, Change},
+        event::{CallEvent, Direction},
+        ids::{AccountName, CallId, CallKey, CardId, FactId, LineId, PersonId},
+        time::Timestamp,
+    },
+    rules::matching::{Candidate, MatchReason, PhoneKind, rank},
+    store::{
+        Db,
+        rows::{Engine, Rows, Tx},
+    },
+    tracker::{self, Facts},
+};
+
+/// Tries to lock calls whose names other nodes keep moving.
+const LOCK_TRIES: usize = 5;
 
 /// What a commit did.
 #[derive(Debug, Default)]
@@ -66,7 +77,7 @@ fn is_about_values(error: &sqlx::Error) -> bool {
             .iter()
             .any(|class| code.starts_with(class));
     }
-    // SQLite's primary code is the low byte: constraint 19, too big 18, mismatch 20.
+    // SQLite's primary code is the low byte: too big 18, constraint 19, mismatch 20.
     let primary = code.parse::<i64>().map_or(0, |code| code & 0xff);
     matches!(primary, 18..=20)
 }
@@ -75,33 +86,81 @@ fn is_about_values(error: &sqlx::Error) -> bool {
 pub(super) struct Committer {
     db: Db,
     engine: Engine,
+    node: i64,
+    call_back_ms: i64,
+    derive: Derive,
+    memory: Memory,
+    directory: Directory,
 }
 
+/// One call of a batch: what it was, what it is now, and what has to be written for that.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) known: Known,
+    /// What the tables say of it until now; `None` for a new call.
+    pub(super) before: Option<Stand>,
+    /// Calls that turned out to be this one.
+    pub(super) losers: Vec<Known>,
+    /// Facts to write; all of them after a merge or an unsealing.
+    fresh: Fresh,
+    unsealed: bool,
+    received_at: Timestamp,
+}
+
+#[derive(Debug)]
+enum Fresh {
+    These(Vec<FactId>),
+    All,
+}
+
+/// The events of a batch, each with the submission it came in.
+type Events<'a> = Vec<(usize, &'a CallEvent)>;
+
+/// A stored call: id, version, account, key, derived, card, reason, line, answered by, sealed facts.
+type CallRow = (
+    Uuid,
+    i64,
+    String,
+    String,
+    String,
+    Option<Uuid>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+);
+
 impl Committer {
-    pub(super) fn new(db: Db, _node: i64, _settings: &Settings) -> Self {
+    pub(super) fn new(db: Db, node: i64, settings: &Settings, derive: Derive) -> Self {
         Self {
             engine: Engine::of(&db),
             db,
+            node,
+            call_back_ms: settings.call_back_ms,
+            derive,
+            memory: Memory::new(settings.cached_calls),
+            directory: Directory::default(),
         }
     }
 
     /// Forgets everything kept in memory: it may not be what the database holds.
-    pub(super) fn forget(&mut self) {}
+    pub(super) fn forget(&mut self) {
+        self.memory.clear();
+        self.directory = Directory::default();
+    }
 
-    /// Commits a whole batch or nothing of it.
+    /// Commits a whole batch or nothing of it. After an error nothing in memory can be trusted.
     pub(super) async fn commit(&mut self, batch: &[&Submission]) -> Result<Applied, ApplyError> {
         let mut tx = Tx::begin(&self.db).await?;
-        let mut journal = JOURNAL.rows(self.engine);
-        for submission in batch {
-            let outcome = (submission.outcome.as_str(), submission.outcome.reason());
-            write_journal(&mut journal, submission, outcome);
-        }
-        tx.run(journal).await?;
+        let mut receipts = vec![Receipt::default(); batch.len()];
+        let works = self.apply(&mut tx, batch, &mut receipts).await?;
         tx.commit().await?;
-        Ok(Applied {
-            receipts: vec![Receipt::default(); batch.len()],
-            changes: Vec::new(),
-        })
+        let mut changes = Vec::with_capacity(works.len());
+        for work in works {
+            changes.push(work.change());
+            self.memory.keep(work.known);
+        }
+        Ok(Applied { receipts, changes })
     }
 
     /// Keeps one message that cannot be applied as a dead letter.
@@ -111,10 +170,585 @@ impl Committer {
         reason: &str,
     ) -> Result<(), sqlx::Error> {
         let mut tx = Tx::begin(&self.db).await?;
-        let mut journal = JOURNAL.rows(self.engine);
+        let mut journal = sql::JOURNAL.rows(self.engine);
         write_journal(&mut journal, submission, ("apply_failed", reason));
         tx.run(journal).await?;
         tx.commit().await
+    }
+
+    async fn apply(
+        &mut self,
+        tx: &mut Tx,
+        batch: &[&Submission],
+        receipts: &mut [Receipt],
+    ) -> Result<Vec<Work>, ApplyError> {
+        let mut journal = sql::JOURNAL.rows(self.engine);
+        for submission in batch {
+            let outcome = (submission.outcome.as_str(), submission.outcome.reason());
+            write_journal(&mut journal, submission, outcome);
+        }
+        let events: Events<'_> = batch
+            .iter()
+            .enumerate()
+            .flat_map(|(n, submission)| submission.events.iter().map(move |event| (n, event)))
+            .collect();
+        if events.is_empty() {
+            tx.run(journal).await?;
+            return Ok(Vec::new());
+        }
+        let mut keys = Keys::of(&events);
+        let stored = self.find(tx, &keys).await?;
+        tx.run(journal).await?;
+        let mut known = self.load(tx, &stored).await?;
+        let places: Vec<Option<CallId>> = stored.iter().map(|s| s.map(|(id, _)| id)).collect();
+        let groups = keys.group(&events, &places);
+
+        let mut works = Vec::with_capacity(groups.len());
+        let mut names = sql::ADD_KEYS.rows(self.engine);
+        for group in groups {
+            let calls: Vec<Known> = group
+                .calls
+                .iter()
+                .filter_map(|id| known.remove(id))
+                .collect();
+            let group_calls = (calls, &group);
+            let work = self.apply_group(group_calls, &keys, &events, batch, receipts);
+            let id = match &work {
+                Ok(work) => work.known.id,
+                Err(unchanged) => unchanged.id,
+            };
+            for place in &group.keys {
+                if places[*place].is_none() {
+                    let (account, key) = keys.list()[*place];
+                    names.text(account.as_str()).text(key.as_str()).id(id.0);
+                }
+            }
+            match work {
+                Ok(work) => works.push(work),
+                Err(unchanged) => self.memory.keep(*unchanged),
+            }
+        }
+        self.place(tx, &mut works).await?;
+        self.find_cards(tx, &mut works).await?;
+        self.write(tx, &works, names).await?;
+        Ok(works)
+    }
+
+    /// Which stored call each key names, under lock, with its version. Reads the directory again if it
+    /// has changed.
+    async fn find(
+        &mut self,
+        tx: &mut Tx,
+        keys: &Keys<'_>,
+    ) -> Result<Vec<Option<(CallId, i64)>>, ApplyError> {
+        if self.engine == Engine::Pg {
+            tx.run(fill_keys(sql::LOCK_KEYS.rows(self.engine), keys))
+                .await?;
+        }
+        for _ in 0..LOCK_TRIES {
+            let locked: Option<Vec<(Uuid, i64)>> = match self.engine {
+                Engine::Lite => None,
+                Engine::Pg => Some(
+                    tx.fetch(fill_keys(sql::LOCK_CALLS.rows(self.engine), keys))
+                        .await?,
+                ),
+            };
+            let rows: Vec<(i64, Option<Uuid>, Option<i64>, i64)> = tx
+                .fetch(fill_keys(sql::FIND_KEYS.rows(self.engine), keys))
+                .await?;
+            let mut stored = vec![None; keys.list().len()];
+            for (n, id, version, directory) in rows {
+                if let (Ok(n), Some(id), Some(version)) = (usize::try_from(n), id, version) {
+                    stored[n] = Some((CallId(id), version));
+                }
+                self.directory.is_at(directory);
+            }
+            // A key may have moved to another call while we waited for the lock of its old one.
+            let all_locked = locked.is_none_or(|locked| {
+                let locked: BTreeSet<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
+                stored
+                    .iter()
+                    .flatten()
+                    .all(|(id, _)| locked.contains(&id.0))
+            });
+            if all_locked {
+                self.directory.refresh(tx).await?;
+                return Ok(stored);
+            }
+        }
+        Err(ApplyError::Away(sqlx::Error::Protocol(
+            "calls keep being merged by other nodes".to_owned(),
+        )))
+    }
+
+    /// The stored calls: from memory where the version fits, else from the tables.
+    async fn load(
+        &mut self,
+        tx: &mut Tx,
+        stored: &[Option<(CallId, i64)>],
+    ) -> Result<HashMap<CallId, Known>, ApplyError> {
+        let mut known = HashMap::new();
+        let mut wanted = BTreeSet::new();
+        for (id, version) in stored.iter().flatten() {
+            if known.contains_key(id) {
+                continue;
+            }
+            match self.memory.take(*id, *version) {
+                Some(call) => _ = known.insert(*id, call),
+                None => _ = wanted.insert(*id),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(known);
+        }
+        let mut calls = sql::LOAD_CALLS.rows(self.engine);
+        let mut facts = sql::LOAD_FACTS.rows(self.engine);
+        for id in &wanted {
+            calls.id(id.0);
+            facts.id(id.0);
+        }
+        let rows: Vec<CallRow> = tx.fetch(calls).await?;
+        for row in rows {
+            let call = read_call(row)?;
+            known.insert(call.id, call);
+        }
+        let rows: Vec<(Uuid, String)> = tx.fetch(facts).await?;
+        for (id, body) in rows {
+            let event: CallEvent = serde_json::from_str(&body)
+                .map_err(|error| ApplyError::Unusable(format!("a stored fact: {error}")))?;
+            if let Some(call) = known.get_mut(&CallId(id)) {
+                call.facts.insert(event);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Puts a group's events into its call. `Err` gives back a call that has learnt nothing.
+    fn apply_group(
+        &self,
+        (calls, group): (Vec<Known>, &Group),
+        keys: &Keys<'_>,
+        events: &Events<'_>,
+        batch: &[&Submission],
+        receipts: &mut [Receipt],
+    ) -> Result<Work, Box<Known>> {
+        let (known, losers) = winner(calls);
+        let mut known = known.unwrap_or_else(|| {
+            let (account, key) = keys.list()[group.keys[0]];
+            Known::new(account.clone(), key.clone())
+        });
+        let before = (known.version > 0).then(|| known.stand.clone());
+        for loser in &losers {
+            known.facts.unite(loser.facts.clone());
+        }
+        let mut fresh = Vec::new();
+        let mut received_at = None;
+        for (submission, event) in group.events.iter().map(|n| events[*n]) {
+            if known.facts.insert(event.clone()) {
+                fresh.push(event.id.clone());
+                receipts[submission].new_facts += 1;
+            }
+            let at = batch[submission].received_at;
+            received_at = Some(received_at.map_or(at, |earlier: Timestamp| earlier.min(at)));
+        }
+        if fresh.is_empty() && losers.is_empty() && before.is_some() {
+            return Err(Box::new(known));
+        }
+        let unsealed = std::mem::take(&mut known.sealed);
+        let rewritten = unsealed || !losers.is_empty();
+        fresh.sort_unstable();
+        fresh.dedup();
+        known.version = losers
+            .iter()
+            .fold(known.version, |version, loser| version.max(loser.version))
+            + 1;
+        if let Some(key) = tracker::main_key(&known.facts) {
+            known.key = key.clone();
+        }
+        known.stand.call = Arc::new((self.derive)(&known.facts));
+        Ok(Work {
+            known,
+            before,
+            losers,
+            fresh: if rewritten {
+                Fresh::All
+            } else {
+                Fresh::These(fresh)
+            },
+            unsealed,
+            received_at: received_at.unwrap_or_default(),
+        })
+    }
+
+    /// Finds line and person of every call; a number of ours seen for the first time becomes a line.
+    async fn place(&mut self, tx: &mut Tx, works: &mut [Work]) -> Result<(), ApplyError> {
+        let mut unknown: BTreeSet<(AccountName, String)> = BTreeSet::new();
+        for work in works.iter() {
+            if let Some(did) = our_number(work.call())
+                && self.directory.line(&work.known.account, did).is_none()
+            {
+                unknown.insert((work.known.account.clone(), did.to_owned()));
+            }
+        }
+        if !unknown.is_empty() {
+            let mut lines = sql::ADD_LINES.rows(self.engine);
+            for (account, did) in &unknown {
+                lines.text(account.as_str()).text(did.as_str());
+            }
+            tx.run(lines).await?;
+            self.directory = Directory::default();
+            self.directory.refresh(tx).await?;
+        }
+        for work in works {
+            let account = &work.known.account;
+            let line = our_number(&work.known.stand.call)
+                .and_then(|did| self.directory.line(account, did));
+            let answered_by = work.known.stand.call.answered_by.as_ref();
+            let person = answered_by.and_then(|ext| self.directory.person(account, ext));
+            work.known.stand.line = line;
+            work.known.stand.answered_by = person;
+        }
+        Ok(())
+    }
+
+    /// Finds or makes the card of every call whose client has become known or another.
+    async fn find_cards(&mut self, tx: &mut Tx, works: &mut [Work]) -> Result<(), ApplyError> {
+        let mut wanted: BTreeSet<String> = BTreeSet::new();
+        for work in works.iter_mut() {
+            let stand = &mut work.known.stand;
+            let client = client_of(&stand.call);
+            let before = work.before.as_ref();
+            if stand.card.is_some() && before.and_then(|stand| client_of(&stand.call)) == client {
+                continue;
+            }
+            stand.card = None;
+            stand.reason = None;
+            if let Some((e164, _)) = client {
+                wanted.insert(e164.to_owned());
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut found = self.numbers(tx, &wanted).await?;
+        let missing = assign_cards(works, &found);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let made = self.make_cards(tx, &missing).await?;
+        if made.len() < missing.len() {
+            // Another node was quicker with some of the numbers: its cards are there now.
+            found = self.numbers(tx, &wanted).await?;
+            assign_cards(works, &found);
+        }
+        for work in works.iter_mut() {
+            let stand = &mut work.known.stand;
+            if stand.card.is_none()
+                && let Some((e164, ext)) = client_of(&stand.call)
+                && let Some(card) = made.get(&(e164.to_owned(), ext.to_owned()))
+            {
+                stand.card = Some(*card);
+                stand.reason = Some(MatchReason::Created);
+            }
+        }
+        Ok(())
+    }
+
+    async fn numbers(
+        &self,
+        tx: &mut Tx,
+        wanted: &BTreeSet<String>,
+    ) -> Result<HashMap<String, Vec<Candidate>>, ApplyError> {
+        let mut numbers = sql::FIND_NUMBERS.rows(self.engine);
+        for e164 in wanted {
+            numbers.text(e164.as_str());
+        }
+        let rows: Vec<(String, String, String, Uuid)> = tx.fetch(numbers).await?;
+        let mut found: HashMap<String, Vec<Candidate>> = HashMap::new();
+        for (e164, ext, kind, card) in rows {
+            // A kind this version does not know matches nothing by itself.
+            let kind = PhoneKind::parse(&kind).unwrap_or(PhoneKind::Shared);
+            found.entry(e164).or_default().push(Candidate {
+                card: CardId(card),
+                kind,
+                ext,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Makes a card for each number; gives back those that are ours.
+    async fn make_cards(
+        &self,
+        tx: &mut Tx,
+        missing: &BTreeMap<(String, String), Timestamp>,
+    ) -> Result<HashMap<(String, String), CardId>, ApplyError> {
+        let mut cards = sql::ADD_CARDS.rows(self.engine);
+        let mut numbers = sql::ADD_NUMBERS.rows(self.engine);
+        let mut made = HashMap::new();
+        for ((e164, ext), at) in missing {
+            let card = CardId(Uuid::now_v7());
+            cards.id(card.0).int(at.as_micros());
+            numbers.text(e164.as_str()).text(ext.as_str()).id(card.0);
+            made.insert((e164.clone(), ext.clone()), card);
+        }
+        tx.run(cards).await?;
+        let ours: Vec<(Uuid,)> = tx.fetch(numbers).await?;
+        if ours.len() < made.len() {
+            let ours: BTreeSet<CardId> = ours.into_iter().map(|(card,)| CardId(card)).collect();
+            let mut surplus = sql::DROP_CARDS.rows(self.engine);
+            made.retain(|_, card| {
+                let is_ours = ours.contains(card);
+                if !is_ours {
+                    surplus.id(card.0);
+                }
+                is_ours
+            });
+            tx.run(surplus).await?;
+        }
+        Ok(made)
+    }
+
+    /// Writes calls with their names and facts, then all that follows from them.
+    async fn write(&self, tx: &mut Tx, works: &[Work], names: Rows) -> Result<(), ApplyError> {
+        let mut added = sql::ADD_CALLS.rows(self.engine);
+        let mut touched = sql::TOUCH_CALLS.rows(self.engine);
+        let mut changed = sql::CHANGE_CALLS.rows(self.engine);
+        let mut unsealed = sql::UNSEAL.rows(self.engine);
+        let mut facts = sql::ADD_FACTS.rows(self.engine);
+        for work in works {
+            let rows = match &work.before {
+                None => &mut added,
+                Some(before) if same_indexed(before, &work.known.stand) => &mut touched,
+                Some(_) => &mut changed,
+            };
+            write_call(rows, &work.known)?;
+            write_facts(&mut facts, work)?;
+            if work.unsealed {
+                unsealed.id(work.known.id.0);
+            }
+        }
+        tx.run(added).await?;
+        tx.run(touched).await?;
+        tx.run(changed).await?;
+        tx.run(unsealed).await?;
+        effects::merge(tx, works).await?;
+        tx.run(names).await?;
+        tx.run(facts).await?;
+        let now = works.iter().map(|work| work.received_at).max();
+        effects::Effects {
+            engine: self.engine,
+            node: self.node,
+            call_back_ms: self.call_back_ms,
+            directory: &self.directory,
+            now: now.unwrap_or_default(),
+        }
+        .write(tx, works)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Work {
+    /// The call as it is now.
+    pub(super) fn call(&self) -> &Call {
+        &self.known.stand.call
+    }
+
+    fn change(&self) -> Change {
+        let stand = &self.known.stand;
+        Change {
+            id: self.known.id,
+            account: self.known.account.clone(),
+            version: self.known.version,
+            call: stand.call.clone(),
+            card: stand.card,
+            match_reason: stand.reason.map(MatchReason::as_str),
+            line: stand.line,
+            merged: self.losers.iter().map(|loser| loser.id).collect(),
+            received_at: self.received_at,
+        }
+    }
+}
+
+fn fill_keys(mut rows: Rows, keys: &Keys<'_>) -> Rows {
+    for (n, (account, key)) in (0_i64..).zip(keys.list()) {
+        rows.int(n).text(account.as_str()).text(key.as_str());
+    }
+    rows
+}
+
+/// Of several calls that are one, the one that stays: the least (start, key).
+fn winner(mut calls: Vec<Known>) -> (Option<Known>, Vec<Known>) {
+    calls.sort_by(|a, b| (a.stand.call.started_at, &a.key).cmp(&(b.stand.call.started_at, &b.key)));
+    let mut calls = calls.into_iter();
+    (calls.next(), calls.collect())
+}
+
+fn read_call(row: CallRow) -> Result<Known, ApplyError> {
+    let (id, version, account, key, derived, card, reason, line, answered_by, sealed) = row;
+    let call: Call = serde_json::from_str(&derived)
+        .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?;
+    let facts = match &sealed {
+        Some(blob) => Facts::unseal(blob)
+            .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?,
+        None => Facts::new(),
+    };
+    Ok(Known {
+        id: CallId(id),
+        version,
+        account: AccountName::from(account),
+        key: CallKey::from(key),
+        facts,
+        sealed: sealed.is_some(),
+        stand: Stand {
+            call: Arc::new(call),
+            card: card.map(CardId),
+            reason: reason.as_deref().and_then(MatchReason::parse),
+            line: line.map(LineId),
+            answered_by: answered_by.map(PersonId),
+        },
+    })
+}
+
+/// The client's number and the extension behind it, if the call is with somebody outside.
+fn client_of(call: &Call) -> Option<(&str, &str)> {
+    if !matches!(call.direction, Some(Direction::In | Direction::Out)) {
+        return None;
+    }
+    let client = call.client.as_ref()?;
+    Some((client.e164()?, client.ext().unwrap_or_default()))
+}
+
+/// Our number in a call with somebody outside, as the line table writes it.
+fn our_number(call: &Call) -> Option<&str> {
+    if !matches!(call.direction, Some(Direction::In | Direction::Out)) {
+        return None;
+    }
+    did_text(call)
+}
+
+fn did_text(call: &Call) -> Option<&str> {
+    use crate::model::phone::Number;
+    match call.did.as_ref()? {
+        Number::E164 { e164, .. } => Some(e164),
+        Number::Service(text) | Number::Other(text) => Some(text),
+        Number::Withheld => None,
+    }
+}
+
+/// What to show for a client without a public number.
+fn client_shown(call: &Call) -> &str {
+    use crate::model::phone::Number;
+    match &call.client {
+        Some(Number::Service(text) | Number::Other(text)) => text,
+        Some(Number::Withheld) => "withheld",
+        Some(Number::E164 { .. }) | None => "",
+    }
+}
+
+/// Gives every call without a card the best of those found. What is left has no card anywhere: number
+/// and extension, with the earliest start of a call from it.
+fn assign_cards(
+    works: &mut [Work],
+    found: &HashMap<String, Vec<Candidate>>,
+) -> BTreeMap<(String, String), Timestamp> {
+    let mut missing = BTreeMap::new();
+    for work in works {
+        let stand = &mut work.known.stand;
+        if stand.card.is_some() {
+            continue;
+        }
+        let Some((e164, ext)) = client_of(&stand.call) else {
+            continue;
+        };
+        let candidates = found.get(e164).map_or(&[][..], Vec::as_slice);
+        match rank(ext, candidates).first() {
+            Some((reason, card)) => {
+                stand.card = Some(*card);
+                stand.reason = Some(*reason);
+            }
+            None => {
+                let start = stand.call.started_at;
+                missing
+                    .entry((e164.to_owned(), ext.to_owned()))
+                    .and_modify(|earliest: &mut Timestamp| *earliest = start.min(*earliest))
+                    .or_insert(start);
+            }
+        }
+    }
+    missing
+}
+
+/// Whether no column of an index of `call` differs.
+fn same_indexed(before: &Stand, after: &Stand) -> bool {
+    let (b, a) = (&before.call, &after.call);
+    b.started_at == a.started_at
+        && b.ended == a.ended
+        && b.ended_at == a.ended_at
+        && b.client.as_ref().and_then(|c| c.e164()) == a.client.as_ref().and_then(|c| c.e164())
+        && before.card == after.card
+        && before.line == after.line
+        && before.answered_by == after.answered_by
+}
+
+fn micros(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_micros)
+}
+
+fn to_json<T: serde::Serialize>(what: &str, value: &T) -> Result<String, ApplyError> {
+    serde_json::to_string(value).map_err(|error| ApplyError::Unusable(format!("{what}: {error}")))
+}
+
+fn write_call(rows: &mut Rows, known: &Known) -> Result<(), ApplyError> {
+    let stand = &known.stand;
+    let call = &*stand.call;
+    rows.id(known.id.0)
+        .text(known.account.as_str())
+        .text(known.key.as_str())
+        .int(known.version)
+        .text(call.phase.as_str())
+        .text(call.direction.map(Direction::as_str))
+        .text(call.result.map(|result| result.as_str()))
+        .text(call.ended.map(|ended| ended.as_str()))
+        .text(call.hangup_by.map(|side| side.as_str()))
+        .text(call.client.as_ref().and_then(|client| client.e164()))
+        .text(client_shown(call))
+        .text(call.client_name.as_deref().unwrap_or_default())
+        .text(did_text(call))
+        .int(stand.line.map(|line| line.0))
+        .int(call.started_at.as_micros())
+        .int(micros(call.rang_at))
+        .int(micros(call.answered_at))
+        .int(micros(call.ended_at))
+        .int(call.wait_ms)
+        .int(call.ring_ms)
+        .int(call.talk_ms)
+        .int(call.hold_ms)
+        .text(call.answered_by.as_ref().map(|ext| ext.as_str()))
+        .int(stand.answered_by.map(|person| person.0))
+        .id(stand.card.map(|card| card.0))
+        .text(stand.reason.map(MatchReason::as_str))
+        .text(call.route_reason.as_deref())
+        .int(call.heard_at.as_micros())
+        .text(to_json("a call", call)?.as_str());
+    Ok(())
+}
+
+fn write_facts(rows: &mut Rows, work: &Work) -> Result<(), ApplyError> {
+    let known = &work.known;
+    let mut write = |event: &CallEvent| -> Result<(), ApplyError> {
+        rows.id(known.id.0)
+            .text(event.id.as_str())
+            .text(to_json("a fact", event)?.as_str());
+        Ok(())
+    };
+    match &work.fresh {
+        Fresh::All => known.facts.iter().try_for_each(&mut write),
+        Fresh::These(ids) => ids
+            .iter()
+            .filter_map(|id| known.facts.get(&known.account, id))
+            .try_for_each(&mut write),
     }
 }
 

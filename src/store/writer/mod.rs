@@ -5,6 +5,11 @@
 //! a crash. Leaves out: what facts mean (`tracker`) and which card fits (`rules::matching`).
 
 mod apply;
+mod directory;
+mod effects;
+mod group;
+mod known;
+mod statements;
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -18,9 +23,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    model::{call::Change, event::CallEvent, ids::AccountName, time::Timestamp},
+    model::{
+        call::{Call, Change},
+        event::CallEvent,
+        ids::AccountName,
+        time::Timestamp,
+    },
     store::Db,
+    tracker::{self, Facts},
 };
+
+/// How a call follows from its facts.
+type Derive = fn(&Facts) -> Call;
 
 /// One message of a PBX with all that was understood of it.
 #[derive(Clone, Debug)]
@@ -157,12 +171,17 @@ impl Writer {
     /// Starts the writer task of this database. There must be only one on a SQLite file and one per
     /// node on PostgreSQL; `node` tells the nodes' figures apart.
     pub fn start(db: Db, node: i64, settings: &Settings) -> Self {
+        Self::start_with(db, node, settings, tracker::derive)
+    }
+
+    /// Starts the writer with another way to derive calls; tests plant faults with it.
+    fn start_with(db: Db, node: i64, settings: &Settings, derive: Derive) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
         let (health_told, health) = watch::channel(Health::Good);
         let closing = CancellationToken::new();
         let worker = worker::Worker {
-            committer: apply::Committer::new(db, node, settings),
+            committer: apply::Committer::new(db, node, settings, derive),
             waiting,
             changes: changes.clone(),
             health: health_told,

@@ -99,18 +99,14 @@ impl Worker {
         let attempt = std::panic::AssertUnwindSafe(self.committer.commit(&submissions))
             .catch_unwind()
             .await;
-        match attempt {
-            Ok(Ok(applied)) => Ok(applied),
-            Ok(Err(ApplyError::Away(error))) => Err(Trouble::Away(error.to_string())),
-            Ok(Err(ApplyError::Unusable(reason))) => {
-                self.committer.forget();
-                Err(Trouble::Poison(reason))
-            }
-            Err(panic) => {
-                self.committer.forget();
-                Err(Trouble::Poison(panic_text(panic.as_ref())))
-            }
-        }
+        let trouble = match attempt {
+            Ok(Ok(applied)) => return Ok(applied),
+            Ok(Err(ApplyError::Away(error))) => Trouble::Away(error.to_string()),
+            Ok(Err(ApplyError::Unusable(reason))) => Trouble::Poison(reason),
+            Err(panic) => Trouble::Poison(panic_text(panic.as_ref())),
+        };
+        self.committer.forget();
+        Err(trouble)
     }
 
     fn acknowledge(&self, part: Vec<Waiting>, applied: Applied) {

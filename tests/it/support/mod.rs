@@ -1,4 +1,4 @@
 //! What stories stand on.
 
-pub mod gateway;
-pub mod scripted;
+pub mod base;
+pub mod postgres;

@@ -111,6 +111,7 @@ create table card (
     note        text not null default '',
     provisional bigint not null default 0,
     first_line  bigint references line (id),
+    first_at    bigint,
     created_at  bigint not null,
     updated_at  bigint not null,
     merged_into uuid references card (id),
@@ -178,7 +179,7 @@ create index call_by_client on call (client, started_at desc) where client is no
 create index call_by_card on call (card, started_at desc) where card is not null;
 create index call_by_line on call (line, started_at desc);
 create index call_by_person on call (answered_by, started_at desc) where answered_by is not null;
-create index call_open on call (heard_at) where phase <> 'ended';
+create index call_open on call (started_at) where ended is null;
 create index call_to_seal on call (ended_at) where facts is null and ended_at is not null;
 
 create table call_key (
@@ -233,11 +234,11 @@ create table task (
     created_at bigint not null,
     due_at     bigint not null,
     done_at    bigint,
-    done_by    uuid references call (id),
+    done_by    uuid,
     outcome    text
 );
 create index task_open on task (person, due_at) where done_at is null;
-create index task_open_client on task (client) where done_at is null;
+create index task_by_client on task (client, done_at);
 create unique index task_one_per_call on task (call, kind);
 
 create table recording (
@@ -276,7 +277,7 @@ create table outbox (
     error      text not null default ''
 );
 create index outbox_due on outbox (due_at) where state = 'waiting';
-create index outbox_lane on outbox (lane, id) where state = 'waiting';
+create index outbox_lane on outbox (lane, id);
 
 create table rollup (
     quarter   bigint not null,
@@ -305,3 +306,17 @@ create table setting (
     name  text primary key not null,
     value text not null
 );
+
+create table directory_version (
+    version bigint not null
+);
+insert into directory_version (version) values (1);
+create function directory_has_changed() returns trigger language plpgsql as $$
+begin
+    update directory_version set version = version + 1;
+    return null;
+end $$;
+create trigger person_extension_changed after insert or update or delete on person_extension
+    for each statement execute function directory_has_changed();
+create trigger line_changed after insert or update or delete on line
+    for each statement execute function directory_has_changed();

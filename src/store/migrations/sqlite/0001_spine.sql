@@ -56,7 +56,7 @@ create index call_by_client on call (client, started_at desc) where client is no
 create index call_by_card on call (card, started_at desc) where card is not null;
 create index call_by_line on call (line, started_at desc);
 create index call_by_person on call (answered_by, started_at desc) where answered_by is not null;
-create index call_open on call (heard_at) where phase <> 'ended';
+create index call_open on call (started_at) where ended is null;
 create index call_to_seal on call (ended_at) where facts is null and ended_at is not null;
 
 -- Every name a call goes by: keys of the provider, channel ids.
@@ -115,6 +115,7 @@ create table card (
     note        text not null default '',
     provisional integer not null default 0,
     first_line  integer references line (id),  -- first-touch source
+    first_at    integer,                       -- start of the earliest call that came in; null: none yet
     created_at  integer not null,
     updated_at  integer not null,
     merged_into blob references card (id),
@@ -251,11 +252,11 @@ create table task (
     created_at integer not null,
     due_at     integer not null,
     done_at    integer,
-    done_by    blob references call (id),      -- the connected call that closed it
+    done_by    blob,      -- the connected call that closed it
     outcome    text                            -- connected, client_called_again, obsolete
 ) strict;
 create index task_open on task (person, due_at) where done_at is null;
-create index task_open_client on task (client) where done_at is null;
+create index task_by_client on task (client, done_at);
 create unique index task_one_per_call on task (call, kind);
 
 -- ---- recordings
@@ -298,7 +299,7 @@ create table outbox (
     error      text not null default ''
 ) strict;
 create index outbox_due on outbox (due_at) where state = 'waiting';
-create index outbox_lane on outbox (lane, id) where state = 'waiting';
+create index outbox_lane on outbox (lane, id);
 
 -- ---- figures
 
@@ -333,3 +334,15 @@ create table setting (
     name  text primary key not null,
     value text not null
 ) strict, without rowid;
+
+-- Grows whenever an extension or line changes, so that the writer may keep both tables in memory.
+create table directory_version (
+    version integer not null
+) strict;
+insert into directory_version (version) values (1);
+create trigger person_extension_added after insert on person_extension begin update directory_version set version = version + 1; end;
+create trigger person_extension_changed after update on person_extension begin update directory_version set version = version + 1; end;
+create trigger person_extension_removed after delete on person_extension begin update directory_version set version = version + 1; end;
+create trigger line_added after insert on line begin update directory_version set version = version + 1; end;
+create trigger line_changed after update on line begin update directory_version set version = version + 1; end;
+create trigger line_removed after delete on line begin update directory_version set version = version + 1; end;

@@ -1,4 +1,3 @@
 //! Situations of calls, one test each, and the promises that hold for every set of facts.
 
-mod channels;
 mod clouds;

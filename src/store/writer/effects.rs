@@ -1,0 +1,432 @@
+//! What follows from a change of calls in other tables: people, cards, tasks, recordings, figures.
+//!
+//! Each table counts a call by what the call says; a change takes the old saying back and puts the new
+//! one in. So the tables end the same in whatever order messages came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{apply::Work, directory::Directory, known::Stand, statements as sql};
+use crate::{
+    model::{
+        call::{Call, RecordingNews},
+        event::{Direction, RecordingStage},
+        ids::{AccountName, CardId, PersonId},
+        recording::RecordingState,
+        time::Timestamp,
+    },
+    rules::figures::Figures,
+    store::rows::{Engine, Rows, Tx},
+};
+
+/// An unknown line, after every known one: learning the line brings a first touch forward.
+const NO_LINE: i64 = i64::MAX;
+
+/// Moves what belonged to calls that turned out to be other calls. Their rows go.
+pub(super) async fn merge(tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+    if works.iter().all(|work| work.losers.is_empty()) {
+        return Ok(());
+    }
+    for statement in [
+        &sql::MOVE_KEYS,
+        &sql::DROP_FACTS,
+        &sql::DROP_PERSONS_OF_LOSERS,
+        &sql::DROP_DOUBLE_RECORDINGS,
+        &sql::MOVE_RECORDINGS,
+        &sql::MOVE_JOBS,
+        &sql::DROP_TASKS,
+        &sql::DROP_CALLS,
+    ] {
+        let mut rows = statement.rows(tx.engine());
+        for work in works {
+            let winner = work.known.id;
+            for loser in &work.losers {
+                rows.id(loser.id.0)
+                    .id(winner.0)
+                    .text(loser.id.to_string().as_str())
+                    .text(winner.to_string().as_str());
+            }
+        }
+        tx.run(rows).await?;
+    }
+    Ok(())
+}
+
+/// Writes what follows from the calls of one batch.
+pub(super) struct Effects<'a> {
+    pub(super) engine: Engine,
+    pub(super) node: i64,
+    pub(super) call_back_ms: i64,
+    pub(super) directory: &'a Directory,
+    /// Arrival of the latest message.
+    pub(super) now: Timestamp,
+}
+
+impl Effects<'_> {
+    /// Writes them in the stated lock order: calls' own rows, cards, figures.
+    pub(super) async fn write(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        self.persons(tx, works).await?;
+        self.recordings(tx, works).await?;
+        self.cards(tx, works).await?;
+        self.tasks(tx, works).await?;
+        self.forget_cards(tx, works).await?;
+        self.figures(tx, works).await
+    }
+
+    /// Who was rung and who talked.
+    async fn persons(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        let mut dropped = sql::DROP_PERSONS.rows(self.engine);
+        let mut added = sql::ADD_PERSONS.rows(self.engine);
+        for work in works {
+            let account = &work.known.account;
+            let after = self.rung(account, work.call());
+            let start = work.call().started_at;
+            if let Some(before) = &work.before {
+                let was = self.rung(account, &before.call);
+                let moved = before.call.started_at != start;
+                if was == after && !moved {
+                    continue;
+                }
+                if moved || was.keys().any(|person| !after.contains_key(person)) {
+                    dropped.id(work.known.id.0);
+                }
+            }
+            for (person, (rang, talked)) in after {
+                added
+                    .id(work.known.id.0)
+                    .int(person.0)
+                    .int(start.as_micros())
+                    .int(i64::from(rang))
+                    .int(i64::from(talked));
+            }
+        }
+        tx.run(dropped).await?;
+        tx.run(added).await?;
+        Ok(())
+    }
+
+    fn rung(&self, account: &AccountName, call: &Call) -> BTreeMap<PersonId, (bool, bool)> {
+        let mut persons: BTreeMap<PersonId, (bool, bool)> = BTreeMap::new();
+        for leg in &call.legs {
+            let person = leg
+                .extension()
+                .and_then(|extension| self.directory.person(account, extension));
+            if let Some(person) = person {
+                let known = persons.entry(person).or_default();
+                known.0 |= leg.rang_at.is_some();
+                known.1 |= leg.answered_at.is_some();
+            }
+        }
+        persons
+    }
+
+    /// Recordings told of, and a job for each that can be fetched.
+    async fn recordings(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        let mut told = sql::ADD_RECORDINGS.rows(self.engine);
+        let mut jobs = sql::ADD_JOBS.rows(self.engine);
+        let mut shown = sql::SHOW_RECORDINGS.rows(self.engine);
+        for work in works {
+            let before = work.before.as_ref().map(|stand| &stand.call.recordings);
+            let merged = !work.losers.is_empty();
+            if work.call().recordings.is_empty()
+                || (!merged && before == Some(&work.call().recordings))
+            {
+                continue;
+            }
+            for news in &work.call().recordings {
+                for rows in [&mut told, &mut jobs, &mut shown] {
+                    self.write_recording(rows, work, news);
+                }
+            }
+        }
+        tx.run(told).await?;
+        tx.run(jobs).await?;
+        tx.run(shown).await?;
+        Ok(())
+    }
+
+    fn write_recording(&self, rows: &mut Rows, work: &Work, news: &RecordingNews) {
+        let id = work.known.id;
+        let source = news.source.as_ref().map(|source| {
+            serde_json::to_string(source).expect("a source is one text, so JSON can hold it")
+        });
+        let state = match news.stage {
+            RecordingStage::Absent => RecordingState::Absent,
+            _ => RecordingState::Waiting,
+        };
+        let is_ready = news.source.is_some()
+            && matches!(
+                news.stage,
+                RecordingStage::Completed | RecordingStage::Ready
+            );
+        rows.id(id.0)
+            .text(work.known.account.as_str())
+            .text(news.recording.as_str())
+            .text(source.as_deref())
+            .text(state.as_str())
+            .text(format!("recording/{id}/{}", news.recording).as_str())
+            .int(i64::from(is_ready))
+            .int(self.now.as_micros());
+    }
+
+    /// Owner by the earliest human answer, first touch by the earliest call that came in.
+    async fn cards(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        let mut owners: BTreeMap<CardId, (Timestamp, PersonId)> = BTreeMap::new();
+        let mut touches: BTreeMap<CardId, (Timestamp, i64)> = BTreeMap::new();
+        let mut recount = BTreeSet::new();
+        for work in works {
+            let stand = &work.known.stand;
+            let (answer, touch) = (answer_of(stand), touch_of(stand));
+            for was in work.earlier_stands() {
+                let (answer_was, touch_was) = (answer_of(was), touch_of(was));
+                // What was said may have made the card's owner or first touch: count anew.
+                recount.extend(taken_back(answer_was, answer));
+                recount.extend(taken_back(touch_was, touch));
+            }
+            let before = work.before.as_ref();
+            if let Some((card, saying)) = answer
+                && before.and_then(answer_of) != answer
+            {
+                let least = owners.entry(card).or_insert(saying);
+                *least = saying.min(*least);
+            }
+            if let Some((card, saying)) = touch
+                && before.and_then(touch_of) != touch
+            {
+                let least = touches.entry(card).or_insert(saying);
+                *least = saying.min(*least);
+            }
+        }
+        self.write_touches(tx, touches).await?;
+        self.write_owners(tx, owners, &recount).await
+    }
+
+    async fn write_touches(
+        &self,
+        tx: &mut Tx,
+        touches: BTreeMap<CardId, (Timestamp, i64)>,
+    ) -> Result<(), sqlx::Error> {
+        let mut rows = sql::FIRST_TOUCH.rows(self.engine);
+        for (card, (at, line)) in touches {
+            let line = (line != NO_LINE).then_some(line);
+            rows.id(card.0).int(line).int(at.as_micros());
+        }
+        tx.run(rows).await?;
+        Ok(())
+    }
+
+    async fn write_owners(
+        &self,
+        tx: &mut Tx,
+        owners: BTreeMap<CardId, (Timestamp, PersonId)>,
+        recount: &BTreeSet<CardId>,
+    ) -> Result<(), sqlx::Error> {
+        let mut set = sql::SET_OWNER.rows(self.engine);
+        let mut pass = sql::PASS_TASKS.rows(self.engine);
+        for (card, (at, person)) in &owners {
+            set.id(card.0)
+                .int(person.0)
+                .int(at.as_micros())
+                .int(self.now.as_micros());
+        }
+        for card in owners.keys().chain(recount) {
+            pass.id(card.0);
+        }
+        let owners_set = tx.run(set).await?;
+        let mut first = sql::RECOUNT_FIRST.rows(self.engine);
+        let mut owner = sql::RECOUNT_OWNER.rows(self.engine);
+        for card in recount {
+            first.id(card.0);
+            owner.id(card.0);
+        }
+        tx.run(first).await?;
+        tx.run(owner).await?;
+        if owners_set > 0 || !recount.is_empty() {
+            tx.run(pass).await?;
+        }
+        Ok(())
+    }
+
+    /// A card made for a call that turned out to be another client's goes again if nobody touched it.
+    async fn forget_cards(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        let mut numbers = sql::FORGET_NUMBERS.rows(self.engine);
+        let mut cards = sql::FORGET_CARDS.rows(self.engine);
+        for work in works {
+            let card = work.known.stand.card;
+            for left in work.earlier_stands().filter_map(|was| was.card) {
+                if Some(left) != card {
+                    numbers.id(left.0);
+                    cards.id(left.0);
+                }
+            }
+        }
+        tx.run(numbers).await?;
+        tx.run(cards).await?;
+        Ok(())
+    }
+
+    /// A task for every missed call; closed by the earliest later call that connected.
+    async fn tasks(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        let mut added = sql::ADD_TASKS.rows(self.engine);
+        let mut obsolete = sql::OBSOLETE_TASKS.rows(self.engine);
+        let mut clients: BTreeSet<&str> = BTreeSet::new();
+        for work in works {
+            let (call, card) = (work.call(), work.known.stand.card);
+            let missed = missed_of(call, card);
+            let connected = connected_of(call);
+            let before = work.before.as_ref();
+            let missed_was = before.and_then(|stand| missed_of(&stand.call, stand.card));
+            for was in work.earlier_stands() {
+                if connected_of(&was.call) != connected {
+                    clients.extend(connected_of(&was.call).map(|(client, ..)| client));
+                    clients.extend(connected.map(|(client, ..)| client));
+                }
+            }
+            if before.is_none() {
+                clients.extend(connected.map(|(client, ..)| client));
+            }
+            if missed == missed_was {
+                continue;
+            }
+            match missed {
+                Some((client, since, card)) => {
+                    let rung = self.first_rung(&work.known.account, call);
+                    added
+                        .id(work.known.id.0)
+                        .id(card.map(|card| card.0))
+                        .text(client)
+                        .int(rung.map(|person| person.0))
+                        .int(since.as_micros())
+                        .int(since.plus_millis(self.call_back_ms).as_micros());
+                    clients.insert(client);
+                }
+                None => {
+                    obsolete.id(work.known.id.0).int(self.now.as_micros());
+                }
+            }
+        }
+        tx.run(added).await?;
+        tx.run(obsolete).await?;
+        let mut settle = sql::SETTLE_TASKS.rows(self.engine);
+        for client in clients {
+            settle.text(client);
+        }
+        tx.run(settle).await?;
+        Ok(())
+    }
+
+    fn first_rung(&self, account: &AccountName, call: &Call) -> Option<PersonId> {
+        let rung = call
+            .legs
+            .iter()
+            .filter(|leg| leg.rang_at.is_some())
+            .min_by_key(|leg| (leg.rang_at, leg.key.clone()))?;
+        self.directory.person(account, rung.extension()?)
+    }
+
+    async fn figures(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+        let mut figures = Figures::default();
+        for work in works {
+            let before = work.before.as_ref().map(Stand::counted);
+            figures.delta(before, Some(work.known.stand.counted()));
+            for loser in &work.losers {
+                figures.delta(Some(loser.stand.counted()), None);
+            }
+        }
+        let mut sums = sql::ADD_SUMS.rows(self.engine);
+        for (slot, add) in &figures.slots {
+            sums.int(slot.quarter)
+                .int(slot.line)
+                .int(slot.person)
+                .int(self.node)
+                .text(slot.direction_word())
+                .int(add.calls)
+                .int(add.answered)
+                .int(add.missed)
+                .int(add.talk_ms)
+                .int(add.wait_ms)
+                .int(add.ring_ms);
+        }
+        tx.run(sums).await?;
+        let mut clients = sql::ADD_CLIENTS.rows(self.engine);
+        for (seen, calls) in &figures.clients {
+            clients
+                .int(seen.day)
+                .int(seen.line)
+                .text(seen.client.as_str())
+                .int(*calls);
+        }
+        tx.run(clients).await?;
+        Ok(())
+    }
+}
+
+impl Work {
+    /// What the tables said until now, of this call and of those that turned out to be it.
+    fn earlier_stands(&self) -> impl Iterator<Item = &Stand> {
+        let losers = self.losers.iter().map(|loser| &loser.stand);
+        self.before.iter().chain(losers)
+    }
+}
+
+/// The card whose saying was taken back or got later.
+fn taken_back<T: Ord + Copy>(was: Option<(CardId, T)>, now: Option<(CardId, T)>) -> Option<CardId> {
+    let (card, saying) = was?;
+    let still = now.is_some_and(|(same, now)| same == card && now <= saying);
+    (!still).then_some(card)
+}
+
+/// Who answered first and when, for the card's owner.
+fn answer_of(stand: &Stand) -> Option<(CardId, (Timestamp, PersonId))> {
+    Some((stand.card?, (stand.call.answered_at?, stand.answered_by?)))
+}
+
+/// When and on which line the client came in, for the card's first touch.
+fn touch_of(stand: &Stand) -> Option<(CardId, (Timestamp, i64))> {
+    let line = stand.line.map_or(NO_LINE, |line| line.0);
+    (stand.call.direction == Some(Direction::In))
+        .then_some(stand.card)
+        .flatten()
+        .map(|card| (card, (stand.call.started_at, line)))
+}
+
+/// A client who called and reached nobody: who, since when, and the card.
+fn missed_of(call: &Call, card: Option<CardId>) -> Option<(&str, Timestamp, Option<CardId>)> {
+    let wants = call.direction == Some(Direction::In)
+        && call.is_over()
+        && call.result.is_some_and(|result| result.wants_call_back());
+    let client = call.client.as_ref()?.e164()?;
+    wants.then(|| (client, call.ended_at.unwrap_or(call.heard_at), card))
+}
+
+/// A client and an employee who talked: who, from when, and since when the call was under way.
+fn connected_of(call: &Call) -> Option<(&str, Timestamp, Timestamp)> {
+    let outside = matches!(call.direction, Some(Direction::In | Direction::Out));
+    let client = call.client.as_ref()?.e164()?;
+    let answered_at = call.answered_at.filter(|_| outside)?;
+    Some((client, answered_at, call.started_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(number: u128) -> CardId {
+        CardId(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn a_saying_is_taken_back_when_it_goes_or_gets_later() {
+        assert_eq!(taken_back(None, Some((card(1), 5))), None);
+        assert_eq!(taken_back(Some((card(1), 5)), Some((card(1), 5))), None);
+        assert_eq!(taken_back(Some((card(1), 5)), Some((card(1), 4))), None);
+        assert_eq!(
+            taken_back(Some((card(1), 5)), Some((card(1), 6))),
+            Some(card(1))
+        );
+        assert_eq!(
+            taken_back(Some((card(1), 5)), Some((card(2), 5))),
+            Some(card(1))
+        );
+        assert_eq!(taken_back(Some((card(1), 5)), None), Some(card(1)));
+    }
+}

@@ -1,0 +1,417 @@
+//! The SQL of a commit: one text for both engines, many rows at once.
+//!
+//! Lock order over all tables, the same on every node: calls by key, lines, cards and numbers,
+//! figures. On SQLite the write lock covers everything.
+
+use crate::store::rows::{Kind, Statement};
+
+use Kind::{Bytes, Id, Int, Long, Text};
+
+/// The journal of raw messages.
+pub(super) static JOURNAL: Statement = Statement::new(
+    "insert into raw (account, received_at, source, body, outcome, reason) \
+     select account, received_at, source, body, outcome, reason from {rows} as r",
+    &[
+        ("account", Text),
+        ("received_at", Int),
+        ("source", Text),
+        ("body", Bytes),
+        ("outcome", Text),
+        ("reason", Text),
+    ],
+);
+
+/// Keys of a batch, numbered.
+const KEYS: &[(&str, Kind)] = &[("n", Int), ("account", Text), ("key", Text)];
+
+/// PostgreSQL: locks the names of calls, known or not, before anything is read under them.
+pub(super) static LOCK_KEYS: Statement = Statement::new(
+    "select count(pg_advisory_xact_lock(hashtextextended(account || '/' || key, 0))) \
+     from (select account, key from {rows} as r order by account, key) as o",
+    KEYS,
+);
+
+/// Which calls the keys name, in which version, and the directory's version.
+pub(super) static FIND_KEYS: Statement = Statement::new(
+    "select r.n, c.id, c.version, (select version from directory_version) from {rows} as r \
+     left join call_key k on k.account = r.account and k.key = r.key \
+     left join call c on c.id = k.call",
+    KEYS,
+);
+
+/// PostgreSQL: locks the calls that the keys name, in the order of their ids.
+pub(super) static LOCK_CALLS: Statement = Statement::new(
+    "select c.id, c.version from {rows} as r \
+     join call_key k on k.account = r.account and k.key = r.key \
+     join call c on c.id = k.call order by c.id for update of c",
+    KEYS,
+);
+
+/// What is stored of calls.
+pub(super) static LOAD_CALLS: Statement = Statement::new(
+    "select c.id, c.version, c.account, c.call_key, c.derived, c.card, c.match_reason, c.line, \
+     c.answered_by, c.facts from {rows} as r join call c on c.id = r.id",
+    &[("id", Id)],
+);
+
+/// Facts of calls that are not sealed.
+pub(super) static LOAD_FACTS: Statement = Statement::new(
+    "select f.call, f.body from {rows} as r join fact f on f.call = r.id",
+    &[("id", Id)],
+);
+
+/// Columns of `call` that follow from facts, in the order [`super::apply`] fills them.
+const CALL: &[(&str, Kind)] = &[
+    ("id", Id),
+    ("account", Text),
+    ("call_key", Text),
+    ("version", Int),
+    ("phase", Text),
+    ("direction", Text),
+    ("result", Text),
+    ("ended", Text),
+    ("hangup_by", Text),
+    ("client", Text),
+    ("client_shown", Text),
+    ("client_name", Text),
+    ("did", Text),
+    ("line", Int),
+    ("started_at", Int),
+    ("rang_at", Int),
+    ("answered_at", Int),
+    ("ended_at", Int),
+    ("wait_ms", Int),
+    ("ring_ms", Int),
+    ("talk_ms", Int),
+    ("hold_ms", Int),
+    ("answered_ext", Text),
+    ("answered_by", Int),
+    ("card", Id),
+    ("match_reason", Text),
+    ("route_reason", Text),
+    ("heard_at", Int),
+    ("derived", Long),
+];
+
+/// A call seen for the first time.
+pub(super) static ADD_CALLS: Statement = Statement::new(
+    "insert into call (id, account, call_key, version, phase, direction, result, ended, hangup_by, \
+     client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
+     wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
+     route_reason, heard_at, derived) \
+     select id, account, call_key, version, phase, direction, result, ended, hangup_by, \
+     client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
+     wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
+     route_reason, heard_at, derived from {rows} as r",
+    CALL,
+);
+
+/// A change that touches no column of an index: most of them.
+pub(super) static TOUCH_CALLS: Statement = Statement::new(
+    "update call set call_key = r.call_key, version = r.version, phase = r.phase, \
+     direction = r.direction, result = r.result, hangup_by = r.hangup_by, \
+     client_shown = r.client_shown, client_name = r.client_name, did = r.did, \
+     rang_at = r.rang_at, answered_at = r.answered_at, wait_ms = r.wait_ms, ring_ms = r.ring_ms, \
+     talk_ms = r.talk_ms, hold_ms = r.hold_ms, answered_ext = r.answered_ext, \
+     match_reason = r.match_reason, route_reason = r.route_reason, heard_at = r.heard_at, \
+     derived = r.derived from {rows} as r where call.id = r.id",
+    CALL,
+);
+
+/// Any other change. SQLite rewrites the entries of every index whose column is named here, changed
+/// or not, so this is kept apart from [`TOUCH_CALLS`].
+pub(super) static CHANGE_CALLS: Statement = Statement::new(
+    "update call set call_key = r.call_key, version = r.version, phase = r.phase, \
+     direction = r.direction, result = r.result, ended = r.ended, hangup_by = r.hangup_by, \
+     client = r.client, client_shown = r.client_shown, client_name = r.client_name, did = r.did, \
+     line = r.line, started_at = r.started_at, rang_at = r.rang_at, answered_at = r.answered_at, \
+     ended_at = r.ended_at, wait_ms = r.wait_ms, ring_ms = r.ring_ms, talk_ms = r.talk_ms, \
+     hold_ms = r.hold_ms, answered_ext = r.answered_ext, answered_by = r.answered_by, \
+     card = r.card, match_reason = r.match_reason, route_reason = r.route_reason, \
+     heard_at = r.heard_at, derived = r.derived from {rows} as r where call.id = r.id",
+    CALL,
+);
+
+/// Names of calls.
+pub(super) static ADD_KEYS: Statement = Statement::new(
+    "insert into call_key (account, key, call) select account, key, call from {rows} as r \
+     where true on conflict (account, key) do update set call = excluded.call",
+    &[("account", Text), ("key", Text), ("call", Id)],
+);
+
+/// Facts; told again with more, a fact is replaced by the union.
+pub(super) static ADD_FACTS: Statement = Statement::new(
+    "insert into fact (call, id, body) select call, id, body from {rows} as r \
+     where true on conflict (call, id) do update set body = excluded.body",
+    &[("call", Id), ("id", Text), ("body", Long)],
+);
+
+/// Sealed calls that have heard something new go back to rows.
+pub(super) static UNSEAL: Statement = Statement::new(
+    "update call set facts = null where id in (select id from {rows} as r)",
+    &[("id", Id)],
+);
+
+// ---- merges: what belonged to the loser belongs to the winner
+
+pub(super) static MOVE_KEYS: Statement = Statement::new(
+    "update call_key set call = r.winner from {rows} as r where call_key.call = r.loser",
+    MERGE,
+);
+pub(super) static DROP_FACTS: Statement = Statement::new(
+    "delete from fact where call in (select loser from {rows} as r)",
+    MERGE,
+);
+pub(super) static DROP_PERSONS_OF_LOSERS: Statement = Statement::new(
+    "delete from call_person where call in (select loser from {rows} as r)",
+    MERGE,
+);
+/// A recording that both know stays where it was kept.
+pub(super) static DROP_DOUBLE_RECORDINGS: Statement = Statement::new(
+    "delete from recording where id in (select case when w.sha256 is null and l.sha256 is not null \
+     then w.id else l.id end from {rows} as r join recording l on l.call = r.loser \
+     join recording w on w.call = r.winner and w.recording = l.recording)",
+    MERGE,
+);
+pub(super) static MOVE_RECORDINGS: Statement = Statement::new(
+    "update recording set call = r.winner from {rows} as r where recording.call = r.loser",
+    MERGE,
+);
+pub(super) static MOVE_JOBS: Statement = Statement::new(
+    "update outbox set call = r.winner, lane = replace(lane, r.loser_text, r.winner_text) \
+     from {rows} as r where outbox.call = r.loser and outbox.state = 'waiting'",
+    MERGE,
+);
+pub(super) static DROP_TASKS: Statement = Statement::new(
+    "delete from task where call in (select loser from {rows} as r)",
+    MERGE,
+);
+pub(super) static DROP_CALLS: Statement = Statement::new(
+    "delete from call where id in (select loser from {rows} as r)",
+    MERGE,
+);
+/// Loser, winner, and both as text for lanes.
+pub(super) const MERGE: &[(&str, Kind)] = &[
+    ("loser", Id),
+    ("winner", Id),
+    ("loser_text", Text),
+    ("winner_text", Text),
+];
+
+// ---- the directory: extensions and lines, kept in memory while their version stands
+
+/// A number of ours that nobody has named yet.
+pub(super) static ADD_LINES: Statement = Statement::new(
+    "insert into line (account, did, name) select account, did, did from {rows} as r \
+     where true on conflict (account, did) do nothing",
+    &[("account", Text), ("did", Text)],
+);
+
+// ---- cards
+
+/// Live cards that carry the numbers.
+pub(super) static FIND_NUMBERS: Statement = Statement::new(
+    "select p.e164, p.ext, p.kind, c.id from {rows} as r join card_phone p on p.e164 = r.e164 \
+     join card c on c.id = p.card where c.merged_into is null",
+    &[("e164", Text)],
+);
+/// Cards for numbers that nobody carries.
+pub(super) static ADD_CARDS: Statement = Statement::new(
+    "insert into card (id, created_at, updated_at) select id, at, at from {rows} as r",
+    &[("id", Id), ("at", Int)],
+);
+/// Their numbers; another node may have been quicker, then its card stands.
+pub(super) static ADD_NUMBERS: Statement = Statement::new(
+    "insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from \
+     (select * from {rows} as r order by e164, ext) as o \
+     where true on conflict do nothing returning card",
+    &[("e164", Text), ("ext", Text), ("card", Id)],
+);
+pub(super) static DROP_CARDS: Statement = Statement::new(
+    "delete from card where id in (select id from {rows} as r)",
+    &[("id", Id)],
+);
+/// First touch: the earliest call that came in.
+pub(super) static FIRST_TOUCH: Statement = Statement::new(
+    "update card set first_line = r.line, first_at = r.at from {rows} as r where card.id = r.card \
+     and (card.first_at is null or card.first_at > r.at or (card.first_at = r.at \
+     and coalesce(card.first_line, 9223372036854775807) > r.line))",
+    &[("card", Id), ("line", Int), ("at", Int)],
+);
+/// Owner: the person of the earliest human answer, unless a person or an import has set one.
+pub(super) static SET_OWNER: Statement = Statement::new(
+    "update card set owner = r.person, owner_since = r.at, updated_at = r.now, \
+     version = version + 1 from {rows} as r where card.id = r.card and (card.owner is null or \
+     card.owner_since > r.at or (card.owner_since = r.at and card.owner > r.person))",
+    &[("card", Id), ("person", Int), ("at", Int), ("now", Int)],
+);
+/// Owner and first touch anew from all calls, after one of them has taken back what it said.
+pub(super) static RECOUNT_OWNER: Statement = Statement::new(
+    "update card set (owner, owner_since) = (select c.answered_by, c.answered_at from call c \
+     where c.card = card.id and c.answered_by is not null and c.answered_at is not null \
+     order by c.answered_at, c.answered_by limit 1) \
+     where id in (select id from {rows} as r) and (owner is null or owner_since is not null)",
+    &[("id", Id)],
+);
+pub(super) static RECOUNT_FIRST: Statement = Statement::new(
+    "update card set (first_line, first_at) = (select c.line, c.started_at from call c \
+     where c.card = card.id and c.direction = 'in' \
+     order by c.started_at, coalesce(c.line, 9223372036854775807) limit 1) \
+     where id in (select id from {rows} as r)",
+    &[("id", Id)],
+);
+/// A card made for a call that turned out to be another client's, never touched by anybody, goes again.
+pub(super) static FORGET_CARDS: Statement = Statement::new(
+    "delete from card where id in (select id from {rows} as r) and name = '' and company = '' \
+     and note = '' and version = 1 and owner is null \
+     and not exists (select 1 from call where call.card = card.id) \
+     and not exists (select 1 from task where task.card = card.id) \
+     and not exists (select 1 from card_event where card_event.card = card.id)",
+    &[("id", Id)],
+);
+pub(super) static FORGET_NUMBERS: Statement = Statement::new(
+    "delete from card_phone where card in (select c.id from {rows} as r join card c on c.id = r.id \
+     where c.name = '' and c.company = '' and c.note = '' and c.version = 1 and c.owner is null \
+     and not exists (select 1 from call where call.card = c.id) \
+     and not exists (select 1 from task where task.card = c.id) \
+     and not exists (select 1 from card_event where card_event.card = c.id))",
+    &[("id", Id)],
+);
+
+// ---- people of a call
+
+pub(super) static ADD_PERSONS: Statement = Statement::new(
+    "insert into call_person (call, person, started_at, rang, talked) \
+     select call, person, started_at, rang, talked from {rows} as r where true \
+     on conflict (person, started_at, call) do update set rang = excluded.rang, \
+     talked = excluded.talked",
+    &[
+        ("call", Id),
+        ("person", Int),
+        ("started_at", Int),
+        ("rang", Int),
+        ("talked", Int),
+    ],
+);
+pub(super) static DROP_PERSONS: Statement = Statement::new(
+    "delete from call_person where call in (select id from {rows} as r)",
+    &[("id", Id)],
+);
+
+// ---- tasks
+
+/// One per missed call, for the client's manager, else for who was rung first.
+pub(super) static ADD_TASKS: Statement = Statement::new(
+    "insert into task (kind, card, call, client, person, created_at, due_at) \
+     select 'call_back', r.card, r.call, r.client, \
+     coalesce((select c.owner from card c where c.id = r.card), r.rung), r.created_at, r.due_at \
+     from {rows} as r where true \
+     on conflict (call, kind) do update set card = excluded.card, client = excluded.client, \
+     person = excluded.person, created_at = excluded.created_at, due_at = excluded.due_at, \
+     done_at = null, done_by = null, outcome = null",
+    &[
+        ("call", Id),
+        ("card", Id),
+        ("client", Text),
+        ("rung", Int),
+        ("created_at", Int),
+        ("due_at", Int),
+    ],
+);
+/// The call turned out not to want a call back.
+pub(super) static OBSOLETE_TASKS: Statement = Statement::new(
+    "update task set done_at = r.at, done_by = null, outcome = 'obsolete' from {rows} as r \
+     where task.call = r.call",
+    &[("call", Id), ("at", Int)],
+);
+/// Tasks of these clients are closed by the earliest later call that connected, or open again; what a
+/// person has closed stays closed.
+pub(super) static SETTLE_TASKS: Statement = Statement::new(
+    "update task set (done_by, done_at, outcome) = (select c.id, c.answered_at, \
+     case c.direction when 'out' then 'connected' else 'client_called_again' end \
+     from call c where c.client = task.client and c.answered_at is not null \
+     and c.direction in ('in', 'out') \
+     and c.started_at > (select m.started_at from call m where m.id = task.call) \
+     order by c.answered_at, c.call_key limit 1) \
+     where client in (select client from {rows} as r) and coalesce(outcome, 'connected') in ('connected', 'client_called_again')",
+    &[("client", Text)],
+);
+/// Open tasks go with their client's manager.
+pub(super) static PASS_TASKS: Statement = Statement::new(
+    "update task set person = (select c.owner from card c where c.id = task.card) \
+     where done_at is null and card in (select card from {rows} as r) \
+     and exists (select 1 from card c where c.id = task.card and c.owner is not null)",
+    &[("card", Id)],
+);
+
+// ---- recordings and their jobs
+
+pub(super) static ADD_RECORDINGS: Statement = Statement::new(
+    "insert into recording (call, account, recording, source, state, created_at) \
+     select call, account, recording, source, state, now from {rows} as r where true \
+     on conflict (call, recording) do update set source = excluded.source, \
+     state = case when recording.state in ('waiting', 'absent') then excluded.state \
+     else recording.state end",
+    RECORDING,
+);
+/// A job for what can be fetched, once.
+pub(super) static ADD_JOBS: Statement = Statement::new(
+    "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
+     select 'recording', account, lane, call, recording, now, now from {rows} as r \
+     where ready = 1 and not exists (select 1 from outbox o where o.lane = r.lane)",
+    RECORDING,
+);
+/// The best state of a call's recordings, by worth.
+pub(super) static SHOW_RECORDINGS: Statement = Statement::new(
+    "update call set recording = (select state from recording where recording.call = call.id \
+     order by case state when 'kept' then 0 when 'no_player' then 1 when 'fetching' then 2 \
+     when 'waiting' then 3 when 'failed' then 4 when 'refused' then 5 else 6 end limit 1) \
+     where id in (select call from {rows} as r)",
+    RECORDING,
+);
+pub(super) const RECORDING: &[(&str, Kind)] = &[
+    ("call", Id),
+    ("account", Text),
+    ("recording", Text),
+    ("source", Text),
+    ("state", Text),
+    ("lane", Text),
+    ("ready", Int),
+    ("now", Int),
+];
+
+// ---- figures
+
+pub(super) static ADD_SUMS: Statement = Statement::new(
+    "insert into rollup (quarter, line, person, writer, direction, calls, answered, missed, \
+     talk_ms, wait_ms, ring_ms) select quarter, line, person, writer, direction, calls, answered, \
+     missed, talk_ms, wait_ms, ring_ms from {rows} as r where true \
+     on conflict (quarter, line, person, direction, writer) do update set \
+     calls = rollup.calls + excluded.calls, answered = rollup.answered + excluded.answered, \
+     missed = rollup.missed + excluded.missed, talk_ms = rollup.talk_ms + excluded.talk_ms, \
+     wait_ms = rollup.wait_ms + excluded.wait_ms, ring_ms = rollup.ring_ms + excluded.ring_ms",
+    &[
+        ("quarter", Int),
+        ("line", Int),
+        ("person", Int),
+        ("writer", Int),
+        ("direction", Text),
+        ("calls", Int),
+        ("answered", Int),
+        ("missed", Int),
+        ("talk_ms", Int),
+        ("wait_ms", Int),
+        ("ring_ms", Int),
+    ],
+);
+pub(super) static ADD_CLIENTS: Statement = Statement::new(
+    "insert into rollup_client (day, line, client, calls) select day, line, client, calls \
+     from {rows} as r where true on conflict (day, line, client) do update set \
+     calls = rollup_client.calls + excluded.calls",
+    &[
+        ("day", Int),
+        ("line", Int),
+        ("client", Text),
+        ("calls", Int),
+    ],
+);
