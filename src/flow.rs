@@ -92,6 +92,11 @@ impl Flow {
     }
 }
 
+/// The wall clock of call events: arrival is stamped with it.
+pub fn now() -> Timestamp {
+    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
+}
+
 /// What the journal says of a message.
 fn outcome(decoded: &Decoded, error: Option<&DecodeError>) -> Outcome {
     if let Some(error) = error {

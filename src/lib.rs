@@ -6,6 +6,7 @@
 //! call), `rules` (decisions), `pbx` (who speaks to us), `store` (one commit), `live` and `web` (what
 //! people see). ARCHITECTURE.md walks one call from socket to pop.
 
+pub mod app;
 pub mod bench;
 pub mod config;
 pub mod flow;
@@ -18,3 +19,4 @@ pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod tracker;
+pub mod web;

@@ -271,8 +271,8 @@ pub const NAMES: &[(&str, &str)] = &[
         "Messages not let in, by provider and reason",
     ),
     (
-        "ringcard_ingest_queue_depth",
-        "Messages waiting for the writer",
+        "ringcard_ingest_queue_kib",
+        "What waits for the writer, in kibibytes",
     ),
     (
         "ringcard_dlq_depth",
@@ -316,8 +316,8 @@ pub const NAMES: &[(&str, &str)] = &[
         "Whether the connection we dial stands, by account",
     ),
     (
-        "ringcard_reconcile_repaired_total",
-        "Calls put right from the PBX's own records, by provider",
+        "ringcard_reconcile_missing_total",
+        "Messages of a PBX's own records that told something no live event had",
     ),
     ("ringcard_build_info", "Version"),
 ];
@@ -474,78 +474,60 @@ impl RecordingFetched {
     }
 }
 
-/// A connection we dial stands, or is gone.
-pub struct PbxConnection<'a> {
-    /// The account.
-    pub account: &'a str,
-    /// Whether it stands.
-    pub up: bool,
-    /// Why it is gone, for the log.
-    pub why: &'a str,
-}
-
-impl PbxConnection<'_> {
-    /// Says it.
-    pub fn emit(self) {
-        gauge!("ringcard_pbx_connected", "account" => self.account.to_owned()).set(if self.up {
-            1.0
-        } else {
-            0.0
-        });
-        if self.up {
-            tracing::info!(account = self.account, "connected to the PBX");
-        } else {
-            tracing::warn!(
-                account = self.account,
-                why = self.why,
-                "not connected to the PBX"
-            );
-        }
-    }
-}
-
-/// The PBX's own records put calls right.
+/// A PBX's own records have been read.
 pub struct Reconciled<'a> {
     /// Provider's name.
     pub provider: &'static str,
     /// The account, for the log.
     pub account: &'a str,
-    /// Calls that changed.
-    pub repaired: u64,
+    /// Messages read.
+    pub read: u64,
+    /// Messages that told something no live event had.
+    pub missing: u64,
 }
 
 impl Reconciled<'_> {
     /// Counts it.
     pub fn emit(self) {
-        counter!("ringcard_reconcile_repaired_total", "provider" => self.provider)
-            .increment(self.repaired);
-        tracing::info!(
-            account = self.account,
-            repaired = self.repaired,
-            "reconciled with the PBX's own records"
-        );
+        counter!("ringcard_reconcile_missing_total", "provider" => self.provider)
+            .increment(self.missing);
+        if self.read > 0 {
+            tracing::info!(
+                account = self.account,
+                read = self.read,
+                missing = self.missing,
+                "reconciled with the PBX's own records"
+            );
+        }
     }
 }
 
 /// Depths looked at when somebody asks for the metrics.
 pub struct Depths<'a> {
-    /// Messages waiting for the writer.
-    pub ingest: u64,
+    /// What waits for the writer, in kibibytes.
+    pub queued_kib: usize,
+    /// Connections we dial: account, and whether it stands.
+    pub links: &'a [(&'a str, bool)],
     /// Dead letters.
-    pub dead_letters: u64,
-    /// Kind of job, how many wait, and the age of the oldest in seconds.
-    pub outbox: &'a [(String, u64, f64)],
+    pub dead_letters: i64,
+    /// Kind of job, how many wait, and the age of the oldest in milliseconds.
+    pub outbox: &'a [(String, i64, i64)],
 }
 
 impl Depths<'_> {
     /// Says them.
     #[expect(clippy::cast_precision_loss, reason = "depths stay far below 2^52")]
     pub fn emit(self) {
-        gauge!("ringcard_ingest_queue_depth").set(self.ingest as f64);
+        gauge!("ringcard_ingest_queue_kib").set(self.queued_kib as f64);
+        for (account, up) in self.links {
+            gauge!("ringcard_pbx_connected", "account" => (*account).to_owned())
+                .set(f64::from(u8::from(*up)));
+        }
         gauge!("ringcard_dlq_depth").set(self.dead_letters as f64);
-        for (kind, waiting, oldest_s) in self.outbox {
+        for (kind, waiting, oldest_ms) in self.outbox {
             gauge!("ringcard_outbox_depth", "kind" => kind.clone()).set(*waiting as f64);
-            gauge!("ringcard_outbox_oldest_age_seconds", "kind" => kind.clone()).set(*oldest_s);
+            gauge!("ringcard_outbox_oldest_age_seconds", "kind" => kind.clone())
+                .set(*oldest_ms as f64 / 1_000.0);
         }
     }
 }

@@ -5,4 +5,5 @@
 //! absolute figures of a shared machine mean little.
 
 pub mod client;
+pub mod load;
 pub mod reference;

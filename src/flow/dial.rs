@@ -23,8 +23,9 @@ use crate::{
     pbx::{Decoded, Decoder, Input, Message, Pbx, PbxError},
     store::{
         Db, settings,
-        writer::{CommitError, Outcome, Submission, Writer},
+        writer::{CommitError, Outcome, Receipt, Submission, Writer},
     },
+    telemetry,
 };
 
 /// Note of a decoder that says: logged in, events flow.
@@ -194,6 +195,7 @@ impl Line {
     /// Reads history from where it was left; every page is durable before the cursor moves.
     pub async fn reconcile(&self) -> Result<(), PbxError> {
         let name = format!("history/{}", self.account);
+        let (mut read, mut missing) = (0, 0);
         loop {
             let cursor = settings::get(&self.db, &name)
                 .await
@@ -206,7 +208,9 @@ impl Line {
                 .collect();
             while let Some(done) = commits.next().await {
                 // The cursor stays where it is: the page is read again.
-                done.map_err(|_| PbxError::Unreachable)?;
+                let receipt = done.map_err(|_| PbxError::Unreachable)?;
+                read += 1;
+                missing += u64::from(receipt.new_facts > 0);
             }
             if cursor.as_deref() != Some(page.cursor.as_str()) {
                 settings::set(&self.db, &name, &page.cursor)
@@ -214,14 +218,22 @@ impl Line {
                     .map_err(|_| PbxError::Unreachable)?;
             }
             if !page.more {
-                return Ok(());
+                break;
             }
         }
+        telemetry::Reconciled {
+            provider: self.pbx.provider(),
+            account: self.account.as_str(),
+            read,
+            missing,
+        }
+        .emit();
+        Ok(())
     }
 
-    async fn submit(&self, source: &'static str, message: Message) -> Result<(), CommitError> {
+    async fn submit(&self, source: &'static str, message: Message) -> Result<Receipt, CommitError> {
         let submission = submission(&self.account, source, (self.clock)(), message);
-        self.writer.commit(submission).await.map(|_| ())
+        self.writer.commit(submission).await
     }
 }
 
@@ -329,9 +341,19 @@ async fn commit_all(line: Arc<Line>, mut waiting: mpsc::Receiver<Message>) {
 async fn commit_one(line: &Line, message: Message) {
     let source = line.pbx.provider();
     let submission = submission(&line.account, source, (line.clock)(), message);
+    let came = Instant::now();
     loop {
         match line.writer.commit(submission.clone()).await {
-            Ok(_) => return,
+            Ok(_) => {
+                let ingested = telemetry::Ingested {
+                    provider: source,
+                    way: "dial",
+                    outcome: submission.outcome.as_str(),
+                    account: line.account.as_str(),
+                    took: came.elapsed(),
+                };
+                return ingested.emit();
+            }
             Err(CommitError::Closing) => return, // History tells it after the next start.
             Err(CommitError::Busy) => sleep(Duration::from_millis(100)).await,
         }

@@ -3,7 +3,11 @@
 //! Adding a PBX: one file (or folder) here, its `mod` line, its line in [`PROVIDERS`], its fixtures.
 //! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
 
+mod facts;
+mod form;
+pub mod mango;
 pub mod recording;
+pub mod sipuni;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +22,7 @@ use crate::model::{
 };
 
 /// Every PBX we speak to.
-pub static PROVIDERS: &[Provider] = &[];
+pub static PROVIDERS: &[Provider] = &[mango::PROVIDER, sipuni::PROVIDER];
 
 /// What we know about a PBX product before any account is opened.
 pub struct Provider {
@@ -29,8 +33,11 @@ pub struct Provider {
     /// What the adapter can do; no ability without a method and a test behind it.
     pub abilities: &'static [Ability],
     /// Opens one account from its table in the configuration.
-    pub open: fn(AccountName, toml::Table, Tools) -> Result<Arc<dyn Pbx>, SettingsError>,
+    pub open: Open,
 }
+
+/// Makes an account of its name and its table in the configuration.
+pub type Open = fn(AccountName, toml::Table, Tools) -> Result<Arc<dyn Pbx>, SettingsError>;
 
 /// What an adapter can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -203,14 +203,18 @@ impl Lane {
         if free == 0 {
             return Vec::new();
         }
+        self.try_claim(free).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "jobs of recordings cannot be read");
+            Vec::new()
+        })
+    }
+
+    async fn try_claim(&self, free: usize) -> Result<Vec<Job>, StoreError> {
         let now = (self.clock)();
-        match rows::claim(&self.db, now, self.lease_from(now), free as i64).await {
-            Ok(jobs) => jobs,
-            Err(error) => {
-                tracing::warn!(%error, "jobs of recordings cannot be read");
-                Vec::new()
-            }
+        if !rows::is_due(&self.db, now).await? {
+            return Ok(Vec::new());
         }
+        rows::claim(&self.db, now, self.lease_from(now), free as i64).await
     }
 
     fn lease_from(&self, now: Timestamp) -> Timestamp {
@@ -255,23 +259,26 @@ impl Lane {
         self.tell(&wanted, RecordingState::Fetching, "");
         let started = Instant::now();
         let ended = self.bring(job, &wanted).await;
-        let took = started.elapsed();
-        let failed = match &ended {
-            Ended::Here(_) => None,
-            Ended::Later { reason, .. } | Ended::Never { reason, .. } => Some(*reason),
+        let Some((state, reason)) = self.write_down(job, &wanted, ended).await? else {
+            return Ok(());
         };
-        RecordingFetched { failed, took }.emit();
-        self.write_down(job, &wanted, ended).await
+        self.tell(&wanted, state, reason);
+        count(job, state, reason, started.elapsed());
+        Ok(())
     }
 
-    async fn write_down(&self, job: &Job, wanted: &Wanted, ended: Ended) -> Result<(), StoreError> {
+    /// Returns the state that was written; `None` if the claim was no longer ours.
+    async fn write_down(
+        &self,
+        job: &Job,
+        wanted: &Wanted,
+        ended: Ended,
+    ) -> Result<Option<(RecordingState, &'static str)>, StoreError> {
         let now = (self.clock)();
         let (state, reason) = match ended {
             Ended::Here(filed) => {
-                if !rows::file(&self.db, job, wanted.id, &filed, now).await? {
-                    return Ok(());
-                }
-                (filed.state, "")
+                let is_ours = rows::file(&self.db, job, wanted.id, &filed, now).await?;
+                return Ok(is_ours.then_some((filed.state, "")));
             }
             Ended::Later {
                 reason,
@@ -281,24 +288,15 @@ impl Lane {
                 Some(pause) => {
                     let pause = pause.max(wait.unwrap_or_default());
                     let due_at = now.plus_millis(pause.as_millis() as i64);
-                    rows::put_off(&self.db, job, wanted.id, due_at, reason).await?;
-                    (RecordingState::Waiting, reason)
+                    let is_ours = rows::put_off(&self.db, job, wanted.id, due_at, reason).await?;
+                    return Ok(is_ours.then_some((RecordingState::Waiting, reason)));
                 }
-                None => {
-                    rows::give_up(&self.db, job, wanted.id, at_last, reason).await?;
-                    (at_last, reason)
-                }
+                None => (at_last, reason),
             },
-            Ended::Never { state, reason } => {
-                rows::give_up(&self.db, job, wanted.id, state, reason).await?;
-                (state, reason)
-            }
+            Ended::Never { state, reason } => (state, reason),
         };
-        if matches!(state, RecordingState::Failed | RecordingState::Refused) {
-            tracing::warn!(account = %job.account, call = %job.call, reason, "a recording is given up");
-        }
-        self.tell(wanted, state, reason);
-        Ok(())
+        let is_ours = rows::give_up(&self.db, job, wanted.id, state, reason).await?;
+        Ok(is_ours.then_some((state, reason)))
     }
 
     fn tell(&self, wanted: &Wanted, state: RecordingState, reason: &'static str) {
@@ -337,6 +335,19 @@ impl Lane {
             Err(error) => Ended::of_vault(&error),
         }
     }
+}
+
+/// Counts a recording that has come to its end, and logs one that is not kept.
+fn count(job: &Job, state: RecordingState, reason: &'static str, took: Duration) {
+    let failed = match state {
+        state if state.is_here() => None,
+        RecordingState::Failed | RecordingState::Refused => Some(reason),
+        _ => return,
+    };
+    if let Some(reason) = failed {
+        tracing::warn!(account = %job.account, call = %job.call, reason, "a recording is given up");
+    }
+    RecordingFetched { failed, took }.emit();
 }
 
 /// Decodes on a thread that may be blocked. A decoder that panics has met a damaged file.

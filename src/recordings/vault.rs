@@ -7,6 +7,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ use tokio::io::AsyncReadExt;
 const PIECE_BYTES: usize = 5 * 1024 * 1024;
 /// Pieces on their way to the store at once.
 const PIECES_ON_THE_WAY: usize = 2;
+/// Nothing is fetched for as long as this.
+const ABANDONED: Duration = Duration::from_secs(6 * 60 * 60);
 /// Where files lie until they are known to be recordings, below the folder.
 const INCOMING: &str = ".incoming";
 
@@ -55,7 +58,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Opens (and makes) a local folder. What an earlier run left half-fetched is removed.
+    /// Opens (and makes) a local folder. What was left half-fetched long ago is removed.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
         let incoming = folder.join(INCOMING);
         std::fs::create_dir_all(&incoming)?;
@@ -135,12 +138,22 @@ fn key(sha256: &str) -> Result<Key, VaultError> {
     }
 }
 
+/// Removes what lies there for so long that nobody can still be fetching it.
 fn sweep(incoming: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(incoming)? {
-        match std::fs::remove_file(entry?.path()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
+        match sweep_one(&entry?) {
+            // Another node that shares the folder was quicker.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            swept => swept?,
         }
+    }
+    Ok(())
+}
+
+fn sweep_one(entry: &std::fs::DirEntry) -> std::io::Result<()> {
+    let age = entry.metadata()?.modified()?.elapsed();
+    if age.is_ok_and(|age| age > ABANDONED) {
+        std::fs::remove_file(entry.path())?;
     }
     Ok(())
 }
@@ -222,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_go_with_their_owner_and_at_the_next_start() {
+    fn leftovers_go_with_their_owner_or_when_old() {
         let folder = Folder::new();
         let vault = Vault::open(&folder.join("recordings")).unwrap();
         let incoming = vault.incoming();
@@ -231,6 +244,11 @@ mod tests {
         drop(incoming);
         assert!(!path.exists());
         std::fs::write(&path, b"x").unwrap();
+        Vault::open(&folder.join("recordings")).unwrap();
+        assert!(path.exists(), "another node may be fetching it");
+        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        let file = std::fs::File::open(&path).unwrap();
+        file.set_modified(long_ago).unwrap();
         Vault::open(&folder.join("recordings")).unwrap();
         assert!(!path.exists());
     }

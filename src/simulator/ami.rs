@@ -236,7 +236,6 @@ impl Teller<'_> {
         client.state = 6;
         self.of(ms, "Newstate", client, "");
         self.cel(ms, "ANSWER", client, app, "");
-        self.cel(ms, "APP_START", client, app, "");
     }
 
     pub(super) fn phone_rings(
@@ -246,6 +245,10 @@ impl Teller<'_> {
         ms: i64,
         how: Outcome,
     ) -> Chan {
+        let dial = format!("PJSIP/{extension},30,t");
+        if self.story.queue.is_none() {
+            self.cel(ms, "APP_START", caller, ("Dial", &dial), "");
+        }
         let mut phone = self.channel(extension, Some(&caller.linked));
         phone.number = extension.to_owned();
         self.of(ms, "Newchannel", &phone, "");
@@ -344,7 +347,6 @@ impl Teller<'_> {
         let more = format!("Variable: MIXMONITOR_FILENAME\r\nValue: {file}\r\n");
         let fields = format!("{}{more}", snapshot("", chan));
         self.event(ms, "VarSet", "dialplan", &fields);
-        self.cel(ms, "APP_START", chan, ("MixMonitor", &file), "");
         self.of(ms, "MixMonitorStart", chan, "");
     }
 }

@@ -20,3 +20,4 @@ pub mod message;
 pub mod office;
 pub mod sipuni;
 pub mod story;
+pub mod voices;

@@ -8,6 +8,7 @@
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
 //! people (sessions, audit, settings) use [`Db::write`] pools directly.
 
+pub mod depths;
 pub mod recordings;
 pub mod routing;
 pub mod rows;
@@ -86,6 +87,22 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+}
+
+impl StoreError {
+    /// Whether the same may go well later without anybody's help.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_)
+            ),
+            Self::Migration(sqlx::migrate::MigrateError::Execute(error)) => {
+                matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The open database.

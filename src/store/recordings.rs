@@ -8,6 +8,9 @@
 //! A job is claimed with a lease. Everything that ends a claim names the attempt it belongs to, so a
 //! worker whose lease ran out cannot undo what its successor did.
 
+#[cfg(test)]
+pub mod fixtures;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -115,6 +118,16 @@ pub struct Picture {
     pub peaks: Vec<u8>,
     /// Talk and silence as JSON.
     pub measures: String,
+}
+
+/// Whether any job could be claimed now. A read, so that an idle lane never meets the writer.
+pub async fn is_due(db: &Db, now: Timestamp) -> Result<bool, StoreError> {
+    const SQL: &str = "select 1 from outbox where kind = 'recording' and state = 'waiting' \
+         and due_at <= $1 and (claimed_until is null or claimed_until <= $1) limit 1";
+    let due = on_read!(db, pool => {
+        sqlx::query(SQL).bind(now.as_micros()).fetch_optional(pool).await?.is_some()
+    });
+    Ok(due)
 }
 
 /// Claims due jobs until `lease_until`: the oldest of each lane, at most `limit`.
@@ -263,14 +276,15 @@ pub async fn file(
     Ok(true)
 }
 
-/// The attempt failed and the next one is due at `due_at`.
+/// The attempt failed and the next one is due at `due_at`. Returns `false` if the claim is no longer
+/// ours; then nothing is changed.
 pub async fn put_off(
     db: &Db,
     job: &Job,
     id: i64,
     due_at: Timestamp,
     reason: &str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     const SQL: &str = "update outbox set claimed_until = null, due_at = $3, error = $4 \
          where id = $1 and attempts = $2 and state = 'waiting'";
     let put_off = on_write!(db, pool => {
@@ -283,24 +297,27 @@ pub async fn put_off(
             .await?
             .rows_affected()
     });
-    if put_off > 0 {
-        set_state(db, id, RecordingState::Waiting, reason).await?;
+    if put_off == 0 {
+        return Ok(false);
     }
-    Ok(())
+    set_state(db, id, RecordingState::Waiting, reason).await?;
+    Ok(true)
 }
 
-/// There will be no further attempt; the recording stays visible with its state and reason.
+/// There will be no further attempt; the recording stays visible with its state and reason. Returns
+/// `false` if the claim is no longer ours; then nothing is changed.
 pub async fn give_up(
     db: &Db,
     job: &Job,
     id: i64,
     state: RecordingState,
     reason: &str,
-) -> Result<(), StoreError> {
-    if end_job(db, job, "failed", reason).await? {
-        set_state(db, id, state, reason).await?;
+) -> Result<bool, StoreError> {
+    if !end_job(db, job, "failed", reason).await? {
+        return Ok(false);
     }
-    Ok(())
+    set_state(db, id, state, reason).await?;
+    Ok(true)
 }
 
 /// Nothing is left to do for this job. Returns `false` if the claim is no longer ours.
@@ -425,59 +442,5 @@ impl RecordingRow {
             format: self.format,
             duration_ms: self.duration_ms,
         }
-    }
-}
-
-/// What the writer does when a recording is told of, for tests of the lane.
-#[cfg(test)]
-pub mod fixtures {
-    use super::*;
-
-    /// A call with one recording and its job, due at once.
-    pub async fn tell(db: &Db, account: &str, recording: &str, source: &RecordingSource) -> CallId {
-        let call = CallId(Uuid::now_v7());
-        let source = serde_json::to_string(source).unwrap();
-        on_write!(db, pool => {
-            sqlx::query(
-                "insert into call (id, account, call_key, version, phase, started_at, heard_at, \
-                 derived) values ($1, $2, '1', 1, 'ended', 0, 0, '{}')",
-            )
-            .bind(call.0)
-            .bind(account)
-            .execute(pool)
-            .await
-            .unwrap();
-            sqlx::query(
-                "insert into recording (call, account, recording, source, state, created_at) \
-                 values ($1, $2, $3, $4, 'waiting', 0)",
-            )
-            .bind(call.0)
-            .bind(account)
-            .bind(recording)
-            .bind(&source)
-            .execute(pool)
-            .await
-            .unwrap();
-            sqlx::query(
-                "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
-                 values ($1, $2, $3, $4, $5, 0, 0)",
-            )
-            .bind(JOB_KIND)
-            .bind(account)
-            .bind(job_lane(call, recording))
-            .bind(call.0)
-            .bind(recording)
-            .execute(pool)
-            .await
-            .unwrap();
-        });
-        call
-    }
-
-    /// State and error of the call's jobs, and the state that the call shows.
-    pub async fn shown(db: &Db, call: CallId) -> (String, String, Option<String>) {
-        let sql = "select o.state, o.error, c.recording from outbox o join call c on c.id = o.call \
-             where c.id = $1";
-        on_read!(db, pool => sqlx::query_as(sql).bind(call.0).fetch_one(pool).await.unwrap())
     }
 }

@@ -1,4 +1,7 @@
-//! Stories through the real parts: one file per story, one binary so that it links once.
+//! Stories through real sockets and real parts: one file per story, one binary so that it links once.
 
+mod dialled;
+mod hooks;
+mod ops;
 mod store;
 mod support;

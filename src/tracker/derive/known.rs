@@ -22,7 +22,9 @@ pub(super) struct Known<'a> {
     pub ends: Vec<LegEnds<'a>>,
     /// Pairs of legs tied for good, by place in `ends`.
     pub ties: Vec<(u32, u32)>,
-    /// Whether a channel PBX tells the call: a leg is then one channel and never rings twice.
+    /// Whether a channel PBX tells the call: a leg is then one channel and never rings twice. Told by
+    /// dialling and bridges; with neither these nor a word that only event PBXes have, a leg is taken
+    /// for a channel, too (a call that only a menu took).
     pub channels: bool,
     /// The latest moment of any fact told by others.
     pub heard_at: Timestamp,
@@ -74,12 +76,14 @@ impl<'a> Known<'a> {
             heard_at: Timestamp::from_micros(i64::MIN),
         };
         let mut places = HashMap::new();
+        let mut told_as_events = false;
         for (place, event) in facts.iter().enumerate() {
             let leg = match &event.leg {
                 Some(key) => known.place_of(key, &mut places),
                 None => NONE,
             };
             known.note(event, leg);
+            told_as_events |= is_of_event_pbx(&event.fact);
             known.line.push(Moment {
                 at: event.at,
                 rank: rank(&event.fact),
@@ -89,6 +93,7 @@ impl<'a> Known<'a> {
             });
         }
         known.tie(facts, &places);
+        known.channels |= !told_as_events;
         known
             .line
             .sort_unstable_by_key(|moment| (moment.at, moment.rank, moment.place));
@@ -201,6 +206,17 @@ fn rank(fact: &Fact) -> u8 {
         | Fact::CommandSent { .. }
         | Fact::CommandResult { .. } => 13,
     }
+}
+
+/// Whether only an event PBX tells such a fact.
+fn is_of_event_pbx(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Talks { .. }
+            | Fact::TransferredFrom { .. }
+            | Fact::Summary(_)
+            | Fact::Leg { with: Some(_), .. }
+    )
 }
 
 /// Whether the fact tells of the call itself, not of something around it: only such facts say when

@@ -1,7 +1,7 @@
 //! Whose call it is: direction, client, our number.
 //!
 //! Rule: the provider's summary beats what was told of the whole call, which beats what the legs
-//! show; of several the earliest wins (a later client is one that the call was passed on to), and a
+//! show, which beats whom we told the PBX to call; of several the earliest wins (a later client is one that the call was passed on to), and a
 //! text that is no number gives way to any number. A click-to-call goes out, whatever its first leg
 //! looks like.
 
@@ -24,6 +24,7 @@ pub(super) struct Parties<'a> {
 pub(super) fn parties<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Parties<'a> {
     let mut told = Told::default();
     let mut summed = Told::default();
+    let mut commanded = None;
     let mut click_to_call = known.ends.iter().any(|ends| ends.initiator);
     for moment in &known.line {
         match &moment.event.fact {
@@ -37,7 +38,10 @@ pub(super) fn parties<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Parties<'a> {
                 told.take(*direction, client.as_ref(), did.as_ref());
                 told.client_name = told.client_name.or(client_name.as_deref());
             }
-            Fact::CommandSent { what, .. } => click_to_call |= what == "click_to_call",
+            Fact::CommandSent { what, client, .. } if what == "click_to_call" => {
+                click_to_call = true;
+                commanded = commanded.or(client.as_ref());
+            }
             _ => {}
         }
     }
@@ -54,9 +58,9 @@ pub(super) fn parties<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Parties<'a> {
                 .filter(|direction| *direction != Direction::Internal))
             .or(told.direction)
             .or(shown.direction),
-        client: first_number([summed.client, told.client, shown.client]),
+        client: first_number([summed.client, told.client, shown.client, commanded]),
         client_name: told.client_name,
-        did: first_number([summed.did, told.did, None]),
+        did: first_number([summed.did, told.did]),
     }
 }
 
@@ -91,13 +95,13 @@ impl<'a> Told<'a> {
                 outside => outside,
             };
         }
-        self.client = first_number([self.client, client, None]);
-        self.did = first_number([self.did, did, None]);
+        self.client = first_number([self.client, client]);
+        self.did = first_number([self.did, did]);
     }
 }
 
 /// The first that is a number at all; if none is, the first.
-fn first_number(numbers: [Option<&Number>; 3]) -> Option<&Number> {
+fn first_number<const N: usize>(numbers: [Option<&Number>; N]) -> Option<&Number> {
     let is_number = |number: &&Number| !matches!(number, Number::Other(_));
     let known = numbers.into_iter().flatten();
     known.clone().find(is_number).or(known.clone().next())
@@ -121,7 +125,7 @@ fn seen_on_legs<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Told<'a> {
         unknown |= ends.party.is_none();
         for party in [ends.with, ends.party].into_iter().flatten() {
             match party {
-                Party::Client(number) => client = first_number([client, Some(number), None]),
+                Party::Client(number) => client = first_number([client, Some(number)]),
                 Party::Person(_) => persons += 1,
                 _ => {}
             }

@@ -15,12 +15,13 @@ use super::{
 };
 use crate::model::{
     call::Transfer,
-    event::{Fact, TransferKind},
+    event::{Fact, Party, TransferKind},
     ids::Extension,
     time::Timestamp,
 };
 
-/// Both leave within this time when the call ends: that is no transfer.
+/// Both leave within this time when the call ends: that is no transfer. And a transfer is told within
+/// this time of what it does.
 const LEAVE_TOGETHER_MS: i64 = 1_000;
 
 /// A transfer as told in words.
@@ -30,6 +31,12 @@ struct Word<'a> {
     to: Option<&'a Extension>,
     at: Timestamp,
     used: bool,
+}
+
+impl Word<'_> {
+    fn precedes(&self, moment: Timestamp) -> bool {
+        self.at <= moment.plus_millis(LEAVE_TOGETHER_MS)
+    }
 }
 
 /// Finds the transfers, in time order.
@@ -50,7 +57,7 @@ pub(super) fn transfers(known: &Known<'_>, swept: &Swept<'_>) -> Vec<Transfer> {
         if let Some(from) = passed_on_by(to, &talks[..place], talk, &words) {
             let word = words
                 .iter_mut()
-                .filter(|word| !word.used && word.from == Some(from) && word.at <= talk.from)
+                .filter(|word| !word.used && word.from == Some(from) && word.precedes(talk.from))
                 .max_by_key(|word| (word.to == Some(to), word.at));
             let told = word.and_then(|word| {
                 word.used = true;
@@ -79,7 +86,7 @@ fn words<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Vec<Word<'a>> {
         if let Fact::Transfers { kind, to } = &moment.event.fact {
             let ends = known.ends.get(moment.leg as usize);
             let from = ends.and_then(|ends| match ends.party {
-                Some(crate::model::event::Party::Person(extension)) => Some(extension),
+                Some(Party::Person(extension)) => Some(extension),
                 _ => None,
             });
             words.push(Word {
@@ -113,7 +120,7 @@ fn passed_on_by<'a>(
     words: &[Word<'a>],
 ) -> Option<&'a Extension> {
     if let Some(word) = words.iter().find(|word| {
-        !word.used && word.to == Some(to) && word.from != Some(to) && word.at <= talk.from
+        !word.used && word.to == Some(to) && word.from != Some(to) && word.precedes(talk.from)
     }) {
         return word.from;
     }
@@ -174,7 +181,7 @@ fn unanswered(word: &Word<'_>, done: &[Transfer]) -> Option<Transfer> {
     let told_twice = done.iter().any(|transfer| {
         transfer.from.as_ref() == word.from
             && (transfer.to.as_ref() == word.to || word.to.is_none())
-            && transfer.at >= word.at
+            && word.precedes(transfer.at)
     });
     (!told_twice).then(|| Transfer {
         kind: word.kind.unwrap_or(TransferKind::Blind),

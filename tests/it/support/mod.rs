@@ -1,4 +1,6 @@
 //! What stories stand on.
 
 pub mod base;
+pub mod gateway;
 pub mod postgres;
+pub mod scripted;

@@ -1,3 +1,4 @@
 //! Situations of calls, one test each, and the promises that hold for every set of facts.
 
+mod channels;
 mod clouds;

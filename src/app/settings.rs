@@ -1,0 +1,227 @@
+//! The configuration as a whole: each module owns its section, this file only puts them together.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Problem, Problems, nearest},
+    flow::{dial, enquiry},
+    http,
+    model::{ids::AccountName, phone::NumberingPlan},
+    pbx::{self, Pbx},
+    recordings::lane,
+    rules::routing,
+    store::{self, writer},
+    telemetry,
+    web::{hooks, ops},
+};
+
+/// Every section of the configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where we listen.
+    pub server: Server,
+    /// The log.
+    pub log: telemetry::Settings,
+    /// The database.
+    pub store: store::Settings,
+    /// The writer of call events.
+    pub writer: writer::Settings,
+    /// What PBXes post.
+    pub hooks: hooks::Settings,
+    /// Connections we dial, and PBXes' own records.
+    pub dial: dial::Settings,
+    /// Who should ring.
+    pub routing: routing::Policy,
+    /// How fast questions are answered.
+    pub enquiry: enquiry::Settings,
+    /// What we fetch over HTTP.
+    pub http: http::Settings,
+    /// Call audio.
+    pub recordings: lane::Settings,
+    /// Health and metrics.
+    pub ops: ops::Settings,
+    /// Accounts at PBXes; each is opened by its provider.
+    pub pbx: Vec<toml::Table>,
+}
+
+/// Where we listen, and for how long we say goodbye.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// How long open requests may take to finish at shutdown, in milliseconds.
+    pub shutdown_ms: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            trusted_proxies: Vec::new(),
+            shutdown_ms: 5_000,
+        }
+    }
+}
+
+/// An account that could be opened.
+#[derive(Clone)]
+pub struct Account {
+    /// Its name.
+    pub name: AccountName,
+    /// The PBX behind it.
+    pub pbx: Arc<dyn Pbx>,
+}
+
+impl Settings {
+    /// Opens every account and checks what no single section can know. All problems at once.
+    pub fn open(&self) -> Result<Vec<Account>, Problems> {
+        let mut problems = self.check();
+        let mut accounts: Vec<Account> = Vec::new();
+        for (n, table) in self.pbx.iter().enumerate() {
+            match open_account(table) {
+                Err((key, text)) => problems.push(Problem {
+                    key: place(n, table, key),
+                    text,
+                }),
+                Ok(account) if accounts.iter().any(|known| known.name == account.name) => {
+                    problems.push(Problem {
+                        key: place(n, table, "name"),
+                        text: "another account has this name".to_owned(),
+                    });
+                }
+                Ok(account) => accounts.push(account),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(accounts),
+            false => Err(Problems(problems)),
+        }
+    }
+
+    fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut demand = |holds: bool, key: &str, text: &str| {
+            if !holds {
+                problems.push(Problem {
+                    key: key.to_owned(),
+                    text: text.to_owned(),
+                });
+            }
+        };
+        let known_engine = ["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|engine| self.store.url.starts_with(engine));
+        demand(
+            known_engine,
+            "store.url",
+            "must start with sqlite: or postgres:",
+        );
+        demand(
+            self.store.read_connections > 0,
+            "store.read_connections",
+            "must be at least 1",
+        );
+        demand(
+            self.hooks.max_body_bytes >= 1_024,
+            "hooks.max_body_bytes",
+            "must be at least 1024",
+        );
+        demand(
+            self.hooks.burst >= self.hooks.per_second,
+            "hooks.burst",
+            "must not be less than hooks.per_second",
+        );
+        demand(
+            self.writer.batch_messages > 0,
+            "writer.batch_messages",
+            "must be at least 1",
+        );
+        demand(
+            self.routing.ring_cycle_ms > self.routing.guard_ms,
+            "routing.guard_ms",
+            "must be less than routing.ring_cycle_ms",
+        );
+        if let Err(text) = telemetry::check(&self.log) {
+            demand(false, "log.level", &text);
+        }
+        problems
+    }
+
+    /// Folders in which data is kept, for the check of free space.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.recordings.folder.clone()];
+        if let Some(path) = self.store.url.strip_prefix("sqlite:") {
+            let file = PathBuf::from(path.trim_start_matches("//"));
+            let folder = file.parent().map(PathBuf::from).unwrap_or_default();
+            folders.push(match folder.as_os_str().is_empty() {
+                true => PathBuf::from("."),
+                false => folder,
+            });
+        }
+        folders
+    }
+}
+
+/// `pbx.office.secret`, or `pbx[2].name` while it has no name.
+fn place(n: usize, table: &toml::Table, key: &str) -> String {
+    match table.get("name").and_then(toml::Value::as_str) {
+        Some(name) if !name.is_empty() => format!("pbx.{name}.{key}"),
+        _ => format!("pbx[{}].{key}", n + 1),
+    }
+}
+
+type AccountProblem = (&'static str, String);
+
+fn open_account(table: &toml::Table) -> Result<Account, AccountProblem> {
+    let mut rest = table.clone();
+    let name = take_text(&mut rest, "name")?;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(fits) {
+        let text = "must be made of small letters, digits, - and _: it stands in addresses";
+        return Err(("name", text.to_owned()));
+    }
+    let kind = take_text(&mut rest, "type")?;
+    let provider = pbx::PROVIDERS
+        .iter()
+        .find(|provider| provider.name == kind)
+        .ok_or_else(|| ("type", unknown_type(&kind)))?;
+    let plan = match rest.remove("numbering") {
+        None => NumberingPlan::default(),
+        Some(plan) => plan
+            .try_into()
+            .map_err(|error: toml::de::Error| ("numbering", error.message().to_owned()))?,
+    };
+    let name = AccountName::from(name);
+    let pbx = (provider.open)(name.clone(), rest, pbx::Tools { plan })
+        .map_err(|error| (provider.name, error.to_string()))?;
+    Ok(Account { name, pbx })
+}
+
+fn take_text(table: &mut toml::Table, key: &'static str) -> Result<String, AccountProblem> {
+    match table.remove(key) {
+        Some(toml::Value::String(text)) => Ok(text),
+        Some(_) => Err((key, "must be text".to_owned())),
+        None => Err((key, "is missing".to_owned())),
+    }
+}
+
+fn unknown_type(kind: &str) -> String {
+    let known: Vec<&str> = pbx::PROVIDERS
+        .iter()
+        .map(|provider| provider.name)
+        .collect();
+    match nearest(kind, known.iter().copied()) {
+        Some(near) => format!("no provider {kind:?}; did you mean {near:?}?"),
+        None => format!("no provider {kind:?}; there are {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,655 @@
+//! Mango Office, a Russian cloud PBX ("Виртуальная АТС": VPBX API v1.10 and its later additions).
+//!
+//! Vendor's documentation: <https://www.mango-office.ru/support/integratsiya-api/>. Mango posts forms
+//! of three fields, `vpbx_api_key`, `sign` and `json`, to paths that it appends to our base URL; only
+//! the HTTP status of our answer matters. Messages are sent in parallel and overtake one another, but
+//! each says where it belongs: `entry_id` is the call, `call_id` a leg, `seq` counts the events of a
+//! leg.
+//!
+//! Left out here: commands, routing by command and history; their results are only counted. A file in
+//! the cloud storage is asked for by `queries/recording/post`, which leads to a link of one use.
+
+mod leg;
+mod reason;
+mod summary;
+mod wire;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, de::IgnoredAny};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use self::{
+    leg::Shape,
+    reason::Reason,
+    wire::{
+        CallMessage, DigitsMessage, RecordingMessage, SummaryMessage, id, is_summary, number, parse,
+    },
+};
+use super::{
+    Ability, DecodeError, Decoded, Decoder, Input, Intake, Pbx, PbxError, Provider, Refused,
+    Request, SettingsError, Tools,
+    facts::{Facts, moment},
+    form,
+    recording::{Fetch, RecordingSettings},
+};
+use crate::model::{
+    event::{Fact, RecordingSource, RecordingStage},
+    ids::{AccountName, CallKey, LegKey},
+    phone::NumberingPlan,
+    time::Timestamp,
+};
+
+/// Mango Office in the registry.
+pub const PROVIDER: Provider = Provider {
+    name: "mango",
+    title: "Mango Office",
+    abilities: &[Ability::Signature, Ability::Recording],
+    open,
+};
+
+/// Longest run of keys that is kept.
+const LONGEST_DIGITS: usize = 64;
+
+/// The account's table in the configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// "Уникальный код вашей АТС" in the cabinet.
+    vpbx_api_key: String,
+    /// "Ключ для создания подписи".
+    vpbx_api_salt: String,
+    /// Where the PBX is asked.
+    #[serde(default = "default_api_url")]
+    api_url: String,
+    /// Which hosts give recordings; empty: Mango's own.
+    #[serde(default)]
+    recordings: RecordingSettings,
+}
+
+fn default_api_url() -> String {
+    "https://app.mango-office.ru/vpbx".to_owned()
+}
+
+fn open(
+    name: AccountName,
+    table: toml::Table,
+    tools: Tools,
+) -> Result<Arc<dyn Pbx>, SettingsError> {
+    let mut settings: Settings = table
+        .try_into()
+        .map_err(|error: toml::de::Error| SettingsError::Unusable(error.message().to_owned()))?;
+    for (key, value) in [
+        ("vpbx_api_key", &settings.vpbx_api_key),
+        ("vpbx_api_salt", &settings.vpbx_api_salt),
+    ] {
+        if value.is_empty() {
+            return Err(SettingsError::Unusable(format!("{key} must not be empty")));
+        }
+    }
+    if settings.recordings.hosts.is_empty() {
+        settings
+            .recordings
+            .hosts
+            .push(".mango-office.ru".to_owned());
+    }
+    // The host that is asked is allowed to answer.
+    settings.recordings.url = Some(settings.api_url.clone());
+    Ok(Arc::new(Account {
+        name,
+        settings,
+        plan: tools.plan,
+    }))
+}
+
+struct Account {
+    name: AccountName,
+    settings: Settings,
+    plan: NumberingPlan,
+}
+
+impl Pbx for Account {
+    fn provider(&self) -> &'static str {
+        PROVIDER.name
+    }
+
+    fn intake(&self) -> Intake {
+        Intake::Webhook
+    }
+
+    /// `sign = sha256hex(vpbx_api_key + json + vpbx_api_salt)` over the decoded bytes of the field:
+    /// Mango's own spaces and escapes are part of it.
+    fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
+        let message = Envelope::read(&request.body).ok_or(Refused::Signature)?;
+        let expected = self.sign(&message.json);
+        let sign = message.sign.to_ascii_lowercase();
+        let known_key = message.key.ct_eq(self.settings.vpbx_api_key.as_bytes());
+        if bool::from(known_key & sign.ct_eq(expected.as_bytes())) {
+            Ok(())
+        } else {
+            Err(Refused::Signature)
+        }
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(MangoDecoder {
+            account: self.name.clone(),
+            plan: self.plan.clone(),
+        })
+    }
+
+    /// The answer is a redirect to a link that works once and soon expires, so it is asked for anew
+    /// at every attempt.
+    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+        let RecordingSource::Api(recording) = source else {
+            return Err(PbxError::Unsupported);
+        };
+        let json = serde_json::json!({"recording_id": recording, "action": "download"}).to_string();
+        let base = self.settings.api_url.trim_end_matches('/');
+        let url = format!("{base}/queries/recording/post");
+        let mut request = self.settings.recordings.get(url, None);
+        request.form = Some(vec![
+            (
+                "vpbx_api_key".to_owned(),
+                self.settings.vpbx_api_key.clone(),
+            ),
+            ("sign".to_owned(), self.sign(json.as_bytes())),
+            ("json".to_owned(), json),
+        ]);
+        Ok(Fetch::Http(request))
+    }
+}
+
+impl Account {
+    fn sign(&self, json: &[u8]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.settings.vpbx_api_key.as_bytes());
+        hash.update(json);
+        hash.update(self.settings.vpbx_api_salt.as_bytes());
+        hex::encode(hash.finalize())
+    }
+}
+
+/// The three fields of every message.
+struct Envelope {
+    key: Vec<u8>,
+    sign: Vec<u8>,
+    json: Vec<u8>,
+}
+
+impl Envelope {
+    /// `None` unless each field is there exactly once: what is signed must be what is read.
+    fn read(body: &[u8]) -> Option<Self> {
+        let (mut key, mut sign, mut json) = (None, None, None);
+        for (name, value) in form::fields(body).ok()? {
+            let place = match name.as_slice() {
+                b"vpbx_api_key" => &mut key,
+                b"sign" => &mut sign,
+                b"json" => &mut json,
+                _ => continue,
+            };
+            if place.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(Self {
+            key: key?,
+            sign: sign?,
+            json: json?,
+        })
+    }
+}
+
+struct MangoDecoder {
+    account: AccountName,
+    plan: NumberingPlan,
+}
+
+impl Decoder for MangoDecoder {
+    fn feed(
+        &mut self,
+        input: Input<'_>,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let Input::Request(request) = input else {
+            return Ok(()); // webhooks have no connection to open or close
+        };
+        let message = Envelope::read(&request.body)
+            .ok_or_else(|| DecodeError::Malformed("not a form with a json field".to_owned()))?;
+        let json = form::text(message.json)?;
+        match request.path.trim_end_matches('/') {
+            // The vendor's own examples post the summary to /events/call.
+            "/events/call" | "/events/summary" if is_summary(&json)? => {
+                self.summary(&parse(&json)?, now, out)
+            }
+            "/events/call" => self.call(&parse(&json)?, now, out),
+            "/events/recording" => self.recording(&parse(&json)?, now, out),
+            "/events/record/added" => self.record_added(&parse(&json)?, now, out),
+            "/events/dtmf" => self.digits(&parse(&json)?, now, out),
+            path => {
+                parse::<IgnoredAny>(&json)?;
+                name_quiet_message(path, out);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Messages that change no call.
+fn name_quiet_message(path: &str, out: &mut Decoded) {
+    match path {
+        "/result/stats" | "/result/stat" => out.notes.push("history_ready"),
+        // They carry our own command id and no call.
+        path if path.starts_with("/result/") => out.notes.push("command_result"),
+        "/events/record/tagged" => out.ignored.push("record_tagged"),
+        "/events/sms" => out.ignored.push("sms"),
+        "/events/recognized/offline" => out.ignored.push("speech_recognised"),
+        "/events/summary" => out.ignored.push("summary_without_result"),
+        _ => out.ignored.push("unknown_path"),
+    }
+}
+
+impl MangoDecoder {
+    /// A leg has appeared, was connected, was put on hold or has gone (`/events/call`).
+    fn call(
+        &self,
+        message: &CallMessage,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let state = message.call_state.as_deref();
+        let state = state.ok_or(DecodeError::Field("call_state"))?;
+        let leg = LegKey::from(id("call_id", &message.call_id)?);
+        let mut facts = self.facts(&message.entry_id, message.timestamp, now, out)?;
+        let shape = Shape::of(message, &self.plan);
+        if let Some(parties) = shape.parties(message, &self.plan) {
+            facts.is_so(None, "parties", parties);
+        }
+        if let Some(ends) = shape.leg() {
+            facts.is_so(Some(&leg), "leg", ends);
+        }
+        shape.tell_transfer(message, &leg, &mut facts);
+        let (what, fact) = match state {
+            "Appeared" if shape.is_phone => ("rings", Fact::Rings),
+            "Appeared" => return Ok(()), // a menu or queue: that it is there is all
+            "Connected" => ("connected", shape.connected()),
+            "OnHold" => ("holds", Fact::Holds),
+            "Disconnected" => ("ends", shape.ends(Reason::of(message.disconnect_reason))),
+            _ => {
+                facts.out.ignored.push("unknown_call_state");
+                return Ok(());
+            }
+        };
+        // Padded, so that identities sort as the events of the leg follow one another.
+        let place = match message.seq {
+            Some(seq) => format!("{seq:06}"),
+            None => format!("at-{}", facts.at.as_seconds()),
+        };
+        // There is no word for the end of a hold but to be connected again, after three events at least.
+        if state == "Connected" && message.seq.is_some_and(|seq| seq > 2) {
+            facts.happened(Some(&leg), &format!("{place}/resumes"), Fact::Resumes);
+        }
+        facts.happened(Some(&leg), &format!("{place}/{what}"), fact);
+        Ok(())
+    }
+
+    /// The provider's record of the finished call (`/events/summary`).
+    fn summary(
+        &self,
+        message: &SummaryMessage,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let summary = message.in_our_words(&self.plan, now)?;
+        let end = summary.ended.map(Timestamp::as_seconds);
+        // A record without a believable end is one that had arrived by now.
+        let mut facts = self.facts(&message.entry_id, end.or(Some(0)), now, out)?;
+        facts.is_so(None, "summary", Fact::Summary(Box::new(summary)));
+        facts.happened(None, "over", Fact::Over { by: None });
+        Ok(())
+    }
+
+    /// Recording has begun, goes on in another leg, or has ended (`/events/recording`).
+    fn recording(
+        &self,
+        message: &RecordingMessage,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let stage = match message.recording_state.as_deref() {
+            Some("Started") => RecordingStage::Started,
+            Some("Continued") => RecordingStage::Continued,
+            Some("Completed") if message.is_kept() => RecordingStage::Completed,
+            Some("Completed") => RecordingStage::Absent,
+            Some(_) => {
+                out.ignored.push("unknown_recording_state");
+                return Ok(());
+            }
+            None => return Err(DecodeError::Field("recording_state")),
+        };
+        self.recording_news(message, stage, None, now, out)
+    }
+
+    /// The file is in the storage and can be asked for (`/events/record/added`).
+    fn record_added(
+        &self,
+        message: &RecordingMessage,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let recording = id("recording_id", &message.recording_id)?;
+        let source = Some(RecordingSource::Api(recording.to_owned()));
+        self.recording_news(message, RecordingStage::Ready, source, now, out)
+    }
+
+    fn recording_news(
+        &self,
+        message: &RecordingMessage,
+        stage: RecordingStage,
+        source: Option<RecordingSource>,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let recording = id("recording_id", &message.recording_id)?.to_owned();
+        let mut facts = self.facts(&message.entry_id, message.timestamp, now, out)?;
+        let leg = message.call_id.as_deref().filter(|leg| !leg.is_empty());
+        let news = Fact::Recording {
+            recording,
+            stage,
+            source,
+        };
+        facts.is_so(leg.map(LegKey::from).as_ref(), "recording", news);
+        Ok(())
+    }
+
+    /// Keys were pressed in a menu (`/events/dtmf`).
+    fn digits(
+        &self,
+        message: &DigitsMessage,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let leg = LegKey::from(id("call_id", &message.call_id)?);
+        let keys = message.dtmf.as_deref().ok_or(DecodeError::Field("dtmf"))?;
+        let mut facts = self.facts(&message.entry_id, message.timestamp, now, out)?;
+        // Either side may have pressed, so the message says nothing about the client.
+        if let Some(did) = number(&self.plan, message.line_number.as_deref()) {
+            let (direction, client, client_name) = (None, None, None);
+            let parties = Fact::Parties {
+                direction,
+                client,
+                client_name,
+                did: Some(did),
+            };
+            facts.is_so(None, "parties", parties);
+        }
+        let visible = keys.chars().filter(|key| !key.is_control());
+        let digits = visible.take(LONGEST_DIGITS).collect();
+        let tail = format!("{:06}/digits", message.seq.unwrap_or_default());
+        facts.happened(Some(&leg), &tail, Fact::Digits { digits });
+        Ok(())
+    }
+
+    fn facts<'a>(
+        &'a self,
+        entry_id: &Option<String>,
+        seconds: Option<i64>,
+        now: Timestamp,
+        out: &'a mut Decoded,
+    ) -> Result<Facts<'a>, DecodeError> {
+        let call = CallKey::from(id("entry_id", entry_id)?);
+        let (at, clock) = moment(seconds.ok_or(DecodeError::Field("timestamp"))?, now);
+        Ok(Facts {
+            account: &self.account,
+            call,
+            at,
+            clock,
+            out,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{event::Party, ids::Extension};
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_775_458_900);
+
+    fn account(extra: &str) -> Arc<dyn Pbx> {
+        let text = format!("vpbx_api_key = 'a-key'\nvpbx_api_salt = 'a-salt'\n{extra}");
+        let tools = Tools {
+            plan: NumberingPlan::default(),
+        };
+        open(AccountName::from("cloud"), text.parse().unwrap(), tools).unwrap()
+    }
+
+    fn post(path: &str, body: &str) -> Request {
+        Request {
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: body.to_owned().into(),
+            remote: "192.0.2.1".to_owned(),
+        }
+    }
+
+    /// A form without a true signature: the decoder does not look at it.
+    fn unsigned(path: &str, json: &str) -> Request {
+        let json: String = json.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        post(path, &format!("vpbx_api_key=a-key&sign=0&json={json}"))
+    }
+
+    fn decode(path: &str, json: &str) -> Decoded {
+        let mut out = Decoded::default();
+        let request = unsigned(path, json);
+        let mut decoder = account("").decoder();
+        let done = decoder.feed(Input::Request(&request), NOW, &mut out);
+        done.unwrap();
+        out
+    }
+
+    fn facts(json: &str) -> Vec<Fact> {
+        let events = decode("/events/call", json).events;
+        events.into_iter().map(|event| event.fact).collect()
+    }
+
+    fn person(extension: &str) -> Party {
+        Party::Person(Extension::from(extension))
+    }
+
+    #[test]
+    fn the_signature_is_over_the_decoded_bytes() {
+        // printf 'a-key{"a": "\xd1\x8f"}a-salt' | sha256sum
+        let sign = "809ce84adb231c5f21b07034890de9546044df9278876f0b173f0e108f16a1b9";
+        let with = |key: &str, sign: &str, json: &str| {
+            let request = post(
+                "/events/call",
+                &format!("vpbx_api_key={key}&sign={sign}&json={json}"),
+            );
+            account("").verify(&request, NOW)
+        };
+        let json = "%7B%22a%22%3A+%22%D1%8F%22%7D";
+        assert_eq!(with("a-key", sign, json), Ok(()));
+        assert_eq!(with("a-key", &sign.to_uppercase(), json), Ok(()));
+        assert_eq!(with("a-kei", sign, json), Err(Refused::Signature));
+        assert_eq!(with("a-key", &sign[1..], json), Err(Refused::Signature));
+        assert_eq!(with("a-key", "", json), Err(Refused::Signature));
+        assert_eq!(with("a-key", sign, "%7B%7D"), Err(Refused::Signature));
+        let doubled = format!("{json}&json=%7B%7D");
+        assert_eq!(with("a-key", sign, &doubled), Err(Refused::Signature));
+        for body in ["", "sign=1", "vpbx_api_key=a-key&sign=%", "{}"] {
+            let refused = account("").verify(&post("/events/call", body), NOW);
+            assert_eq!(refused, Err(Refused::Signature), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_employee_calls_out_from_his_own_phone() {
+        let facts = facts(
+            r#"{"entry_id":"e","call_id":"c","timestamp":1775458800,"seq":2,
+                "call_state":"Connected","location":"abonent","from":{"extension":"301"},
+                "to":{"number":"74950000021","line_number":"74950000003"}}"#,
+        );
+        assert!(matches!(
+            &facts[0],
+            Fact::Parties { direction: Some(direction), client: Some(client), .. }
+                if *direction == crate::model::event::Direction::Out
+                    && client.e164() == Some("+74950000021")
+        ));
+        assert_eq!(
+            facts[2],
+            Fact::Talks {
+                with: person("301")
+            }
+        );
+    }
+
+    #[test]
+    fn a_consultation_outside_does_not_become_the_client() {
+        let facts = facts(
+            r#"{"entry_id":"e","call_id":"c2","timestamp":1775458800,"seq":1,
+                "call_state":"Appeared","location":"abonent",
+                "from":{"extension":"301","taken_from_call_id":"c1"},
+                "to":{"number":"74950000029"}}"#,
+        );
+        assert!(
+            !facts.iter().any(|fact| matches!(
+                fact,
+                Fact::Parties { .. } | Fact::Transfers { .. } | Fact::TransferredFrom { .. }
+            )),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn a_scheme_may_ring_an_outside_phone_of_ours() {
+        let facts = facts(
+            r#"{"entry_id":"e","call_id":"c","timestamp":1775458800,"seq":1,
+                "call_state":"Appeared","location":"abonent","from":{"number":"74950000021"},
+                "to":{"number":"74950000028","line_number":"74950000003"}}"#,
+        );
+        assert!(matches!(&facts[1], Fact::Leg { party, .. } if *party == person("74950000028")));
+    }
+
+    #[test]
+    fn a_message_that_names_nobody_is_still_an_event_of_its_leg() {
+        let facts = facts(
+            r#"{"entry_id":"e","call_id":"c","timestamp":1775458800,
+                "call_state":"Disconnected","from":null}"#,
+        );
+        assert!(
+            matches!(facts[..], [Fact::Parties { .. }, Fact::Ends { .. }]),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn a_record_with_impossible_times_keeps_what_can_be() {
+        let out = decode(
+            "/events/summary",
+            r#"{"entry_id":"e","call_direction":1,"from":{"number":"74950000021"},
+                "to":{"extension":"301"},"create_time":1775458800,"talk_time":1775458700,
+                "end_time":"99999999999","entry_result":1,"disconnect_reason":1110}"#,
+        );
+        let Fact::Summary(summary) = &out.events[0].fact else {
+            panic!("{:?}", out.events);
+        };
+        let start = Some(Timestamp::from_seconds(1_775_458_800));
+        assert_eq!((summary.started, summary.ended), (start, None));
+        assert_eq!((summary.answered, summary.answered_known), (start, true));
+        assert_eq!(out.events[0].at, NOW);
+        assert!(!out.events[0].clock.is_exact());
+    }
+
+    #[test]
+    fn what_cannot_be_placed_is_an_error_and_tells_nothing() {
+        for (path, json) in [
+            (
+                "/events/call",
+                r#"{"call_id":"c","timestamp":1,"call_state":"Appeared"}"#,
+            ),
+            (
+                "/events/call",
+                r#"{"entry_id":"e","timestamp":1,"call_state":"Appeared"}"#,
+            ),
+            (
+                "/events/call",
+                r#"{"entry_id":"e","call_id":"c","call_state":"Appeared"}"#,
+            ),
+            (
+                "/events/call",
+                r#"{"entry_id":"e","call_id":"c","timestamp":1}"#,
+            ),
+            (
+                "/events/call",
+                r#"{"entry_id":"e","call_id":"c","timestamp":true}"#,
+            ),
+            ("/events/summary", r#"{"entry_id":"e","entry_result":7}"#),
+            (
+                "/events/recording",
+                r#"{"entry_id":"e","recording_id":"r","timestamp":1}"#,
+            ),
+            (
+                "/events/dtmf",
+                r#"{"entry_id":"e","call_id":"c","timestamp":1}"#,
+            ),
+            ("/events/call", "[]"),
+            ("/events/sms", "{"),
+        ] {
+            let mut out = Decoded::default();
+            let request = unsigned(path, json);
+            let done = account("")
+                .decoder()
+                .feed(Input::Request(&request), NOW, &mut out);
+            assert!(done.is_err(), "{path} {json}");
+            assert!(
+                out.events.is_empty() && out.ignored.is_empty(),
+                "{path} {json}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_recording_is_asked_for_with_a_signature() {
+        let source = RecordingSource::Api("cmVj".to_owned());
+        let Ok(Fetch::Http(request)) = account("").recording(&source, NOW) else {
+            panic!("no request");
+        };
+        assert_eq!(
+            request.url,
+            "https://app.mango-office.ru/vpbx/queries/recording/post"
+        );
+        assert!(request.reach.hosts.contains(&".mango-office.ru".to_owned()));
+        let form = request.form.unwrap();
+        let json = r#"{"action":"download","recording_id":"cmVj"}"#;
+        assert_eq!(form[2], ("json".to_owned(), json.to_owned()));
+        // printf 'a-key{"action":"download","recording_id":"cmVj"}a-salt' | sha256sum
+        let sign = "235ec903736b3a8267cbb7edb7f6c3abb702c6f1c2ed38a2f42c1fb28c7f0678";
+        assert_eq!(form[1], ("sign".to_owned(), sign.to_owned()));
+        let link = RecordingSource::Link("https://mango-office.ru/1".to_owned());
+        assert!(account("").recording(&link, NOW).is_err());
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        for text in [
+            "vpbx_api_key = 'a'",
+            "vpbx_api_key = 'a'\nvpbx_api_salt = ''",
+            "vpbx_api_key = 'a'\nvpbx_api_salt = 'b'\nsalt = 'c'",
+        ] {
+            let tools = Tools {
+                plan: NumberingPlan::default(),
+            };
+            let opened = open(AccountName::from("cloud"), text.parse().unwrap(), tools);
+            assert!(opened.is_err(), "{text}");
+        }
+        assert_eq!(
+            account("api_url = 'https://vpbx.example.test/'").provider(),
+            "mango"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! Messages as Mango writes them. It writes numbers as text here and as numbers there, leaves fields
+//! out, empty or null, and has misspelt one of them in its own examples; so everything is optional
+//! and the decoder says what it cannot do without.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error, IgnoredAny},
+};
+
+use crate::{
+    model::phone::{Number, NumberingPlan},
+    pbx::DecodeError,
+};
+
+/// Longest id that is believed; the documentation says 128.
+const LONGEST_ID: usize = 256;
+
+/// `/events/call`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct CallMessage {
+    #[serde(deserialize_with = "loose_text")]
+    pub entry_id: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub call_id: Option<String>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub timestamp: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub seq: Option<i64>,
+    #[serde(deserialize_with = "loose_text")]
+    pub call_state: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub location: Option<String>,
+    /// As the vendor's examples spell it.
+    #[serde(deserialize_with = "loose_text")]
+    pub locaton: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub from: End,
+    #[serde(deserialize_with = "or_default")]
+    pub to: End,
+    #[serde(deserialize_with = "loose_integer")]
+    pub disconnect_reason: Option<i64>,
+    #[serde(deserialize_with = "loose_text")]
+    pub transfer: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub command_id: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub callback_initiator: Option<String>,
+}
+
+/// One side of a leg.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct End {
+    #[serde(deserialize_with = "loose_text")]
+    pub extension: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub number: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub line_number: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub acd_group: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub taken_from_call_id: Option<String>,
+    #[serde(deserialize_with = "loose_flag")]
+    pub was_transferred: bool,
+}
+
+/// `/events/summary`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct SummaryMessage {
+    #[serde(deserialize_with = "loose_text")]
+    pub entry_id: Option<String>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub call_direction: Option<i64>,
+    #[serde(deserialize_with = "or_default")]
+    pub from: End,
+    #[serde(deserialize_with = "or_default")]
+    pub to: End,
+    #[serde(deserialize_with = "loose_text")]
+    pub line_number: Option<String>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub create_time: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub talk_time: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub end_time: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub entry_result: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub disconnect_reason: Option<i64>,
+}
+
+/// `/events/recording` and `/events/record/added`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct RecordingMessage {
+    #[serde(deserialize_with = "loose_text")]
+    pub entry_id: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub call_id: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub recording_id: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub recording_state: Option<String>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub timestamp: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub completion_code: Option<i64>,
+    #[serde(deserialize_with = "loose_text")]
+    pub recipient: Option<String>,
+}
+
+impl RecordingMessage {
+    /// Whether there will be a file in the storage: code 1000 is success, and a recording sent by
+    /// mail only is not kept.
+    pub fn is_kept(&self) -> bool {
+        self.completion_code.is_none_or(|code| code == 1000)
+            && self.recipient.as_deref() != Some("Mail")
+    }
+}
+
+/// `/events/dtmf`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct DigitsMessage {
+    #[serde(deserialize_with = "loose_text")]
+    pub entry_id: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub call_id: Option<String>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub seq: Option<i64>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub timestamp: Option<i64>,
+    #[serde(deserialize_with = "loose_text")]
+    pub dtmf: Option<String>,
+    #[serde(deserialize_with = "loose_text")]
+    pub line_number: Option<String>,
+}
+
+/// Whether the message is the record of a finished call, whatever its path.
+pub fn is_summary(json: &str) -> Result<bool, DecodeError> {
+    #[derive(Deserialize)]
+    struct Probe {
+        entry_result: Option<IgnoredAny>,
+    }
+    Ok(parse::<Probe>(json)?.entry_result.is_some())
+}
+
+/// The parser's own words may quote the message; its place is enough for a dead letter.
+pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
+    serde_json::from_str(json).map_err(|error| {
+        DecodeError::Malformed(format!(
+            "JSON {:?} error at line {} column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+/// A key without which a message belongs nowhere.
+pub fn id<'a>(field: &'static str, value: &'a Option<String>) -> Result<&'a str, DecodeError> {
+    match value.as_deref() {
+        Some(id) if !id.is_empty() && id.len() <= LONGEST_ID => Ok(id),
+        _ => Err(DecodeError::Field(field)),
+    }
+}
+
+/// A number field; `None` if the message does not give it.
+pub fn number(plan: &NumberingPlan, raw: Option<&str>) -> Option<Number> {
+    raw.map(str::trim)
+        .filter(|raw| !raw.is_empty())
+        .map(|raw| plan.read(raw))
+}
+
+/// A value that the vendor writes as text here and as a number there.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Loose {
+    Integer(i64),
+    Float(f64),
+    Flag(bool),
+    Text(String),
+}
+
+/// An empty text is no text: the vendor writes both.
+fn loose_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Option::<Loose>::deserialize(from)? {
+        Some(Loose::Text(text)) if text.trim().is_empty() => None,
+        Some(Loose::Text(text)) => Some(text.trim().to_owned()),
+        Some(Loose::Integer(integer)) => Some(integer.to_string()),
+        Some(Loose::Float(float)) => Some(float.to_string()),
+        Some(Loose::Flag(flag)) => Some(flag.to_string()),
+        None => None,
+    })
+}
+
+fn loose_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    match Option::<Loose>::deserialize(from)? {
+        Some(Loose::Integer(integer)) => Ok(Some(integer)),
+        Some(Loose::Float(float)) => Ok(Some(float as i64)), // saturates; an absurd time is told later
+        Some(Loose::Text(text)) if text.trim().is_empty() => Ok(None),
+        Some(Loose::Text(text)) => text.trim().parse().map(Some).map_err(Error::custom),
+        Some(Loose::Flag(_)) => Err(Error::custom("a flag for a number")),
+        None => Ok(None),
+    }
+}
+
+/// The documentation does not say how flags are written.
+fn loose_flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(match Option::<Loose>::deserialize(from)? {
+        Some(Loose::Flag(flag)) => flag,
+        Some(Loose::Integer(integer)) => integer != 0,
+        Some(Loose::Float(float)) => float != 0.0,
+        Some(Loose::Text(text)) => !matches!(text.trim(), "" | "0" | "false"),
+        None => false,
+    })
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}

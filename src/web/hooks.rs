@@ -1,0 +1,547 @@
+//! Where PBXes post what happened, and ask who should ring: step 1 of a call event.
+//!
+//! `/hooks/<account>/...`, GET and POST. In order: size, account, signature or secret, rate, decode,
+//! commit; only then the sender is answered. A question is answered at once from the read side
+//! ([`Desk`]) and its facts go the ordinary way afterwards.
+//!
+//! | Status | When |
+//! |---|---|
+//! | the provider's own "accepted" | everything of the message is durable, also when it is a repetition, of no interest or kept as not applicable |
+//! | 400 | authentic, but not what it claims to be: kept as a dead letter |
+//! | 401, 404 | signature or age does not fit; no such account or wrong secret path |
+//! | 405, 408, 413 | neither GET nor POST; the body came too slowly; too large |
+//! | 429 | more messages than the account may send |
+//! | 503 with Retry-After | the store cannot take it now; nothing has been promised |
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Path, State},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::any,
+};
+use base64::Engine as _;
+use bytes::Bytes;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    flow::{
+        self, Flow, Message,
+        enquiry::{Answered, Desk},
+    },
+    model::{ids::AccountName, time::Timestamp},
+    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Refused, Reply, Request, RouteAnswer},
+    rules::routing::Reason,
+    telemetry,
+};
+
+/// Limits of what comes in over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Largest body, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a body may take to come, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// Messages a second that one account may send for long.
+    pub per_second: u32,
+    /// Messages that one account may send at once.
+    pub burst: u32,
+    /// How long an answer to "who should ring" may take before the safe default goes out, in
+    /// milliseconds.
+    pub route_timeout_ms: u64,
+    /// What a sender is told to wait when the store is behind or away, in seconds.
+    pub retry_after_s: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 262_144,
+            body_timeout_ms: 10_000,
+            per_second: 20_000,
+            burst: 40_000,
+            route_timeout_ms: 1_000,
+            retry_after_s: 5,
+        }
+    }
+}
+
+/// Everything the intake stands on.
+pub struct Hooks {
+    accounts: HashMap<String, Account>,
+    flow: Flow,
+    desk: Arc<Desk>,
+    settings: Settings,
+    trusted_proxies: Vec<IpAddr>,
+    /// Facts of questions already answered, still on their way into the store.
+    behind: TaskTracker,
+}
+
+struct Account {
+    name: AccountName,
+    pbx: Arc<dyn Pbx>,
+    rate: DefaultDirectRateLimiter,
+}
+
+impl Hooks {
+    /// The intake of these accounts.
+    pub fn new(
+        accounts: &[(AccountName, Arc<dyn Pbx>)],
+        flow: Flow,
+        desk: Arc<Desk>,
+        settings: Settings,
+        trusted_proxies: Vec<IpAddr>,
+    ) -> Arc<Self> {
+        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(settings.per_second))
+            .allow_burst(at_least_one(settings.burst));
+        let accounts = accounts
+            .iter()
+            .map(|(name, pbx)| {
+                let account = Account {
+                    name: name.clone(),
+                    pbx: Arc::clone(pbx),
+                    rate: RateLimiter::direct(quota),
+                };
+                (name.as_str().to_owned(), account)
+            })
+            .collect();
+        Arc::new(Self {
+            accounts,
+            flow,
+            desk,
+            settings,
+            trusted_proxies,
+            behind: TaskTracker::new(),
+        })
+    }
+
+    /// Waits until the facts of answered questions are in the store.
+    pub async fn drain(&self) {
+        self.behind.close();
+        self.behind.wait().await;
+    }
+}
+
+/// The routes of the intake.
+pub fn router(hooks: Arc<Hooks>) -> Router {
+    Router::new()
+        .route("/hooks/{account}", any(receive))
+        .route("/hooks/{account}/", any(receive))
+        .route("/hooks/{account}/{*rest}", any(receive))
+        .with_state(hooks)
+}
+
+/// Why a request ends without its message being taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turned {
+    Method,
+    NoAccount,
+    TooLarge,
+    TooSlow,
+    Token,
+    Signature,
+    Stale,
+    TooMany,
+}
+
+impl Turned {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::NoAccount => "no_account",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::Token => "token",
+            Self::Signature => "signature",
+            Self::Stale => "stale",
+            Self::TooMany => "too_many",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoAccount | Self::Token => StatusCode::NOT_FOUND,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Signature | Self::Stale => StatusCode::UNAUTHORIZED,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+impl From<Refused> for Turned {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Signature => Self::Signature,
+            Refused::Token => Self::Token,
+            Refused::Stale => Self::Stale,
+        }
+    }
+}
+
+/// Takes one request in.
+async fn receive(
+    State(hooks): State<Arc<Hooks>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(path): Path<HashMap<String, String>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let began = Instant::now();
+    let now = flow::now();
+    let remote = super::remote(&headers, peer.ip(), &hooks.trusted_proxies).to_string();
+    let account = path
+        .get("account")
+        .and_then(|name| hooks.accounts.get(name));
+    let Some(account) = account else {
+        return turn_away(&hooks.settings, Turned::NoAccount, "unknown", &remote);
+    };
+    let request = match read(&hooks.settings, &method, &uri, &headers, body, &remote).await {
+        Ok(request) => request,
+        Err(turned) => {
+            return turn_away(&hooks.settings, turned, account.pbx.provider(), &remote);
+        }
+    };
+    if let Err(turned) = admit(account, &request, now) {
+        return turn_away(&hooks.settings, turned, account.pbx.provider(), &remote);
+    }
+    let (decoded, error) = decode(account.pbx.as_ref(), &request, now);
+    let message = Message {
+        account: account.name.clone(),
+        source: "webhook",
+        received_at: now,
+        raw: journal(&request),
+    };
+    match decoded.enquiries.first().cloned() {
+        Some(enquiry) => answer(&hooks, account, &enquiry, message, decoded, began).await,
+        None => keep(&hooks, account, message, decoded, error, began).await,
+    }
+}
+
+async fn read(
+    settings: &Settings,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Body,
+    remote: &str,
+) -> Result<Request, Turned> {
+    if !matches!(*method, Method::GET | Method::POST) {
+        return Err(Turned::Method);
+    }
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > settings.max_body_bytes) {
+        return Err(Turned::TooLarge);
+    }
+    let body = tokio::time::timeout(
+        Duration::from_millis(settings.body_timeout_ms),
+        to_bytes(body, settings.max_body_bytes),
+    )
+    .await
+    .map_err(|_| Turned::TooSlow)?
+    // Broken off or over the limit; who broke off does not read the answer.
+    .map_err(|_| Turned::TooLarge)?;
+    Ok(Request {
+        method: method.as_str().to_owned(),
+        path: below_account(uri.path()).to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect(),
+        body,
+        remote: remote.to_owned(),
+    })
+}
+
+/// `/hooks/office/a/b` is `/a/b`: as sent, so that a signature over the path can be checked.
+fn below_account(path: &str) -> &str {
+    path.strip_prefix("/hooks/")
+        .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
+        .unwrap_or("/")
+}
+
+/// Signature or secret first; only who is genuine can use up the account's rate.
+fn admit(account: &Account, request: &Request, now: Timestamp) -> Result<(), Turned> {
+    account.pbx.verify(request, now)?;
+    account.rate.check().map_err(|_| Turned::TooMany)
+}
+
+/// Step 2. A decoder that panics has met something its author did not think of: a dead letter.
+fn decode(pbx: &dyn Pbx, request: &Request, now: Timestamp) -> (Decoded, Option<DecodeError>) {
+    let mut decoded = Decoded::default();
+    let fed = catch_unwind(AssertUnwindSafe(|| {
+        pbx.decoder()
+            .feed(Input::Request(request), now, &mut decoded)
+    }));
+    match fed {
+        Ok(Ok(())) => (decoded, None),
+        Ok(Err(error)) => (decoded, Some(error)),
+        Err(_) => {
+            let error = DecodeError::Malformed("the decoder gave up".to_owned());
+            (Decoded::default(), Some(error))
+        }
+    }
+}
+
+async fn keep(
+    hooks: &Hooks,
+    account: &Account,
+    message: Message,
+    decoded: Decoded,
+    error: Option<DecodeError>,
+    began: Instant,
+) -> Response {
+    let understood = outcome(&decoded, error.as_ref());
+    let kept = hooks.flow.receive(message, decoded, error.as_ref()).await;
+    let (outcome, response) = match (kept, error) {
+        (Err(_), _) => ("busy", busy(&hooks.settings)),
+        (Ok(_), Some(DecodeError::TooLarge { .. })) => (
+            understood,
+            text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "larger than any honest message",
+            ),
+        ),
+        (Ok(_), Some(error)) => (
+            understood,
+            text(StatusCode::BAD_REQUEST, &error.to_string()),
+        ),
+        // What could not be applied is kept as a dead letter: the sender's part is done.
+        (Ok(receipt), None) if receipt.dead_letter => {
+            ("apply_failed", written(account.pbx.accepted()))
+        }
+        (Ok(_), None) => (understood, written(account.pbx.accepted())),
+    };
+    telemetry::Ingested {
+        provider: account.pbx.provider(),
+        way: "webhook",
+        outcome,
+        account: account.name.as_str(),
+        took: began.elapsed(),
+    }
+    .emit();
+    response
+}
+
+/// What became of a message, for the counter.
+fn outcome(decoded: &Decoded, error: Option<&DecodeError>) -> &'static str {
+    match error {
+        Some(_) => "undecodable",
+        None if !decoded.events.is_empty() => "applied",
+        None if !decoded.notes.is_empty() || !decoded.enquiries.is_empty() => "noted",
+        None => "ignored",
+    }
+}
+
+/// Answers a question at once; its facts follow.
+async fn answer(
+    hooks: &Arc<Hooks>,
+    account: &Account,
+    enquiry: &Enquiry,
+    message: Message,
+    mut decoded: Decoded,
+    began: Instant,
+) -> Response {
+    let deadline = Duration::from_millis(hooks.settings.route_timeout_ms);
+    let answered = tokio::time::timeout(deadline, hooks.desk.enquire(enquiry))
+        .await
+        .unwrap_or_else(|_| safe_default());
+    telemetry::RouteAnswered {
+        provider: account.pbx.provider(),
+        reason: answered.reason.as_str(),
+        took: began.elapsed(),
+    }
+    .emit();
+    decoded.events.extend(answered.event);
+    let flow = hooks.flow.clone();
+    let provider = account.pbx.provider();
+    hooks.behind.spawn(async move {
+        let account = message.account.clone();
+        let kept = flow.receive(message, decoded, None).await;
+        telemetry::Ingested {
+            provider,
+            way: "route",
+            outcome: if kept.is_ok() { "noted" } else { "busy" },
+            account: account.as_str(),
+            took: began.elapsed(),
+        }
+        .emit();
+    });
+    written(account.pbx.format_route(enquiry, &answered.answer))
+}
+
+/// Nobody named: the PBX goes on with its own default.
+fn safe_default() -> Answered {
+    Answered {
+        answer: RouteAnswer {
+            targets: Vec::new(),
+            ring_ms: 0,
+            together: false,
+            display_name: None,
+            reason: Reason::Timeout.as_str().to_owned(),
+        },
+        event: None,
+        reason: Reason::Timeout,
+    }
+}
+
+fn turn_away(
+    settings: &Settings,
+    turned: Turned,
+    provider: &'static str,
+    remote: &str,
+) -> Response {
+    telemetry::IngestRefused {
+        provider,
+        reason: turned.reason(),
+        remote,
+    }
+    .emit();
+    let status = turned.status();
+    let mut response = text(status, status.canonical_reason().unwrap_or("refused"));
+    match turned {
+        Turned::TooMany => retry_after(&mut response, settings),
+        Turned::Method => {
+            let allowed = header::HeaderValue::from_static("GET, POST");
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
+        _ => {}
+    }
+    response
+}
+
+fn busy(settings: &Settings) -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "come again");
+    retry_after(&mut response, settings);
+    response
+}
+
+fn retry_after(response: &mut Response, settings: &Settings) {
+    let seconds = header::HeaderValue::from(settings.retry_after_s);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+}
+
+fn text(status: StatusCode, words: &str) -> Response {
+    (status, format!("{words}\n")).into_response()
+}
+
+fn written(reply: Reply) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let content_type = [(header::CONTENT_TYPE, reply.content_type)];
+    (status, content_type, reply.body).into_response()
+}
+
+/// A request as the journal keeps it; headers carry access and are left out.
+#[derive(Serialize, Deserialize)]
+struct Journalled {
+    method: String,
+    path: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    query: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    body: String,
+    /// Instead of `body`, when the body is not UTF-8.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    body_base64: String,
+}
+
+/// A request as the journal keeps it.
+pub fn journal(request: &Request) -> Bytes {
+    let mut kept = Journalled {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        query: request.query.clone(),
+        body: String::new(),
+        body_base64: String::new(),
+    };
+    match std::str::from_utf8(&request.body) {
+        Ok(text) => kept.body = text.to_owned(),
+        Err(_) => {
+            kept.body_base64 = base64::engine::general_purpose::STANDARD.encode(&request.body);
+        }
+    }
+    serde_json::to_vec(&kept)
+        .expect("a struct of strings is JSON")
+        .into()
+}
+
+/// Reads a request back from the journal; `None` if it is none.
+pub fn from_journal(raw: &[u8]) -> Option<Request> {
+    let kept: Journalled = serde_json::from_slice(raw).ok()?;
+    let body = match kept.body_base64.as_str() {
+        "" => kept.body.into_bytes(),
+        coded => base64::engine::general_purpose::STANDARD
+            .decode(coded)
+            .ok()?,
+    };
+    Some(Request {
+        method: kept.method,
+        path: kept.path,
+        query: kept.query,
+        headers: Vec::new(),
+        body: body.into(),
+        remote: String::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_below_the_account_stays_as_sent() {
+        for (path, below) in [
+            ("/hooks/office", "/"),
+            ("/hooks/office/", "/"),
+            ("/hooks/office/events/call", "/events/call"),
+            ("/hooks/office/a%2Fb/", "/a%2Fb/"),
+        ] {
+            assert_eq!(below_account(path), below);
+        }
+    }
+
+    #[test]
+    fn the_journal_gives_back_what_was_sent_without_headers() {
+        for body in [&b"json={\"a\":1}"[..], b"\xff\xfe", b""] {
+            let request = Request {
+                method: "POST".into(),
+                path: "/x".into(),
+                query: "a=1".into(),
+                headers: vec![("authorization".into(), "secret".into())],
+                body: Bytes::copy_from_slice(body),
+                remote: "192.0.2.1".into(),
+            };
+            let raw = journal(&request);
+            assert!(!String::from_utf8_lossy(&raw).contains("secret"));
+            let back = from_journal(&raw).unwrap();
+            assert_eq!(
+                (back.method, back.path, back.query, back.body),
+                (request.method, request.path, request.query, request.body)
+            );
+        }
+        assert!(from_journal(b"Event: Hangup").is_none());
+    }
+}

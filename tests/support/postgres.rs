@@ -1,0 +1,152 @@
+//! A private PostgreSQL for tests: own data folder, reachable through a socket in that folder only,
+//! gone when dropped. The server refuses to run as root; then it runs as the user `postgres`.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A running cluster.
+pub struct Cluster {
+    folder: PathBuf,
+    programs: PathBuf,
+    as_root: bool,
+    databases: AtomicU32,
+}
+
+impl Cluster {
+    /// Makes and starts one. `settings` are lines for its configuration.
+    pub fn start(settings: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ringcard-pg-{}", uuid::Uuid::now_v7()));
+        fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        let cluster = Self {
+            as_root: is_root(),
+            programs: programs(),
+            folder,
+            databases: AtomicU32::new(0),
+        };
+        if cluster.as_root {
+            cluster.must(Command::new("chown").arg("postgres").arg(&cluster.folder));
+        }
+        let data = cluster.folder.join("data");
+        cluster.must(cluster.program("initdb").arg("-D").arg(&data).args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ]));
+        let lines = format!(
+            "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 60\n\
+             shared_buffers = 128MB\n{settings}\n",
+            cluster.folder.display()
+        );
+        fs::write(data.join("postgresql.auto.conf"), lines).expect("just made by initdb");
+        cluster.up();
+        cluster
+    }
+
+    /// Starts the server again after [`Cluster::crash`].
+    pub fn up(&self) {
+        let log = self.folder.join("log");
+        let mut command = self.program("pg_ctl");
+        command.arg("-D").arg(self.folder.join("data"));
+        command.arg("-l").arg(log).args(["-w", "-t", "60", "start"]);
+        self.must(&mut command);
+    }
+
+    /// Stops it in immediate mode: no checkpoint, recovery at the next start.
+    pub fn crash(&self) {
+        self.must(&mut self.stop("immediate"));
+    }
+
+    fn stop(&self, mode: &str) -> Command {
+        let mut command = self.program("pg_ctl");
+        command.arg("-D").arg(self.folder.join("data"));
+        command.args(["-w", "-m", mode, "stop"]);
+        command
+    }
+
+    /// A new empty database; its address for `[store] url`.
+    pub fn database(&self) -> String {
+        let name = format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let mut command = self.program("createdb");
+        command.arg("-h").arg(&self.folder);
+        command.args(["-U", "postgres", &name]);
+        self.must(&mut command);
+        self.url(&name)
+    }
+
+    /// The address of a database by its name.
+    pub fn url(&self, name: &str) -> String {
+        format!(
+            "postgres://postgres@localhost/{name}?host={}",
+            self.folder.display()
+        )
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let path = self.programs.join(name);
+        if self.as_root {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        }
+    }
+
+    /// Runs a command that has to succeed. Its errors go to a file: a pipe would be held open by the
+    /// server that `pg_ctl` leaves behind.
+    fn must(&self, command: &mut Command) {
+        let errors = std::env::temp_dir().join(format!("ringcard-{}.err", uuid::Uuid::now_v7()));
+        let file = File::create(&errors).expect("the temporary folder can be written");
+        let status = command
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .status();
+        let text = fs::read_to_string(&errors).unwrap_or_default();
+        // A file left behind in the temporary folder hurts nobody.
+        let _ = fs::remove_file(errors);
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{command:?}: {text}"
+        );
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.stop("immediate").output();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Where initdb and pg_ctl are: Debian keeps them out of the path.
+fn programs() -> PathBuf {
+    let debian = Path::new("/usr/lib/postgresql");
+    let mut versions: Vec<PathBuf> = fs::read_dir(debian)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .filter(|path| path.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop().unwrap_or_else(|| {
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .find(|path| path.join("initdb").exists())
+            .expect("PostgreSQL is installed: `make test` does it")
+    })
+}
