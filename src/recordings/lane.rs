@@ -162,6 +162,11 @@ impl Lane {
         self.wake.notify_one();
     }
 
+    /// Where the recordings lie, for whoever gives them to players.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Every change of state from now on.
     pub fn listen(&self) -> broadcast::Receiver<Told> {
         self.told.subscribe()

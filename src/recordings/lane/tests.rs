@@ -16,6 +16,10 @@ use crate::{
     },
 };
 
+#[allow(dead_code, reason = "shared by tests that need different parts of it")]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
+
 /// An account whose recordings lie where the settings say.
 struct FakePbx(RecordingSettings);
 
@@ -48,9 +52,14 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let folder = Folder::new();
+        let url = format!("sqlite:{}", folder.join("t.db").display());
+        Self::on(folder, url).await
+    }
+
+    async fn on(folder: Folder, url: String) -> Self {
         std::fs::create_dir_all(folder.join("shared")).unwrap();
         let database = store::Settings {
-            url: format!("sqlite:{}", folder.join("t.db").display()),
+            url,
             ..store::Settings::default()
         };
         let db = Db::open(&database).await.unwrap();
@@ -138,7 +147,10 @@ fn wav() -> Vec<u8> {
 
 #[tokio::test]
 async fn a_file_of_the_shared_folder_is_kept_and_measured() {
-    let bench = Bench::new().await;
+    file_is_kept(Bench::new().await).await;
+}
+
+async fn file_is_kept(bench: Bench) {
     let call = bench.tell_file(&wav()).await;
     let mut heard = bench.lane.listen();
     assert_eq!(bench.lane.work_due().await, 1);
@@ -206,7 +218,10 @@ async fn gsm_is_kept_without_a_player() {
 
 #[tokio::test]
 async fn a_page_instead_of_audio_is_tried_again_and_then_refused() {
-    let bench = Bench::new().await;
+    page_is_refused(Bench::new().await).await;
+}
+
+async fn page_is_refused(bench: Bench) {
     let page = "<!DOCTYPE html><title>Not ready</title>";
     let server = host(ResponseTemplate::new(200).set_body_raw(page, "audio/mpeg")).await;
     let call = bench.tell_link(&server).await;
@@ -359,7 +374,10 @@ async fn an_account_that_is_gone_is_said() {
 
 #[tokio::test]
 async fn a_dead_workers_job_is_taken_over_and_its_late_word_ignored() {
-    let bench = Bench::new().await;
+    dead_worker_is_replaced(Bench::new().await).await;
+}
+
+async fn dead_worker_is_replaced(bench: Bench) {
     let call = bench.tell_file(&wav()).await;
     let now = (bench.lane.clock)();
     let lease = now.plus_millis(60_000);
@@ -403,4 +421,13 @@ async fn the_lane_runs_until_it_is_stopped() {
     assert_eq!(bench.recording(call).await.state, RecordingState::Kept);
     stop.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_the_same_on_postgresql() {
+    let cluster = postgres::Cluster::start("");
+    let bench = || Bench::on(Folder::new(), cluster.database());
+    file_is_kept(bench().await).await;
+    page_is_refused(bench().await).await;
+    dead_worker_is_replaced(bench().await).await;
 }
