@@ -227,9 +227,12 @@ impl Case<'_, '_> {
         if self.hangup_by == Some(Side::Client) {
             return None;
         }
+        // Where the one leg's own end was lost, the summary says why the call was not answered.
+        let is_alone = self.called().count() == 1;
+        let summed = self.times.cause.filter(|_| is_alone);
         let mut refusal = None;
         for leg in self.called() {
-            match leg.end?.cause {
+            match leg.end.map(|end| end.cause).or(summed)? {
                 Cause::Rejected => refusal = Some(CallResult::Rejected),
                 Cause::Busy => refusal = refusal.or(Some(CallResult::Busy)),
                 _ => return None,
