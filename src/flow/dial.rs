@@ -5,6 +5,8 @@
 //! history fills the gap. History is read at start, after every lost connection and on a schedule,
 //! through the same path as live messages.
 
+mod gone;
+
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -146,7 +148,7 @@ impl Line {
 
     /// One connection from dialling to its end; says why it ended.
     async fn one_connection(
-        &self,
+        self: &Arc<Self>,
         queue: &mpsc::Sender<Message>,
         link: &watch::Sender<Link>,
     ) -> String {
@@ -239,7 +241,7 @@ impl Line {
 
 /// One connection being held.
 struct Talk<'a> {
-    line: &'a Line,
+    line: &'a Arc<Line>,
     queue: &'a mpsc::Sender<Message>,
     link: &'a watch::Sender<Link>,
     decoder: Box<dyn Decoder>,
@@ -298,6 +300,16 @@ impl Talk<'_> {
         }
         if decoded.wake_at.is_some() {
             self.wake_at = decoded.wake_at;
+        }
+        for note in decoded
+            .notes
+            .iter()
+            .filter(|note| note.starts_with("missing_right"))
+        {
+            tracing::warn!(account = %self.line.account, note, "our user at the PBX may not do all it should");
+        }
+        if let Some(alive) = decoded.alive {
+            tokio::spawn(gone::end_the_gone(Arc::clone(self.line), alive));
         }
         for message in decoded.messages {
             // A full queue means that the database has been away for long. Nothing was promised to

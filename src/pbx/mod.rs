@@ -3,6 +3,7 @@
 //! Adding a PBX: one file (or folder) here, its `mod` line, its line in [`PROVIDERS`], its fixtures.
 //! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
 
+pub mod asterisk;
 mod facts;
 mod form;
 pub mod mango;
@@ -16,13 +17,13 @@ use bytes::Bytes;
 
 use crate::model::{
     event::{CallEvent, RecordingSource},
-    ids::{AccountName, CallKey, Extension},
+    ids::{AccountName, CallKey, Extension, LegKey},
     phone::Number,
     time::Timestamp,
 };
 
 /// Every PBX we speak to.
-pub static PROVIDERS: &[Provider] = &[mango::PROVIDER, sipuni::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[asterisk::PROVIDER, mango::PROVIDER, sipuni::PROVIDER];
 
 /// What we know about a PBX product before any account is opened.
 pub struct Provider {
@@ -168,6 +169,19 @@ pub struct Decoded {
     pub notes: Vec<&'static str>,
     /// When the decoder wants an [`Input::Timer`].
     pub wake_at: Option<Timestamp>,
+    /// Every leg that lives, when the PBX has listed them.
+    pub alive: Option<Alive>,
+}
+
+/// The legs that live at one moment: any other leg of an open call of this account has ended unheard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alive {
+    /// Their keys.
+    pub legs: Vec<LegKey>,
+    /// The moment, by the PBX's clock.
+    pub at: Timestamp,
+    /// When the PBX last started, if it says so: nothing from before lives.
+    pub booted_at: Option<Timestamp>,
 }
 
 /// The PBX asks who should ring.

@@ -3,6 +3,5 @@
 mod dialled;
 mod hooks;
 mod ops;
-mod recordings;
 mod store;
 mod support;

@@ -1,0 +1,255 @@
+//! Commands on the live connection: click-to-call by Originate.
+//!
+//! Nothing that people or clients wrote goes into an action unchecked: the manager interface separates
+//! by line ends and commas, and a dialplan executes what it is given.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Settings,
+    events::COMMAND,
+    facts::{Directory, OWN, OWN_PEER},
+    wire::Action,
+};
+use crate::pbx::PbxError;
+
+/// How long the PBX may take to accept an action.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Most actions waiting for the connection.
+const QUEUE: usize = 256;
+
+/// Actions on their way to the PBX and those that wait for its answer.
+pub struct Commands {
+    connected: AtomicBool,
+    queue: mpsc::Sender<Outgoing>,
+    leaving: tokio::sync::Mutex<mpsc::Receiver<Outgoing>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Result<(), PbxError>>>>,
+}
+
+struct Outgoing {
+    bytes: Bytes,
+    until: Instant,
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        let (queue, leaving) = mpsc::channel(QUEUE);
+        Self {
+            connected: AtomicBool::new(false),
+            queue,
+            leaving: tokio::sync::Mutex::new(leaving),
+            waiting: Mutex::default(),
+        }
+    }
+}
+
+impl Commands {
+    /// Sends an action and waits until the PBX has accepted it.
+    pub async fn carry_out(&self, id: &str, action: Action) -> Result<(), PbxError> {
+        if !self.connected.load(Ordering::Acquire) {
+            return Err(PbxError::Unreachable);
+        }
+        let until = Instant::now() + PATIENCE;
+        let (answer, answered) = oneshot::channel();
+        self.waiting().insert(id.to_owned(), answer);
+        let outgoing = Outgoing {
+            bytes: action.bytes().into(),
+            until,
+        };
+        let result = match self.queue.try_send(outgoing) {
+            Ok(()) => match timeout_at(until, answered).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) | Err(_) => Err(PbxError::Unreachable),
+            },
+            Err(_) => Err(PbxError::Unreachable),
+        };
+        self.waiting().remove(id);
+        result
+    }
+
+    /// The next bytes to send. What has waited too long is dropped: a phone must not ring long after
+    /// its click.
+    pub async fn next(&self) -> Bytes {
+        let mut leaving = self.leaving.lock().await;
+        loop {
+            match leaving.recv().await {
+                Some(outgoing) if outgoing.until > Instant::now() => return outgoing.bytes,
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The PBX has answered the action of this id.
+    pub fn answered(&self, id: &str, ok: bool, message: &str) {
+        if let Some(waiting) = self.waiting().remove(id) {
+            let result = match ok {
+                true => Ok(()),
+                false => Err(PbxError::Refused(message.to_owned())),
+            };
+            // Whoever asked may have given up meanwhile.
+            let _ = waiting.send(result);
+        }
+    }
+
+    /// Logged in: commands may go.
+    pub fn connected(&self) {
+        self.connected.store(true, Ordering::Release);
+    }
+
+    /// The connection is gone, and with it every answer.
+    pub fn disconnected(&self) {
+        self.connected.store(false, Ordering::Release);
+        self.waiting().clear();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Result<(), PbxError>>>> {
+        // Each change of the map is one statement, so a panic elsewhere leaves it whole.
+        self.waiting
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+/// The action that rings the employee and then the client, with its id.
+pub fn click_to_call(
+    settings: &Settings,
+    directory: &Directory,
+    command: &str,
+    extension: &str,
+    client: &str,
+) -> Result<(String, Action), PbxError> {
+    let refuse = |what: &str| Err(PbxError::Refused(format!("{what} cannot be dialled")));
+    if !is_name(command, 64) {
+        return refuse("this command");
+    }
+    let endpoint = directory.endpoint(extension);
+    if !is_name(endpoint, 32) {
+        return refuse("this extension");
+    }
+    // RFC 3966 §5.1.4: a global number is a plus and digits; E.164 allows 15 of them.
+    let digits = match client.strip_prefix('+') {
+        Some(digits) if (5..=15).contains(&digits.len()) && all_digits(digits) => digits,
+        _ => return refuse("this number"),
+    };
+    let number = format!("{}{digits}", settings.dial_prefix);
+    let id = format!("{COMMAND}{command}");
+    let action = Action::new("Originate", &id)
+        .with(
+            "Channel",
+            &settings.click_channel.replace("{endpoint}", endpoint),
+        )
+        .with("Context", &settings.click_context)
+        .with("Exten", &number)
+        .with("Priority", "1")
+        .with("CallerID", &format!("<{number}>"))
+        .with("Timeout", &settings.click_timeout_ms.to_string())
+        .with("ChannelId", &format!("{OWN}{command}"))
+        .with("OtherChannelId", &format!("{OWN}{command}{OWN_PEER}"))
+        .with("Async", "true");
+    Ok((id, action))
+}
+
+/// Letters, digits, `-`, `_` and `.`, and not too many.
+fn is_name(text: &str, longest: usize) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=longest).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Whether there is nothing but digits.
+pub fn all_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn click(command: &str, extension: &str, client: &str) -> Result<String, PbxError> {
+        let (settings, directory) = (Settings::default(), Directory::default());
+        click_to_call(&settings, &directory, command, extension, client)
+            .map(|(_, action)| String::from_utf8(action.bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_click_names_its_channels_after_the_command() {
+        let text = click("0198-ab", "101", "+74950000077").unwrap();
+        for line in [
+            "Channel: PJSIP/101\r\n",
+            "Exten: 74950000077\r\n",
+            "ChannelId: ringcard-0198-ab\r\n",
+            "OtherChannelId: ringcard-0198-ab-peer\r\n",
+            "Async: true\r\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_numbers_and_names_is_dialled() {
+        let wrong = [
+            ("c", "101", "74950000077"),
+            ("c", "101", "+7495000007a"),
+            ("c", "101", "+74950000077,1"),
+            ("c", "101", "+7495\r\nAction: Command"),
+            ("c", "101", "+٧٤٩٥٠٠٠٠٠٧٧"),
+            ("c", "101", "+1234"),
+            ("c", "101", "+1234567890123456"),
+            ("c", "101&102", "+74950000077"),
+            ("c", "", "+74950000077"),
+            ("c", "101/n", "+74950000077"),
+            ("c\r\n", "101", "+74950000077"),
+        ];
+        for (command, extension, client) in wrong {
+            let result = click(command, extension, client);
+            assert!(
+                matches!(result, Err(PbxError::Refused(_))),
+                "{extension} {client}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_waits_for_the_word_of_the_pbx() {
+        let commands = Arc::new(Commands::default());
+        let action = || Action::new("Originate", "a");
+        let result = commands.carry_out("a", action()).await;
+        assert!(
+            matches!(result, Err(PbxError::Unreachable)),
+            "not connected"
+        );
+
+        commands.connected();
+        let asker = Arc::clone(&commands);
+        let task = tokio::spawn(async move { asker.carry_out("a", action()).await });
+        assert!(commands.next().await.starts_with(b"Action: Originate"));
+        commands.answered("a", false, "Extension does not exist.");
+        let result = task.await.unwrap();
+        assert!(matches!(result, Err(PbxError::Refused(why)) if why.contains("exist")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_waited_too_long_never_leaves() {
+        let commands = Commands::default();
+        commands.connected();
+        let result = commands.carry_out("a", Action::new("Originate", "a")).await;
+        assert!(matches!(result, Err(PbxError::Unreachable)));
+        let nothing = tokio::time::timeout(Duration::from_secs(60), commands.next()).await;
+        assert!(nothing.is_err());
+    }
+}

@@ -1,3 +1,0 @@
-# Clients' cards.
-
-card-nameless = No name

@@ -1,2 +1,0 @@
-# Lines, channels, accounts.
-
