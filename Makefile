@@ -30,8 +30,9 @@ doc:
 tidy: ## imports, leftovers, lengths, licences, unused dependencies; part of `make test` too
 	$(CARGO) test --test tidy -- --nocapture
 
-sim: setup-build ## SEEDS=1000 for many, SEED=42 to replay one
-	$(CARGO) run --profile quick -- simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) --store $(STORE)
+sim: setup-test ## SEEDS=1000 for many, SEED=42 to replay one; STORE=postgres takes the other store
+	$(if $(SEED),RINGCARD_SEED=$(SEED),RINGCARD_SEEDS=$(SEEDS)) \
+		$(CARGO) test --test sim seeds_hold_on_$(STORE) -- --nocapture
 
 bench: setup-build ## BENCH=ingest|pop|route STORE=sqlite|postgres
 	$(CARGO) run --release -- bench $(BENCH) --store $(STORE) --json

@@ -7,12 +7,14 @@
 pub mod settings;
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
+use async_trait::async_trait;
 use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -25,12 +27,14 @@ use crate::{
         enquiry::Desk,
     },
     http,
+    live::Hub,
     model::ids::AccountName,
-    pbx::{Intake, Pbx},
+    pbx::{self, Intake, Pbx},
     recordings::{lane::Lane, vault::Vault},
     store::{Db, writer::Writer},
     telemetry,
     web::{
+        self,
         hooks::{self, Hooks},
         ops::{self, Ops},
     },
@@ -44,6 +48,7 @@ pub struct Gateway {
     desk: Arc<Desk>,
     hooks: Arc<Hooks>,
     lane: Arc<Lane>,
+    site: web::State,
     accounts: Vec<Account>,
     /// Tasks that end by themselves once `stop` is said.
     tasks: TaskTracker,
@@ -86,26 +91,36 @@ impl Gateway {
             .await
             .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
         let lane = start_lane(settings, &db, &accounts)?;
+        let (hub, moments) = Hub::new(settings.live.clone(), flow::now());
         let mut parts = Parts {
             db,
             flow,
             desk,
             lane,
+            hub,
             links: Vec::new(),
             accounts,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
+        let site = parts.site(settings)?;
+        web::pops::refresh_people(&site)
+            .await
+            .context("people could not be read")?;
+        parts.until_stop(web::pops::run(Arc::clone(&site), moments));
         parts.watch_changes();
         parts.start_dialled(settings);
         let lane = Arc::clone(&parts.lane);
         parts.tasks.spawn(lane.run(parts.stop.clone()));
         let hooks = parts.hooks(settings);
-        let router = hooks::router(Arc::clone(&hooks)).merge(ops::router(parts.ops(settings)));
+        let router = hooks::router(Arc::clone(&hooks))
+            .merge(ops::router(parts.ops(settings)))
+            .merge(web::router(Arc::clone(&site)));
         Ok(Self {
             address: listener.local_addr()?,
             server: serve(listener, router, parts.stop.clone()),
             hooks,
+            site,
             shutdown: Duration::from_millis(settings.server.shutdown_ms),
             db: parts.db,
             flow: parts.flow,
@@ -142,6 +157,11 @@ impl Gateway {
         &self.lane
     }
 
+    /// What the pages stand on.
+    pub fn site(&self) -> &web::State {
+        &self.site
+    }
+
     /// An account by its name.
     pub fn account(&self, name: &str) -> Option<&Arc<dyn Pbx>> {
         let account = self
@@ -154,6 +174,7 @@ impl Gateway {
     /// Stops; what has been taken in is durable when this returns.
     pub async fn stop(mut self) {
         self.stop.cancel();
+        self.site.hub.close();
         if tokio::time::timeout(self.shutdown, &mut self.server)
             .await
             .is_err()
@@ -183,6 +204,7 @@ struct Parts {
     flow: Flow,
     desk: Arc<Desk>,
     lane: Arc<Lane>,
+    hub: Arc<Hub>,
     links: Vec<(AccountName, watch::Receiver<Link>)>,
     accounts: Vec<Account>,
     tasks: TaskTracker,
@@ -217,10 +239,31 @@ impl Parts {
         })
     }
 
+    fn site(&self, settings: &Settings) -> Result<web::State> {
+        let folder = &settings.recordings.folder;
+        let accounts = self
+            .accounts
+            .iter()
+            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
+            .collect();
+        Ok(Arc::new(web::Site {
+            db: self.db.clone(),
+            hub: Arc::clone(&self.hub),
+            vault: Vault::open(folder)
+                .with_context(|| format!("recordings cannot be read in {}", folder.display()))?,
+            commands: Arc::new(Commands(accounts)),
+            settings: settings.web.clone(),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
+            guard: web::auth::Guard::default(),
+            zone: settings.web.zone().context("web.time_zone")?,
+        }))
+    }
+
     /// Tells those who keep something current what each commit changed.
     fn watch_changes(&mut self) {
         let mut changes = self.flow.writer().changes();
         let desk = Arc::clone(&self.desk);
+        let hub = Arc::clone(&self.hub);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             use tokio::sync::broadcast::error::RecvError;
@@ -230,7 +273,10 @@ impl Parts {
                     () = stop.cancelled() => return,
                 };
                 match change {
-                    Ok(change) => desk.note(&change),
+                    Ok(change) => {
+                        hub.publish(&change, flow::now());
+                        desk.note(&change);
+                    }
                     Err(RecvError::Lagged(missed)) => {
                         tracing::warn!(missed, "changes came faster than they could be told");
                         desk.refresh_now().await;
@@ -274,6 +320,23 @@ impl Parts {
             });
             self.tasks.spawn(line.run(link, self.stop.clone()));
             self.links.push((account.name.clone(), told));
+        }
+    }
+}
+
+/// Commands of people, to the account they are for.
+struct Commands(HashMap<AccountName, Arc<dyn Pbx>>);
+
+#[async_trait]
+impl web::Commands for Commands {
+    async fn command(
+        &self,
+        account: &AccountName,
+        command: pbx::Command,
+    ) -> Result<(), pbx::PbxError> {
+        match self.0.get(account) {
+            Some(pbx) => pbx.command(&command).await,
+            None => Err(pbx::PbxError::Unsupported),
         }
     }
 }

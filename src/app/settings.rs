@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{Problem, Problems, nearest},
     flow::{dial, enquiry},
-    http,
+    http, live,
     model::{ids::AccountName, phone::NumberingPlan},
     pbx::{self, Pbx},
     recordings::lane,
     rules::routing,
     store::{self, writer},
     telemetry,
-    web::{hooks, ops},
+    web::{self, hooks, ops},
 };
 
 /// Every section of the configuration file.
@@ -45,6 +45,10 @@ pub struct Settings {
     pub http: http::Settings,
     /// Call audio.
     pub recordings: lane::Settings,
+    /// Pages.
+    pub web: web::Settings,
+    /// Pops.
+    pub live: live::Settings,
     /// Health and metrics.
     pub ops: ops::Settings,
     /// Accounts at PBXes; each is opened by its provider.
@@ -150,6 +154,11 @@ impl Settings {
             self.routing.ring_cycle_ms > self.routing.guard_ms,
             "routing.guard_ms",
             "must be less than routing.ring_cycle_ms",
+        );
+        demand(
+            self.web.zone().is_ok(),
+            "web.time_zone",
+            "is no time zone of this machine; names are like Europe/Moscow",
         );
         if let Err(text) = telemetry::check(&self.log) {
             demand(false, "log.level", &text);

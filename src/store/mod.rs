@@ -8,11 +8,19 @@
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
 //! people (sessions, audit, settings) use [`Db::write`] pools directly.
 
+pub mod audit;
+pub mod cards;
 pub mod depths;
+pub mod journal;
+pub mod people;
+pub mod pops;
 pub mod recordings;
+pub mod reports;
 pub mod routing;
 pub mod rows;
+pub mod sessions;
 pub mod settings;
+pub mod tasks;
 pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

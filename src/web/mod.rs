@@ -1,11 +1,177 @@
-//! HTTP: the intake of PBXes, operations, and pages.
+//! HTTP: the pages people see, the intake of PBXes ([`hooks`]), operations ([`ops`]).
+//!
+//! [`router`] is built from the table in [`routes`]. A request passes security headers, then the frame
+//! ([`frame`]: session, language, form check, error page), then the right of its route, then the
+//! handler, which asks `policy::can` about the object itself. One file per page under [`pages`]; a page
+//! works without script, the modules in `assets/` only make it live.
+//!
+//! Leaves out: everything that decides about calls.
 
+use std::{net::IpAddr, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{Router, http::HeaderMap, middleware};
+
+use crate::{
+    live::Hub,
+    model::ids::AccountName,
+    pbx,
+    policy::{self, Action, Object},
+    recordings::vault::Vault,
+    store::Db,
+};
+
+pub mod auth;
+pub mod csp;
+pub mod csrf;
+pub mod error;
+pub mod format;
+pub mod frame;
 pub mod hooks;
+pub mod i18n;
+pub mod layout;
 pub mod ops;
+pub mod pages;
+pub mod parts;
+pub mod pops;
+pub mod routes;
+pub mod sight;
 
-use std::net::IpAddr;
+pub use crate::flow::now;
+pub use error::Error;
+pub use frame::{Guest, Visitor};
 
-use axum::http::HeaderMap;
+/// Settings of the pages.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Address under which people open the pages, without a slash at the end.
+    pub public_url: String,
+    /// Time zone of the company (IANA name): days on pages begin by it.
+    pub time_zone: String,
+    /// How long a session lasts at most, in hours.
+    pub session_hours: i64,
+    /// How long a session lasts unused, in hours.
+    pub session_idle_hours: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            time_zone: "Europe/Moscow".to_owned(),
+            session_hours: 14 * 24,
+            session_idle_hours: 3 * 24,
+        }
+    }
+}
+
+impl Settings {
+    /// Scheme, host and port of [`Settings::public_url`].
+    pub fn origin(&self) -> &str {
+        let start = self.public_url.find("://").map_or(0, |at| at + 3);
+        let end = self.public_url[start..]
+            .find('/')
+            .map_or(self.public_url.len(), |at| start + at);
+        &self.public_url[..end]
+    }
+}
+
+/// Carries commands of people to the PBX account they belong to.
+#[async_trait]
+pub trait Commands: Send + Sync {
+    /// Carries out one command at one account.
+    async fn command(
+        &self,
+        account: &AccountName,
+        command: pbx::Command,
+    ) -> Result<(), pbx::PbxError>;
+}
+
+/// All that pages stand on.
+pub struct Site {
+    /// The store.
+    pub db: Db,
+    /// Live pops.
+    pub hub: Arc<Hub>,
+    /// Kept recordings.
+    pub vault: Vault,
+    /// Click-to-call.
+    pub commands: Arc<dyn Commands>,
+    /// Settings.
+    pub settings: Settings,
+    /// Proxies whose word on the sender's address counts.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Limits on guessing passwords.
+    pub guard: auth::Guard,
+    /// The company's time zone.
+    pub zone: jiff::tz::TimeZone,
+}
+
+/// What handlers get.
+pub type State = Arc<Site>;
+
+impl Settings {
+    /// The company's time zone; unknown names are a problem of the configuration.
+    pub fn zone(&self) -> Result<jiff::tz::TimeZone, jiff::Error> {
+        jiff::tz::TimeZone::get(&self.time_zone)
+    }
+}
+
+impl Site {
+    /// What pieces of markup need to write for this visitor.
+    pub fn pen(&self, visitor: &Visitor, sight: sight::Sight) -> parts::Pen<'_> {
+        parts::Pen {
+            t: visitor.texts,
+            clock: format::Clock::new(&self.zone, visitor.texts),
+            sight,
+            now: now(),
+        }
+    }
+}
+
+/// The router of all pages.
+pub fn router(state: State) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        let access = middleware::from_fn_with_state(route.access, frame::admit);
+        router = router.route(route.path, (route.handler)().layer(access));
+    }
+    router
+        .fallback(|| async { Error::NotFound })
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            frame::frame,
+        ))
+        .layer(middleware::from_fn(csp::headers))
+        .with_state(state)
+}
+
+/// Refuses unless the person may.
+pub fn demand(
+    visitor: &Visitor,
+    action: Action,
+    object: &Object,
+) -> Result<policy::Verdict, Error> {
+    match policy::can(&visitor.person, action, object) {
+        policy::Verdict::Denied => Err(Error::Forbidden),
+        verdict => Ok(verdict),
+    }
+}
+
+/// Escapes a value for a query string.
+pub fn query_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
 
 /// The sender's address: behind trusted proxies, the last address none of them has.
 pub fn remote(headers: &HeaderMap, peer: IpAddr, trusted: &[IpAddr]) -> IpAddr {

@@ -3,5 +3,6 @@
 mod dialled;
 mod hooks;
 mod ops;
+mod recordings;
 mod store;
 mod support;

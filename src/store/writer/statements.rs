@@ -350,15 +350,17 @@ pub(super) static ADD_RECORDINGS: Statement = Statement::new(
     "insert into recording (call, account, recording, source, state, created_at) \
      select call, account, recording, source, state, now from {rows} as r where true \
      on conflict (call, recording) do update set source = excluded.source, \
-     state = case when recording.state in ('waiting', 'absent') then excluded.state \
+     state = case when recording.state in ('waiting', 'absent', 'failed', 'refused') \
+     then excluded.state \
      else recording.state end",
     RECORDING,
 );
-/// A job for what can be fetched, once.
+/// A job for what can be fetched, once; again only if it was given up and there is news.
 pub(super) static ADD_JOBS: Statement = Statement::new(
     "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
      select 'recording', account, lane, call, recording, now, now from {rows} as r \
-     where ready = 1 and not exists (select 1 from outbox o where o.lane = r.lane)",
+     where ready = 1 \
+     and not exists (select 1 from outbox o where o.lane = r.lane and o.state <> 'failed')",
     RECORDING,
 );
 /// The best state of a call's recordings, by worth.

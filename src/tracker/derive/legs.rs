@@ -24,6 +24,14 @@ impl LegLine<'_> {
             && self.talked_at.is_none()
             && self.end.is_none()
     }
+
+    /// Whether the phone must have rung before this moment although its ring was not told: it rang out.
+    pub fn rang_untold_before(&self, moment: Timestamp) -> bool {
+        self.rang_at.is_none()
+            && self
+                .end
+                .is_some_and(|end| end.cause == Cause::NoAnswer && end.at <= moment)
+    }
 }
 
 /// Fills in the legs, and who rings and who talks now.

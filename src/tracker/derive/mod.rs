@@ -5,6 +5,7 @@
 //! | gather | `known` | facts in time order, who is at the ends of each leg |
 //! | sweep | `sweep`, `talks`, `bridges` | legs with rings, answers and ends; who talks with whom |
 //! | parties | `parties` | direction, client, our number |
+//! | mend | `implied` | what must be so although nobody told it |
 //! | times | `times`, `holds` | start, answer, end, wait, ring, talk, hold |
 //! | verdict | `result`, `transfers` | result, who hung up, passings-on |
 //! | legs | `legs` | each leg as people see it, who rings and who talks now |
@@ -13,6 +14,7 @@
 mod around;
 mod bridges;
 mod holds;
+mod implied;
 mod known;
 mod legs;
 mod parties;
@@ -25,7 +27,7 @@ mod transfers;
 use known::Known;
 use parties::Parties;
 use result::Case;
-use sweep::Swept;
+use sweep::{LegLine, Swept};
 use times::{Answer, End, Times};
 
 use super::Facts;
@@ -47,7 +49,7 @@ pub fn derive(facts: &Facts) -> Call {
     let parties = parties::parties(&known, &swept);
     let times = times::times(&known, &swept, &parties);
     let hangup_by = result::hangup_by(&known, &swept, &parties, &times);
-    close_talks(&mut swept, &times);
+    implied::imply(&known, &mut swept, &times);
     let rang_at = rang_at(&known, &swept, &parties, &times);
     let case = Case {
         known: &known,
@@ -84,36 +86,8 @@ pub fn derive(facts: &Facts) -> Call {
     call
 }
 
-/// Ends the talks that must be over although nobody told so: the client was passed on, or the call has
-/// ended.
-fn close_talks(swept: &mut Swept<'_>, times: &Times<'_>) {
-    let Swept { legs, talks } = swept;
-    for place in 0..legs.len() {
-        let Some((from, _)) = legs[place].transferred_from else {
-            continue;
-        };
-        let got = talks
-            .all
-            .iter()
-            .find(|talk| talk.leg as usize == place && talk.is_conversation())
-            .map(|talk| talk.from);
-        for talk in &mut talks.all {
-            if talk.person == Some(from)
-                && talk.to.is_none()
-                && let Some(got) = got.filter(|got| talk.from < *got)
-            {
-                talk.to = Some(got);
-            }
-        }
-    }
-    if let Some(ended_at) = times.ended_at() {
-        for talk in &mut talks.all {
-            talk.to = talk.to.or(Some(ended_at.max(talk.from)));
-        }
-    }
-}
-
-/// First ringing of a person (outgoing: of the client), if it fits the other times.
+/// First ringing of a person (outgoing: of the client), if it fits the other times and no earlier ring
+/// can have been lost.
 fn rang_at(
     known: &Known<'_>,
     swept: &Swept<'_>,
@@ -121,18 +95,22 @@ fn rang_at(
     times: &Times<'_>,
 ) -> Option<Timestamp> {
     let outgoing = parties.direction == Some(Direction::Out);
-    let rings = swept.legs.iter().filter_map(|leg| {
+    let counts = |leg: &&LegLine<'_>| {
         let ends = leg.ends(known);
-        let counts = if outgoing {
+        if outgoing {
             ends.has_client() && !ends.initiator
         } else {
             matches!(ends.party, Some(Party::Person(_)))
-        };
-        leg.rang_at.filter(|_| counts)
-    });
-    let rang_at = rings.min()?.max(times.started_at);
+        }
+    };
+    let legs = || swept.legs.iter().filter(counts);
+    let rang_at = legs()
+        .filter_map(|leg| leg.rang_at)
+        .min()?
+        .max(times.started_at);
+    let lost = legs().any(|leg| leg.rang_untold_before(rang_at));
     let last = times.answered_at().or(times.ended_at());
-    last.is_none_or(|last| rang_at <= last).then_some(rang_at)
+    (!lost && last.is_none_or(|last| rang_at <= last)).then_some(rang_at)
 }
 
 fn ended(times: &Times<'_>) -> Option<Ended> {

@@ -5,8 +5,8 @@
 //! 2. The end is unknown, or two talked and nobody has told whether one was the client: undecided.
 //! 3. Incoming and internal calls: **blocked**; **voicemail**; **after hours**; everybody who was
 //!    called refused or was busy and the caller did not hang up: **rejected**, **busy**; a phone rang:
-//!    **missed** if the caller stayed 5 s after the first ring (or after the start, if the ring's time
-//!    is not known), else **abandoned**; then what the causes say (**busy**, **rejected**,
+//!    **missed** if the caller stayed 5 s after the first ring (or after it may have begun, if that was
+//!    not told), else **abandoned**; then what the causes say (**busy**, **rejected**,
 //!    **no route**, **failed**); the caller stood in a queue: **abandoned**; a machine talked: **only
 //!    menu**; else by how long the caller stayed.
 //! 4. Outgoing calls: what became of the client's leg: **busy**, **rejected**, **no route**,
@@ -115,7 +115,6 @@ pub(super) fn hangup_by(
 impl Case<'_, '_> {
     fn incoming(&self, ended_at: Timestamp) -> CallResult {
         let cause = self.callers_cause();
-        let rung = self.rang_at.is_some() || self.rang_untold();
         if cause == Some(Cause::Blocked) {
             CallResult::Blocked
         } else if self.ran(|what| matches!(what, Party::Voicemail)) {
@@ -124,8 +123,8 @@ impl Case<'_, '_> {
             CallResult::AfterHours
         } else if let Some(refusal) = self.refused_by_all() {
             refusal
-        } else if rung {
-            self.by_patience(self.rang_at.unwrap_or(self.times.started_at), ended_at)
+        } else if let Some(since) = self.rung_since() {
+            self.by_patience(since, ended_at)
         } else {
             self.nobody_rung(cause, ended_at)
         }
@@ -201,12 +200,26 @@ impl Case<'_, '_> {
             .skip(usize::from(internal))
     }
 
-    /// Whether somebody rang although no message told when.
-    fn rang_untold(&self) -> bool {
-        self.times.named.is_some()
-            || self.called().any(|leg| {
-                leg.up_at.is_some() || leg.end.is_some_and(|end| end.cause == Cause::NoAnswer)
+    /// When the first phone began to ring; where that was not told, since when it may have rung.
+    fn rung_since(&self) -> Option<Timestamp> {
+        let rings = self.called().filter_map(|leg| {
+            leg.rang_at.or_else(|| {
+                let cause = leg.end.map(|end| end.cause);
+                let rang = matches!(
+                    cause,
+                    Some(Cause::NoAnswer | Cause::Cancelled | Cause::AnsweredElsewhere)
+                );
+                // A channel is made to ring at once; of other legs we may have heard too late.
+                let since = if self.known.channels {
+                    leg.first_at
+                } else {
+                    self.times.started_at
+                };
+                (rang || leg.up_at.is_some()).then_some(since)
             })
+        });
+        let named = self.times.named.map(|_| self.times.started_at);
+        self.rang_at.or(rings.min()).or(named)
     }
 
     /// Everybody called was busy or refused, and it was not the caller who hung up.
@@ -214,9 +227,12 @@ impl Case<'_, '_> {
         if self.hangup_by == Some(Side::Client) {
             return None;
         }
+        // Where the one leg's own end was lost, the summary says why the call was not answered.
+        let is_alone = self.called().count() == 1;
+        let summed = self.times.cause.filter(|_| is_alone);
         let mut refusal = None;
         for leg in self.called() {
-            match leg.end?.cause {
+            match leg.end.map(|end| end.cause).or(summed)? {
                 Cause::Rejected => refusal = Some(CallResult::Rejected),
                 Cause::Busy => refusal = refusal.or(Some(CallResult::Busy)),
                 _ => return None,

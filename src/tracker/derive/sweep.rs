@@ -27,6 +27,8 @@ pub(super) struct LegLine<'a> {
     pub up_at: Option<Timestamp>,
     /// First talk with anybody.
     pub talked_at: Option<Timestamp>,
+    /// Whether it was ever in a bridge.
+    pub bridged: bool,
     pub end: Option<LegEnd>,
     pub transferred_from: Option<(&'a Extension, Timestamp)>,
     /// Place of the latest talk in [`Talks::all`], or [`NONE`].
@@ -110,8 +112,14 @@ impl<'a> Sweep<'_, 'a> {
             Fact::TransferredFrom { from } => {
                 leg.transferred_from = leg.transferred_from.or(Some((from, at)));
             }
-            Fact::Enters { bridge } => self.bridges.enter(place, bridge, at),
-            Fact::Leaves { bridge } => self.bridges.leave(place, Some(bridge), at),
+            Fact::Enters { bridge } => {
+                leg.bridged = true;
+                self.bridges.enter(place, bridge, at);
+            }
+            Fact::Leaves { bridge } => {
+                leg.bridged = true;
+                self.bridges.leave(place, Some(bridge), at);
+            }
             Fact::Ends { cause, by } => self.end(place, at, *cause, *by),
             _ => {}
         }
@@ -148,6 +156,7 @@ impl<'a> Sweep<'_, 'a> {
             rang_at: None,
             up_at: None,
             talked_at: None,
+            bridged: false,
             end: None,
             transferred_from: None,
             talk: NONE,

@@ -17,7 +17,7 @@ use super::{
     talks::{Talk, With},
 };
 use crate::model::{
-    event::{Cause, Direction, Fact, Side, Summary},
+    event::{Cause, Direction, Fact, Party, Side, Summary},
     ids::{CallKey, Extension},
     time::Timestamp,
 };
@@ -37,7 +37,8 @@ pub(super) enum Answer {
     At(Timestamp),
     /// Somebody; nobody has told when.
     Sometime,
-    /// Perhaps: two talked, and nobody has told whether one was the client.
+    /// Perhaps: two talked, and nobody has told whether one was the client; or somebody was in a bridge
+    /// with nobody we know of.
     Perhaps,
 }
 
@@ -98,9 +99,9 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
     let (end, closing_side) = end(known, swept, &told, started_at);
     let mut answer = told.answer(started_at);
     if matches!(answer, Answer::NotYet) {
-        answer = seen_answer(swept, parties);
+        answer = seen_answer(known, swept, parties);
     } else if matches!(answer, Answer::Sometime)
-        && let at @ Answer::At(_) = seen_answer(swept, parties)
+        && let at @ Answer::At(_) = seen_answer(known, swept, parties)
     {
         answer = at;
     }
@@ -126,15 +127,26 @@ pub(super) fn answers(talk: &Talk<'_>, direction: Option<Direction>) -> bool {
     }
 }
 
-fn seen_answer(swept: &Swept<'_>, parties: &Parties<'_>) -> Answer {
+fn seen_answer(known: &Known<'_>, swept: &Swept<'_>, parties: &Parties<'_>) -> Answer {
     let talks = &swept.talks.all;
     let first = talks.iter().find(|talk| answers(talk, parties.direction));
     match first {
         Some(talk) if talk.from_known => Answer::At(talk.from),
         Some(_) => Answer::Sometime,
         None if talks.iter().any(|talk| talk.with == With::InDoubt) => Answer::Perhaps,
+        None if swept.legs.iter().any(|leg| waits_in_bridge(leg, known)) => Answer::Perhaps,
         None => Answer::NotYet,
     }
+}
+
+/// Somebody was in a bridge and, for all that was told, alone: who else was there is lost.
+fn waits_in_bridge(leg: &LegLine<'_>, known: &Known<'_>) -> bool {
+    leg.bridged
+        && leg.talked_at.is_none()
+        && matches!(
+            leg.ends(known).party,
+            Some(Party::Client(_) | Party::Person(_))
+        )
 }
 
 /// What was told of the whole call.

@@ -1,0 +1,662 @@
+//! What open browsers see while calls go on: who gets a pop, when it is taken away, and the frames
+//! that tell pages so (step 6 of a call event).
+//!
+//! [`Hub::publish`] takes each [`Change`] after its commit. The [`audience`] rule decides; every person
+//! has one bounded buffer of frames, so a page that was away for a moment catches up by the id of its
+//! last frame, and a page that was away for longer gets one `sync` frame with all that stands now.
+//! Frames name calls and versions only. What a pop shows is rendered by `web` for the person who asks,
+//! under that person's rights.
+//!
+//! Leaves out: the database, HTML, HTTP, and the clock (moments come in as arguments).
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+use crate::model::{
+    call::Change,
+    ids::{CallId, PersonId},
+    time::Timestamp,
+};
+
+pub mod audience;
+
+pub use audience::{Directory, Reason, Stage, Watcher};
+
+/// Sizes and spans of the live stream.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Frames kept per person for pages that come back; an older page gets a `sync` frame.
+    pub buffer_frames: usize,
+    /// How long the panel stays, and sight of the card lasts, after the end of a call.
+    pub wrap_up_minutes: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            buffer_frames: 256,
+            wrap_up_minutes: 10,
+        }
+    }
+}
+
+impl Settings {
+    /// Wrap-up in milliseconds.
+    pub const fn wrap_up_ms(&self) -> i64 {
+        self.wrap_up_minutes * 60_000
+    }
+}
+
+/// What a page is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Frame {
+    /// Show this call, or bring what is shown up to this version.
+    Pop(Shown),
+    /// Take the call away.
+    Withdraw {
+        /// The call.
+        call: CallId,
+        /// Greater than every version shown before.
+        version: i64,
+        /// Why, in words for the page.
+        why: Gone,
+    },
+    /// Something in the lists of this person changed (own calls, tasks).
+    Lists,
+    /// Everything that stands now; whatever is not in it is over.
+    Sync {
+        /// The pops of this person.
+        pops: Vec<Shown>,
+    },
+}
+
+/// One pop of one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The call.
+    pub call: CallId,
+    /// Version of the call; a page never replaces a greater one by a smaller one.
+    pub version: i64,
+    /// What the pop is about now.
+    pub stage: Stage,
+    /// Why this person gets it.
+    pub reason: Reason,
+    /// When the bytes came in that made this pop.
+    #[serde(skip)]
+    pub received_at: Timestamp,
+}
+
+/// Why a pop was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gone {
+    /// Another person talks with the client.
+    AnsweredElsewhere,
+    /// The call goes on, but not at this person's phone.
+    MovedOn,
+    /// The call is over.
+    Ended,
+    /// It turned out to be the same call as another one.
+    Merged,
+    /// The person has finished wrap-up, or its time is up.
+    Done,
+}
+
+impl Gone {
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnsweredElsewhere => "answered_elsewhere",
+            Self::MovedOn => "moved_on",
+            Self::Ended => "ended",
+            Self::Merged => "merged",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// A frame with its place in the person's stream.
+#[derive(Clone, Debug)]
+pub struct Numbered {
+    /// Where a returning page goes on from.
+    pub id: FrameId,
+    /// What it says.
+    pub frame: Arc<Frame>,
+}
+
+/// Place in one person's stream: the start of this process and a count. Text form `epoch-count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameId {
+    /// Differs after every restart, so an id of an earlier process is never taken for ours.
+    pub epoch: i64,
+    /// Grows by one per frame.
+    pub count: u64,
+}
+
+impl std::fmt::Display for FrameId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.count)
+    }
+}
+
+impl std::str::FromStr for FrameId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (epoch, count) = text.trim().split_once('-').ok_or(())?;
+        Ok(Self {
+            epoch: epoch.parse().map_err(|_| ())?,
+            count: count.parse().map_err(|_| ())?,
+        })
+    }
+}
+
+/// A moment in the life of a pop, for the call row and the "why no pop?" view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The call.
+    pub call: CallId,
+    /// Whose pop.
+    pub person: PersonId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// What happened to a pop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The audience rule chose this person.
+    Decided {
+        /// Why.
+        reason: Reason,
+        /// When the causing bytes came in.
+        received_at: Timestamp,
+    },
+    /// Handed to a browser's socket.
+    Delivered {
+        /// When the causing bytes came in.
+        received_at: Timestamp,
+    },
+    /// The browser says that it stands on the screen.
+    Painted,
+    /// Taken away.
+    Withdrawn(Gone),
+}
+
+/// All live state of this process.
+pub struct Hub {
+    settings: Settings,
+    epoch: i64,
+    state: Mutex<State>,
+    moments: mpsc::Sender<Moment>,
+    any_list: watch::Sender<u64>,
+    closed: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    directory: Arc<Directory>,
+    calls: HashMap<CallId, Tracked>,
+    desks: HashMap<PersonId, Desk>,
+}
+
+/// A call somebody has on the screen.
+#[derive(Clone)]
+struct Tracked {
+    change: Change,
+    pops: HashMap<PersonId, audience::Pop>,
+    /// When the call was first seen ended.
+    over_at: Option<Timestamp>,
+}
+
+/// The stream of one person; all tabs share it.
+struct Desk {
+    frames: VecDeque<Numbered>,
+    last: u64,
+    wake: watch::Sender<u64>,
+    pages: usize,
+    watching: usize,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self {
+            frames: VecDeque::new(),
+            last: 0,
+            wake: watch::Sender::new(0),
+            pages: 0,
+            watching: 0,
+        }
+    }
+}
+
+impl Hub {
+    /// A hub and the receiver of what happens to pops, to be kept by whoever has the database.
+    pub fn new(settings: Settings, now: Timestamp) -> (Arc<Self>, mpsc::Receiver<Moment>) {
+        let (moments, receiver) = mpsc::channel(8_192);
+        let hub = Self {
+            settings,
+            epoch: now.as_micros(),
+            state: Mutex::default(),
+            moments,
+            any_list: watch::Sender::new(0),
+            closed: watch::Sender::new(false),
+        };
+        (Arc::new(hub), receiver)
+    }
+
+    /// Sizes and spans.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes a new picture of who has which extension and who leads whom.
+    pub fn set_directory(&self, directory: Directory) {
+        self.lock().directory = Arc::new(directory);
+    }
+
+    /// Decides who sees what of a call after a commit and tells their pages.
+    pub fn publish(&self, change: &Change, now: Timestamp) {
+        let mut state = self.lock();
+        for loser in &change.merged {
+            if let Some(tracked) = state.calls.remove(loser) {
+                for person in tracked.pops.into_keys() {
+                    let version = tracked.change.version + 1;
+                    self.withdraw(&mut state, person, *loser, version, Gone::Merged, now);
+                }
+            }
+        }
+        let known = state.calls.get(&change.id);
+        if known.is_some_and(|known| known.change.version >= change.version) {
+            return; // a late copy of an older commit
+        }
+        let before = known.map(|known| known.pops.clone()).unwrap_or_default();
+        let watchers = state.watchers();
+        let after = audience::audience(change, &before, &state.directory, &watchers, now);
+        self.tell(&mut state, change, &before, &after, now);
+        for person in audience::people_of(change, &state.directory) {
+            self.push(&mut state, person, Frame::Lists);
+        }
+        let over_at = known_over(state.calls.get(&change.id), change, now);
+        if after.is_empty() && change.call.is_over() {
+            state.calls.remove(&change.id);
+        } else {
+            let tracked = Tracked {
+                change: change.clone(),
+                pops: after,
+                over_at,
+            };
+            state.calls.insert(change.id, tracked);
+        }
+        drop(state);
+        self.any_list.send_modify(|count| *count += 1);
+    }
+
+    /// Takes away wrap-up panels whose time is up.
+    pub fn expire(&self, now: Timestamp) {
+        let mut state = self.lock();
+        let wrap_up_ms = self.settings.wrap_up_ms();
+        let due: Vec<CallId> = state
+            .calls
+            .iter()
+            .filter(|(_, tracked)| {
+                tracked
+                    .over_at
+                    .is_some_and(|over| now.millis_since(over) >= wrap_up_ms)
+            })
+            .map(|(call, _)| *call)
+            .collect();
+        for call in due {
+            let Some(tracked) = state.calls.remove(&call) else {
+                continue;
+            };
+            for person in tracked.pops.into_keys() {
+                let version = tracked.change.version + 1;
+                self.withdraw(&mut state, person, call, version, Gone::Done, now);
+            }
+        }
+    }
+
+    /// The person has finished with this call: its panel goes in all tabs.
+    pub fn finish(&self, person: PersonId, call: CallId, now: Timestamp) {
+        let mut state = self.lock();
+        let Some(tracked) = state.calls.get_mut(&call) else {
+            return;
+        };
+        if tracked.pops.remove(&person).is_none() {
+            return;
+        }
+        let version = tracked.change.version + 1;
+        let empty = tracked.pops.is_empty() && tracked.over_at.is_some();
+        if empty {
+            state.calls.remove(&call);
+        }
+        self.withdraw(&mut state, person, call, version, Gone::Done, now);
+    }
+
+    /// The pops of a person as they stand, oldest call first.
+    pub fn pops(&self, person: PersonId) -> Vec<Shown> {
+        self.lock().pops(person)
+    }
+
+    /// The pop of one call, if this person has it.
+    pub fn pop(&self, person: PersonId, call: CallId) -> Option<Shown> {
+        self.pops(person).into_iter().find(|pop| pop.call == call)
+    }
+
+    /// Whether a page of this person is connected now.
+    pub fn is_open(&self, person: PersonId) -> bool {
+        self.lock()
+            .desks
+            .get(&person)
+            .is_some_and(|desk| desk.pages > 0)
+    }
+
+    /// Pages connected now.
+    pub fn pages(&self) -> usize {
+        self.lock().desks.values().map(|desk| desk.pages).sum()
+    }
+
+    /// A page connects. `watch` makes the person a live supervisor while the page is open; `after` is
+    /// the id of the last frame it has seen.
+    pub fn connect(
+        self: &Arc<Self>,
+        person: PersonId,
+        watch: bool,
+        after: Option<FrameId>,
+        now: Timestamp,
+    ) -> Subscription {
+        let mut state = self.lock();
+        let desk = state.desks.entry(person).or_insert_with(Desk::new);
+        desk.pages += 1;
+        desk.watching += usize::from(watch);
+        let wake = desk.wake.subscribe();
+        let seen = after
+            .filter(|id| id.epoch == self.epoch && id.count <= desk.last)
+            .map(|id| id.count);
+        if watch {
+            self.admit_watcher(&mut state, now);
+        }
+        drop(state);
+        Subscription {
+            hub: Arc::clone(self),
+            person,
+            watch,
+            seen,
+            wake,
+        }
+    }
+
+    /// Changes whenever any call changes; for pages that show lists of everybody's calls.
+    pub fn any_list(&self) -> watch::Receiver<u64> {
+        self.any_list.subscribe()
+    }
+
+    /// Ends every stream, so that the server can stop; pages come back to the next process.
+    pub fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Waits until [`Hub::close`].
+    pub async fn closed(&self) {
+        let mut closed = self.closed.subscribe();
+        // An error would mean that the hub is gone, which is as good as closed.
+        let _gone = closed.wait_for(|closed| *closed).await;
+    }
+
+    /// A pop was written to a socket.
+    pub fn delivered(&self, person: PersonId, shown: &Shown, now: Timestamp) {
+        let what = Happened::Delivered {
+            received_at: shown.received_at,
+        };
+        self.note(shown.call, person, now, what);
+    }
+
+    /// A page says that the pop stands on the screen.
+    pub fn painted(&self, person: PersonId, call: CallId, now: Timestamp) {
+        self.note(call, person, now, Happened::Painted);
+    }
+
+    /// Shows a new supervisor what rings already.
+    fn admit_watcher(&self, state: &mut State, now: Timestamp) {
+        let watchers = state.watchers();
+        let ringing: Vec<CallId> = state.calls.keys().copied().collect();
+        for id in ringing {
+            let Some(tracked) = state.calls.get(&id).cloned() else {
+                continue;
+            };
+            let change = &tracked.change;
+            let after = audience::audience(change, &tracked.pops, &state.directory, &watchers, now);
+            self.tell(state, change, &tracked.pops, &after, now);
+            if let Some(tracked) = state.calls.get_mut(&id) {
+                tracked.pops = after;
+            }
+        }
+    }
+
+    /// Tells everybody whose view of the call differs.
+    fn tell(
+        &self,
+        state: &mut State,
+        change: &Change,
+        before: &HashMap<PersonId, audience::Pop>,
+        after: &HashMap<PersonId, audience::Pop>,
+        now: Timestamp,
+    ) {
+        for (person, pop) in after {
+            let newer = before
+                .get(person)
+                .is_none_or(|had| had != pop || pop.stage != Stage::WrapUp);
+            if !newer {
+                continue;
+            }
+            if !before.contains_key(person) {
+                let what = Happened::Decided {
+                    reason: pop.reason,
+                    received_at: pop.received_at,
+                };
+                self.note(change.id, *person, now, what);
+            }
+            self.push(state, *person, Frame::Pop(shown(change, pop)));
+        }
+        let why = if change.call.is_over() {
+            Gone::Ended
+        } else if change.call.talking.is_empty() {
+            Gone::MovedOn
+        } else {
+            Gone::AnsweredElsewhere
+        };
+        for person in before.keys().filter(|person| !after.contains_key(person)) {
+            // An unanswered end is "ended"; if somebody answered in the same commit, say that.
+            let why = match why {
+                Gone::Ended if change.call.answered_at.is_some() => Gone::AnsweredElsewhere,
+                other => other,
+            };
+            self.withdraw(state, *person, change.id, change.version, why, now);
+        }
+    }
+
+    fn withdraw(
+        &self,
+        state: &mut State,
+        person: PersonId,
+        call: CallId,
+        version: i64,
+        why: Gone,
+        now: Timestamp,
+    ) {
+        self.note(call, person, now, Happened::Withdrawn(why));
+        self.push(state, person, Frame::Withdraw { call, version, why });
+    }
+
+    /// Appends a frame to a person's stream. Who has no page open and never had one needs no stream.
+    fn push(&self, state: &mut State, person: PersonId, frame: Frame) {
+        let Some(desk) = state.desks.get_mut(&person) else {
+            return;
+        };
+        // One "lists changed" is as good as many.
+        let repeats = desk.frames.back().is_some_and(|last| {
+            frame == Frame::Lists && *last.frame == Frame::Lists && desk.pages == 0
+        });
+        if repeats {
+            return;
+        }
+        desk.last += 1;
+        let id = FrameId {
+            epoch: self.epoch,
+            count: desk.last,
+        };
+        desk.frames.push_back(Numbered {
+            id,
+            frame: Arc::new(frame),
+        });
+        while desk.frames.len() > self.settings.buffer_frames {
+            desk.frames.pop_front();
+        }
+        desk.wake.send_replace(desk.last);
+    }
+
+    /// Times are worth less than the pop itself: when their keeper is far behind, they are let go.
+    fn note(&self, call: CallId, person: PersonId, at: Timestamp, what: Happened) {
+        let moment = Moment {
+            call,
+            person,
+            at,
+            what,
+        };
+        let _kept = self.moments.try_send(moment);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while holding the lock leaves at worst one half-told change behind.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn watchers(&self) -> Vec<Watcher> {
+        self.desks
+            .iter()
+            .filter(|(_, desk)| desk.watching > 0)
+            .filter_map(|(person, _)| self.directory.watcher(*person))
+            .collect()
+    }
+
+    fn pops(&self, person: PersonId) -> Vec<Shown> {
+        let mut pops: Vec<_> = self
+            .calls
+            .values()
+            .filter_map(|tracked| Some((tracked, tracked.pops.get(&person)?)))
+            .collect();
+        pops.sort_by_key(|(tracked, _)| (tracked.change.call.started_at, tracked.change.id));
+        pops.into_iter()
+            .map(|(tracked, pop)| shown(&tracked.change, pop))
+            .collect()
+    }
+}
+
+fn shown(change: &Change, pop: &audience::Pop) -> Shown {
+    Shown {
+        call: change.id,
+        version: change.version,
+        stage: pop.stage,
+        reason: pop.reason,
+        received_at: pop.received_at,
+    }
+}
+
+fn known_over(known: Option<&Tracked>, change: &Change, now: Timestamp) -> Option<Timestamp> {
+    if !change.call.is_over() {
+        return None;
+    }
+    Some(known.and_then(|known| known.over_at).unwrap_or(now))
+}
+
+/// One page's place in its person's stream.
+pub struct Subscription {
+    hub: Arc<Hub>,
+    person: PersonId,
+    watch: bool,
+    /// Last frame handed out; `None`: the page knows nothing yet and needs a `sync`.
+    seen: Option<u64>,
+    wake: watch::Receiver<u64>,
+}
+
+impl Subscription {
+    /// Waits for the next frame. A page that is new, or has fallen out of the buffer, gets a `sync`.
+    pub async fn next(&mut self) -> Numbered {
+        loop {
+            if let Some(numbered) = self.ready() {
+                return numbered;
+            }
+            if self.wake.changed().await.is_err() {
+                // The hub lives as long as we hold it, and desks are never removed.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Option<Numbered> {
+        self.wake.mark_unchanged();
+        let state = self.hub.lock();
+        let desk = state.desks.get(&self.person)?;
+        let next = self
+            .seen
+            .map(|seen| desk.frames.iter().find(|frame| frame.id.count > seen));
+        let numbered = match (self.seen, next) {
+            (Some(seen), Some(Some(frame))) if frame.id.count == seen + 1 => frame.clone(),
+            (Some(seen), Some(None)) if seen == desk.last => return None,
+            _ => Numbered {
+                id: FrameId {
+                    epoch: self.hub.epoch,
+                    count: desk.last,
+                },
+                frame: Arc::new(Frame::Sync {
+                    pops: state.pops(self.person),
+                }),
+            },
+        };
+        self.seen = Some(numbered.id.count);
+        Some(numbered)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut state = self.hub.lock();
+        let Some(desk) = state.desks.get_mut(&self.person) else {
+            return;
+        };
+        desk.pages -= 1;
+        desk.watching -= usize::from(self.watch);
+        if self.watch && desk.watching == 0 {
+            let person = self.person;
+            let mut left: HashSet<CallId> = HashSet::new();
+            for (call, tracked) in &mut state.calls {
+                let watched = tracked
+                    .pops
+                    .get(&person)
+                    .is_some_and(|pop| pop.reason == Reason::Supervises);
+                if watched {
+                    tracked.pops.remove(&person);
+                    left.insert(*call);
+                }
+            }
+            state
+                .calls
+                .retain(|call, kept| !(left.contains(call) && kept.change.call.is_over()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

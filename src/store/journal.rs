@@ -1,0 +1,538 @@
+//! Reading calls: the journal by filter and keyset, one call with all that belongs to it.
+//!
+//! Lists go by (start, id) downwards and never count rows to skip. Filters become SQL here and nowhere
+//! else; values are always bound.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Db, StoreError};
+use crate::{
+    model::{
+        call::Call,
+        event::CallEvent,
+        ids::{CallId, CardId, LineId, PersonId},
+        time::Timestamp,
+    },
+    on_read,
+};
+
+/// Totals stop counting here; a page then says "more than".
+pub const TOTALS_LIMIT: i64 = 100_000;
+
+/// Whose calls may be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Everybody's.
+    Everybody,
+    /// Calls in which people of this department were rung or talked.
+    Department(i64),
+    /// Calls in which this person was rung or talked.
+    Person(PersonId),
+}
+
+/// How calls turned out, as a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A person talked with the client.
+    Answered,
+    /// Over, and somebody should call back.
+    Unreached,
+    /// Like that, and nobody has yet: an open task.
+    Open,
+    /// Exactly this word of `CallResult`.
+    Exactly(&'static str),
+}
+
+/// Which calls.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Whose.
+    pub whose: Whose,
+    /// Started at or after.
+    pub from: Timestamp,
+    /// Started before.
+    pub to: Timestamp,
+    /// `in`, `out` or `internal`.
+    pub direction: Option<&'static str>,
+    /// How they turned out.
+    pub outcome: Option<Outcome>,
+    /// In which this person was rung or talked.
+    pub person: Option<PersonId>,
+    /// Over this line.
+    pub line: Option<LineId>,
+    /// Of this card.
+    pub card: Option<CardId>,
+    /// The client's number ends with these digits.
+    pub digits: Option<String>,
+}
+
+/// Where the next page begins: after this call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its start.
+    pub started_at: Timestamp,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// One line of the journal; times in microseconds.
+#[derive(Clone, Debug, FromRow)]
+#[allow(missing_docs, reason = "columns of `call`, described in the schema")]
+pub struct CallRow {
+    pub id: Uuid,
+    pub version: i64,
+    pub account: String,
+    pub phase: String,
+    pub direction: Option<String>,
+    pub result: Option<String>,
+    pub client: Option<String>,
+    pub client_shown: String,
+    pub client_name: String,
+    pub did: Option<String>,
+    pub line: Option<i64>,
+    pub line_name: Option<String>,
+    pub started_at: i64,
+    pub answered_at: Option<i64>,
+    pub ended_at: Option<i64>,
+    pub wait_ms: Option<i64>,
+    pub talk_ms: Option<i64>,
+    pub answered_ext: Option<String>,
+    pub person_name: Option<String>,
+    pub card: Option<Uuid>,
+    pub card_name: Option<String>,
+    pub card_company: Option<String>,
+    pub recording: Option<String>,
+    pub pop_ms: Option<i64>,
+    /// 1: somebody still has to call back.
+    pub open_task: i64,
+}
+
+const ROW: &str =
+    "c.id, c.version, c.account, c.phase, c.direction, c.result, c.client, c.client_shown,
+    c.client_name, c.did, c.line, l.name as line_name, c.started_at, c.answered_at, c.ended_at,
+    c.wait_ms, c.talk_ms, c.answered_ext, p.name as person_name, c.card, k.name as card_name,
+    k.company as card_company, c.recording, c.pop_ms,
+    cast(case when t.id is null then 0 else 1 end as bigint) as open_task";
+
+const JOINS: &str = " left join line l on l.id = c.line
+    left join person p on p.id = c.answered_by
+    left join card k on k.id = c.card
+    left join task t on t.call = c.id and t.kind = 'call_back' and t.done_at is null";
+
+/// What the totals line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromRow)]
+pub struct Totals {
+    /// Calls; at most [`TOTALS_LIMIT`] + 1.
+    pub calls: i64,
+    /// Answered.
+    pub answered: i64,
+    /// Waiting for a call back.
+    pub open: i64,
+    /// Talk in milliseconds.
+    pub talk_ms: i64,
+}
+
+/// SQL under construction; every value is bound.
+#[derive(Default)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) values: Vec<Bound>,
+}
+
+/// A bound value.
+#[derive(Clone, Debug)]
+pub(super) enum Bound {
+    Int(i64),
+    Text(String),
+    Id(Uuid),
+}
+
+impl Sql {
+    pub(super) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(super) fn bind(&mut self, value: Bound) -> &mut Self {
+        self.values.push(value);
+        self.text.push_str(&format!("${}", self.values.len()));
+        self
+    }
+}
+
+/// Runs a built query on either engine and gives all rows.
+macro_rules! fetch_all {
+    ($db:expr, $sql:expr) => {{
+        let sql: $crate::store::journal::Sql = $sql;
+        $crate::on_read!($db, pool => {
+            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.text));
+            for value in sql.values {
+                query = match value {
+                    $crate::store::journal::Bound::Int(value) => query.bind(value),
+                    $crate::store::journal::Bound::Text(value) => query.bind(value),
+                    $crate::store::journal::Bound::Id(value) => query.bind(value),
+                };
+            }
+            query.fetch_all(pool).await?
+        })
+    }};
+}
+pub(super) use fetch_all;
+
+/// `from … where …` of a filter. When one person's calls are wanted, the walk goes along that person's
+/// own index, so that few calls among millions are found as fast as many.
+fn select(columns: &str, joins: &str, filter: &Filter) -> Sql {
+    let mut sql = Sql::default();
+    let along = match (filter.person, filter.whose) {
+        (Some(person), _) | (None, Whose::Person(person)) => Some(person),
+        _ => None,
+    };
+    sql.push("select ").push(columns);
+    match along {
+        Some(person) => {
+            sql.push(" from call_person cp join call c on c.id = cp.call");
+            sql.push(joins).push(" where cp.person = ");
+            sql.bind(Bound::Int(person.0));
+            sql.push(" and cp.started_at >= ");
+            sql.bind(Bound::Int(filter.from.as_micros()));
+            sql.push(" and cp.started_at < ");
+            sql.bind(Bound::Int(filter.to.as_micros()));
+        }
+        None => {
+            sql.push(" from call c").push(joins);
+            sql.push(" where c.started_at >= ");
+            sql.bind(Bound::Int(filter.from.as_micros()));
+            sql.push(" and c.started_at < ");
+            sql.bind(Bound::Int(filter.to.as_micros()));
+        }
+    }
+    if let Whose::Person(person) = filter.whose
+        && filter.person.is_some()
+    {
+        sql.push(" and exists (select 1 from call_person o where o.call = c.id and o.person = ");
+        sql.bind(Bound::Int(person.0)).push(")");
+    }
+    if let Whose::Department(department) = filter.whose {
+        sql.push(
+            " and exists (select 1 from call_person o join person q on q.id = o.person
+              where o.call = c.id and q.department = ",
+        );
+        sql.bind(Bound::Int(department)).push(")");
+    }
+    narrow(&mut sql, filter);
+    sql
+}
+
+fn narrow(sql: &mut Sql, filter: &Filter) {
+    if let Some(direction) = filter.direction {
+        sql.push(" and c.direction = ");
+        sql.bind(Bound::Text(direction.to_owned()));
+    }
+    match &filter.outcome {
+        None => {}
+        Some(Outcome::Answered) => {
+            sql.push(" and c.result = 'answered'");
+        }
+        Some(Outcome::Unreached) => {
+            sql.push(" and c.result not in ('answered', 'blocked') and c.phase = 'ended'");
+        }
+        Some(Outcome::Open) => {
+            sql.push(" and t.id is not null");
+        }
+        Some(Outcome::Exactly(word)) => {
+            sql.push(" and c.result = ");
+            sql.bind(Bound::Text((*word).to_owned()));
+        }
+    }
+    if let Some(line) = filter.line {
+        sql.push(" and c.line = ");
+        sql.bind(Bound::Int(line.0));
+    }
+    if let Some(card) = filter.card {
+        sql.push(" and c.card = ");
+        sql.bind(Bound::Id(card.0));
+    }
+    if let Some(digits) = &filter.digits {
+        sql.push(" and c.client in (select e164 from card_phone where e164 like ");
+        sql.bind(Bound::Text(format!("%{digits}"))).push(")");
+    }
+}
+
+/// One page of calls, newest first.
+pub async fn page(
+    db: &Db,
+    filter: &Filter,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<CallRow>, StoreError> {
+    let mut sql = select(ROW, JOINS, filter);
+    let along = filter.person.is_some() || matches!(filter.whose, Whose::Person(_));
+    let (start, id) = if along {
+        ("cp.started_at", "cp.call")
+    } else {
+        ("c.started_at", "c.id")
+    };
+    if let Some(after) = after {
+        sql.push(&format!(" and ({start}, {id}) < ("));
+        sql.bind(Bound::Int(after.started_at.as_micros()));
+        sql.push(", ");
+        sql.bind(Bound::Id(after.id)).push(")");
+    }
+    sql.push(&format!(" order by {start} desc, {id} desc limit "));
+    sql.bind(Bound::Int(limit));
+    Ok(fetch_all!(db, sql))
+}
+
+/// Sums over all calls of a filter, up to [`TOTALS_LIMIT`].
+pub async fn totals(db: &Db, filter: &Filter) -> Result<Totals, StoreError> {
+    const TASK: &str =
+        " left join task t on t.call = c.id and t.kind = 'call_back' and t.done_at is null";
+    let inner = select("c.result, c.talk_ms, t.id as task", TASK, filter);
+    let mut sql = Sql {
+        text: String::new(),
+        values: inner.values,
+    };
+    sql.push(
+        "select count(*) as calls,
+            cast(coalesce(sum(case when s.result = 'answered' then 1 else 0 end), 0) as bigint)
+                as answered,
+            cast(coalesce(sum(case when s.task is null then 0 else 1 end), 0) as bigint) as open,
+            cast(coalesce(sum(s.talk_ms), 0) as bigint) as talk_ms
+         from (",
+    );
+    sql.push(&inner.text);
+    sql.push(&format!(" limit {}) s", TOTALS_LIMIT + 1));
+    let rows: Vec<Totals> = fetch_all!(db, sql);
+    Ok(rows.into_iter().next().unwrap_or_default())
+}
+
+/// Calls that are not over, newest first; those not heard of since `heard_since` are left out.
+pub async fn live(
+    db: &Db,
+    whose: Whose,
+    heard_since: Timestamp,
+    limit: i64,
+) -> Result<Vec<CallRow>, StoreError> {
+    let mut sql = Sql::default();
+    sql.push("select ")
+        .push(ROW)
+        .push(" from call c")
+        .push(JOINS);
+    sql.push(" where c.phase <> 'ended' and c.heard_at >= ");
+    sql.bind(Bound::Int(heard_since.as_micros()));
+    match whose {
+        Whose::Everybody => {}
+        Whose::Department(department) => {
+            sql.push(
+                " and exists (select 1 from call_person o join person q on q.id = o.person
+                  where o.call = c.id and q.department = ",
+            );
+            sql.bind(Bound::Int(department)).push(")");
+        }
+        Whose::Person(person) => {
+            sql.push(
+                " and exists (select 1 from call_person o where o.call = c.id and o.person = ",
+            );
+            sql.bind(Bound::Int(person.0)).push(")");
+        }
+    }
+    sql.push(" order by c.started_at desc, c.id desc limit ");
+    sql.bind(Bound::Int(limit));
+    Ok(fetch_all!(db, sql))
+}
+
+/// The latest calls of a card.
+pub async fn of_card(db: &Db, card: CardId, limit: i64) -> Result<Vec<CallRow>, StoreError> {
+    let mut sql = Sql::default();
+    sql.push("select ")
+        .push(ROW)
+        .push(" from call c")
+        .push(JOINS);
+    sql.push(" where c.card = ").bind(Bound::Id(card.0));
+    sql.push(" order by c.started_at desc limit ");
+    sql.bind(Bound::Int(limit));
+    Ok(fetch_all!(db, sql))
+}
+
+/// One call as its page needs it.
+#[derive(Clone, Debug)]
+pub struct CallPage {
+    /// The journal's line.
+    pub row: CallRow,
+    /// The derived call.
+    pub call: Call,
+    /// Everything the columns of the page show beside it.
+    pub more: More,
+}
+
+/// Columns of a call that lists do not show.
+#[derive(Clone, Debug, FromRow)]
+#[allow(missing_docs, reason = "columns of `call`, described in the schema")]
+pub struct More {
+    pub call_key: String,
+    pub ended: Option<String>,
+    pub hangup_by: Option<String>,
+    pub ring_ms: Option<i64>,
+    pub hold_ms: Option<i64>,
+    pub match_reason: Option<String>,
+    pub route_reason: Option<String>,
+    pub heard_at: i64,
+    pub card_owner: Option<i64>,
+    pub owner_name: Option<String>,
+    pub owner_department: Option<i64>,
+    pub derived: String,
+    pub facts: Option<Vec<u8>>,
+}
+
+/// One call, if it is there.
+pub async fn call(db: &Db, id: CallId) -> Result<Option<CallPage>, StoreError> {
+    let mut sql = Sql::default();
+    sql.push("select ")
+        .push(ROW)
+        .push(" from call c")
+        .push(JOINS);
+    sql.push(" where c.id = ").bind(Bound::Id(id.0));
+    let rows: Vec<CallRow> = fetch_all!(db, sql);
+    let more: Option<More> = on_read!(db, pool => {
+        sqlx::query_as(
+            "select c.call_key, c.ended, c.hangup_by, c.ring_ms, c.hold_ms, c.match_reason,
+                    c.route_reason, c.heard_at, k.owner as card_owner, o.name as owner_name,
+                    o.department as owner_department, c.derived, c.facts
+             from call c left join card k on k.id = c.card left join person o on o.id = k.owner
+             where c.id = $1",
+        )
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await?
+    });
+    let (Some(row), Some(more)) = (rows.into_iter().next(), more) else {
+        return Ok(None);
+    };
+    let call = serde_json::from_str(&more.derived).map_err(|source| StoreError::Value {
+        what: "call.derived",
+        source,
+    })?;
+    Ok(Some(CallPage { row, call, more }))
+}
+
+/// The call that a call of another id has become part of, or the same: by any of its keys.
+pub async fn by_key(db: &Db, account: &str, key: &str) -> Result<Option<CallId>, StoreError> {
+    let row: Option<(Uuid,)> = on_read!(db, pool => {
+        sqlx::query_as("select call from call_key where account = $1 and key = $2")
+            .bind(account)
+            .bind(key)
+            .fetch_optional(pool)
+            .await?
+    });
+    Ok(row.map(|(id,)| CallId(id)))
+}
+
+/// Who was rung or talked in a call.
+#[derive(Clone, Debug, FromRow)]
+pub struct Involved {
+    /// Who.
+    pub person: i64,
+    /// Shown name.
+    pub name: String,
+    /// Department.
+    pub department: Option<i64>,
+    /// 1: their phone rang.
+    pub rang: i64,
+    /// 1: talked with the client.
+    pub talked: i64,
+}
+
+/// Everybody who was rung or talked in a call.
+pub async fn involved(db: &Db, id: CallId) -> Result<Vec<Involved>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select cp.person, p.name, p.department, cp.rang, cp.talked
+             from call_person cp join person p on p.id = cp.person
+             where cp.call = $1 order by cp.person",
+        )
+        .bind(id.0)
+        .fetch_all(pool)
+        .await?
+    }))
+}
+
+/// Facts of a call that are still rows, by time.
+pub async fn facts(db: &Db, id: CallId) -> Result<Vec<CallEvent>, StoreError> {
+    let rows: Vec<(String,)> = on_read!(db, pool => {
+        sqlx::query_as("select body from fact where call = $1 limit 2000")
+            .bind(id.0)
+            .fetch_all(pool)
+            .await?
+    });
+    let mut facts = rows
+        .into_iter()
+        .map(|(body,)| {
+            serde_json::from_str(&body).map_err(|source| StoreError::Value {
+                what: "fact.body",
+                source,
+            })
+        })
+        .collect::<Result<Vec<CallEvent>, _>>()?;
+    facts.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    Ok(facts)
+}
+
+/// One routing decision; times in microseconds.
+#[derive(Clone, Debug, FromRow)]
+#[allow(
+    missing_docs,
+    reason = "columns of `decision`, described in the schema"
+)]
+pub struct Decision {
+    pub at: i64,
+    pub attempt: i64,
+    pub targets: String,
+    pub ring_ms: i64,
+    pub reason: String,
+    pub explain: String,
+    pub took_us: i64,
+}
+
+/// Routing decisions of a call, by any of its keys.
+pub async fn decisions(db: &Db, id: CallId) -> Result<Vec<Decision>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select d.at, d.attempt, d.targets, d.ring_ms, d.reason, d.explain, d.took_us
+             from call_key y join decision d on d.account = y.account and d.key = y.key
+             where y.call = $1 order by d.at, d.id",
+        )
+        .bind(id.0)
+        .fetch_all(pool)
+        .await?
+    }))
+}
+
+/// Whether this person was rung by a call of the card (or by the call itself) that is going on or
+/// ended after `since`: such a person may see the card until wrap-up ends.
+pub async fn is_rung(
+    db: &Db,
+    person: PersonId,
+    call: Option<CallId>,
+    card: Option<CardId>,
+    since: Timestamp,
+    started_since: Timestamp,
+) -> Result<bool, StoreError> {
+    let row: Option<(i64,)> = on_read!(db, pool => {
+        sqlx::query_as(
+            "select cp.started_at from call_person cp join call c on c.id = cp.call
+             where cp.person = $1 and cp.started_at >= $2 and cp.rang = 1
+               and (c.id = $3 or c.card = $4)
+               and (c.ended_at is null or c.ended_at >= $5)
+             limit 1",
+        )
+        .bind(person.0)
+        .bind(started_since.as_micros())
+        .bind(call.map(|call| call.0))
+        .bind(card.map(|card| card.0))
+        .bind(since.as_micros())
+        .fetch_optional(pool)
+        .await?
+    });
+    Ok(row.is_some())
+}

@@ -1,0 +1,151 @@
+//! People, their extensions, departments and passwords.
+
+use sqlx::FromRow;
+
+use super::{Db, StoreError};
+use crate::{
+    model::{
+        ids::PersonId,
+        people::{Person, Role},
+        time::Timestamp,
+    },
+    on_read, on_write,
+};
+
+const COLUMNS: &str = "id, login, name, role, department, language, active";
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    login: String,
+    name: String,
+    role: String,
+    department: Option<i64>,
+    language: String,
+    active: i64,
+}
+
+impl From<Row> for Person {
+    fn from(row: Row) -> Self {
+        Self {
+            id: PersonId(row.id),
+            login: row.login,
+            name: row.name,
+            // A role this version does not know gets the least rights.
+            role: Role::parse(&row.role).unwrap_or(Role::Manager),
+            department: row.department,
+            language: row.language,
+            active: row.active != 0,
+        }
+    }
+}
+
+/// What is needed to make a person.
+#[derive(Clone, Debug)]
+pub struct NewPerson<'a> {
+    /// Sign-in name, unique.
+    pub login: &'a str,
+    /// Shown name.
+    pub name: &'a str,
+    /// Role.
+    pub role: Role,
+    /// `ru` or `en`.
+    pub language: &'a str,
+}
+
+/// Makes a person; fails if the login is taken.
+pub async fn create(
+    db: &Db,
+    person: &NewPerson<'_>,
+    now: Timestamp,
+) -> Result<PersonId, StoreError> {
+    let (id,): (i64,) = on_write!(db, pool => {
+        sqlx::query_as(
+            "insert into person (login, name, role, language, created_at)
+             values ($1, $2, $3, $4, $5) returning id",
+        )
+        .bind(person.login)
+        .bind(person.name)
+        .bind(person.role.as_str())
+        .bind(person.language)
+        .bind(now.as_micros())
+        .fetch_one(pool)
+        .await?
+    });
+    Ok(PersonId(id))
+}
+
+/// Everybody, by name.
+pub async fn all(db: &Db) -> Result<Vec<Person>, StoreError> {
+    let sql = format!("select {COLUMNS} from person order by name, id");
+    let rows: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await?
+    });
+    Ok(rows.into_iter().map(Person::from).collect())
+}
+
+/// One person.
+pub async fn by_id(db: &Db, id: PersonId) -> Result<Option<Person>, StoreError> {
+    let sql = format!("select {COLUMNS} from person where id = $1");
+    let row: Option<Row> = on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.0).fetch_optional(pool).await?
+    });
+    Ok(row.map(Person::from))
+}
+
+/// One person by sign-in name.
+pub async fn by_login(db: &Db, login: &str) -> Result<Option<Person>, StoreError> {
+    let sql = format!("select {COLUMNS} from person where login = $1");
+    let row: Option<Row> = on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(login).fetch_optional(pool).await?
+    });
+    Ok(row.map(Person::from))
+}
+
+/// The password hash of an active person, by sign-in name.
+pub async fn password_hash(db: &Db, login: &str) -> Result<Option<(PersonId, String)>, StoreError> {
+    let row: Option<(i64, Option<String>)> = on_read!(db, pool => {
+        sqlx::query_as("select id, password_hash from person where login = $1 and active = 1")
+            .bind(login)
+            .fetch_optional(pool)
+            .await?
+    });
+    Ok(row.and_then(|(id, hash)| Some((PersonId(id), hash?))))
+}
+
+/// Keeps a new password hash.
+pub async fn set_password_hash(db: &Db, id: PersonId, hash: &str) -> Result<(), StoreError> {
+    on_write!(db, pool => {
+        sqlx::query("update person set password_hash = $2 where id = $1")
+            .bind(id.0)
+            .bind(hash)
+            .execute(pool)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Keeps the language a person reads.
+pub async fn set_language(db: &Db, id: PersonId, language: &str) -> Result<(), StoreError> {
+    on_write!(db, pool => {
+        sqlx::query("update person set language = $2 where id = $1")
+            .bind(id.0)
+            .bind(language)
+            .execute(pool)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Every extension of an active person: account, extension, person.
+pub async fn extensions(db: &Db) -> Result<Vec<(String, String, i64)>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select e.account, e.extension, e.person
+             from person_extension e join person p on p.id = e.person
+             where p.active = 1 order by e.account, e.extension",
+        )
+        .fetch_all(pool)
+        .await?
+    }))
+}

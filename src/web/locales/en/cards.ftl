@@ -1,0 +1,3 @@
+# Clients' cards.
+
+card-nameless = No name

@@ -1,0 +1,2 @@
+# Lines, channels, accounts.
+

@@ -1,0 +1,244 @@
+//! The desk: what rings, whom to call back, and one's own latest calls.
+
+use axum::{
+    extract::{Path, Query, State as Extract},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::pop;
+use crate::{
+    model::{
+        ids::{CardId, PersonId},
+        time::Timestamp,
+    },
+    policy::{self, Action, Belongs, Object},
+    store::{
+        cards,
+        journal::{self, CallRow, Filter, Whose},
+        tasks::{self, Task},
+    },
+    web::{
+        Error, Site, State, Visitor, demand, format,
+        layout::{self, Place},
+        now,
+        parts::{Pen, nothing},
+        routes::{Access, Route},
+        sight,
+    },
+};
+
+/// The routes of this page.
+pub const ROUTES: &[Route] = &[
+    Route::get("/", Access::Right(Action::UseDesk), || get(show)),
+    Route::get("/desk/lists", Access::Right(Action::UseDesk), || get(lists)),
+    Route::post(
+        "/tasks/{id}/close",
+        Access::Right(Action::ChangeCards),
+        || post(close_task),
+    ),
+];
+
+/// How far back "my latest calls" look.
+const LATEST_DAYS: i64 = 7;
+const LATEST_ROWS: i64 = 12;
+const TASK_ROWS: i64 = 50;
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    watch: u8,
+}
+
+/// All that the lists of the desk show.
+struct Lists {
+    tasks: Vec<Task>,
+    unclaimed: Vec<Task>,
+    latest: Vec<CallRow>,
+}
+
+async fn show(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Query(wanted): Query<Wanted>,
+) -> Result<Markup, Error> {
+    let may_watch = policy::can(&visitor.person, Action::Supervise, &Object::Whole).is_allowed();
+    let watch = wanted.watch == 1 && may_watch;
+    let lists = read(&site, &visitor).await?;
+    let pops = pop::all(&site, &visitor).await?;
+    let t = visitor.texts;
+    let content = html! {
+        div.desk data-watch=[watch.then_some("1")] {
+            div.heading {
+                h1 { (t.say("desk-title")) }
+                @if may_watch {
+                    @if watch {
+                        a.button href="/" aria-pressed="true" { (t.say("watch-stop")) }
+                    } @else {
+                        a.button href="/?watch=1" { (t.say("watch-start")) }
+                    }
+                }
+            }
+            div data-refresh="/desk/lists" { (lists_markup(&site, &visitor, &lists)) }
+        }
+    };
+    Ok(layout::page_with_pops(
+        &visitor,
+        Place::Desk,
+        &t.say("desk-title"),
+        &content,
+        &pops,
+    ))
+}
+
+async fn lists(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup, Error> {
+    let lists = read(&site, &visitor).await?;
+    Ok(lists_markup(&site, &visitor, &lists))
+}
+
+async fn read(site: &Site, visitor: &Visitor) -> Result<Lists, Error> {
+    let person = visitor.person.id;
+    let latest = Filter {
+        whose: Whose::Person(person),
+        from: now().plus_millis(-LATEST_DAYS * 86_400_000),
+        to: now().plus_millis(86_400_000),
+        direction: None,
+        outcome: None,
+        person: None,
+        line: None,
+        card: None,
+        digits: None,
+    };
+    let may_change_all = matches!(
+        policy::reach(visitor.person.role, Action::ChangeCards),
+        Some(policy::Reach::Department | policy::Reach::All)
+    );
+    Ok(Lists {
+        tasks: tasks::open_of(&site.db, person, TASK_ROWS).await?,
+        unclaimed: if may_change_all {
+            tasks::open_of_nobody(&site.db, TASK_ROWS).await?
+        } else {
+            Vec::new()
+        },
+        latest: journal::page(&site.db, &latest, None, LATEST_ROWS).await?,
+    })
+}
+
+fn lists_markup(site: &Site, visitor: &Visitor, lists: &Lists) -> Markup {
+    let t = visitor.texts;
+    let pen = site.pen(visitor, sight::in_lists(visitor));
+    html! {
+        section.tasks aria-labelledby="tasks-title" {
+            h2 #tasks-title {
+                (t.say("tasks-title"))
+                @if !lists.tasks.is_empty() { " " span.count { (lists.tasks.len()) } }
+            }
+            @if lists.tasks.is_empty() { (nothing(&t.say("tasks-none"))) }
+            @else { (task_list(visitor, &pen, &lists.tasks)) }
+        }
+        @if !lists.unclaimed.is_empty() {
+            section.tasks aria-labelledby="unclaimed-title" {
+                h2 #unclaimed-title { (t.say("unclaimed-title")) " " span.count { (lists.unclaimed.len()) } }
+                (task_list(visitor, &pen, &lists.unclaimed))
+            }
+        }
+        section aria-labelledby="latest-title" {
+            h2 #latest-title { (t.say("latest-title")) }
+            @if lists.latest.is_empty() { (nothing(&t.say("latest-none"))) }
+            @else { div.scroll { (pen.calls(&lists.latest, false)) } }
+        }
+    }
+}
+
+fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
+    let t = visitor.texts;
+    let may_call = policy::can(&visitor.person, Action::CallClients, &Object::Whole).is_allowed();
+    html! {
+        ul.task-list {
+            @for task in tasks {
+                @let due = Timestamp::from_micros(task.due_at);
+                @let late = pen.now > due;
+                li.late[late] {
+                    span.clock data-due=(due.as_millis()) { (due_text(pen, due)) }
+                    span.who {
+                        (task_client(pen, task))
+                        @if let Some(line) = &task.line_name { " " small { (line) } }
+                    }
+                    span.missed {
+                        (t.say("task-missed-at")) " "
+                        @match task.call {
+                            Some(call) => { a href={ "/calls/" (call) } { (pen.clock.moment(Timestamp::from_micros(task.created_at), pen.now)) } }
+                            None => { (pen.clock.moment(Timestamp::from_micros(task.created_at), pen.now)) }
+                        }
+                    }
+                    span.actions {
+                        @if may_call && task.client.is_some() {
+                            form action={ "/tasks/" (task.id) "/call" } method="post" {
+                                (layout::token(visitor))
+                                button.primary type="submit" { (t.say("call-back")) }
+                            }
+                        }
+                        form action={ "/tasks/" (task.id) "/close" } method="post" {
+                            (layout::token(visitor))
+                            button.quiet type="submit" title=(t.say("task-close-hint")) { (t.say("task-close")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn due_text(pen: &Pen<'_>, due: Timestamp) -> String {
+    if pen.now > due {
+        let late = format::about(pen.t, pen.now.millis_since(due));
+        pen.t.fill("task-late", &[("span", late.into())])
+    } else {
+        let left = format::about(pen.t, due.millis_since(pen.now));
+        pen.t.fill("task-left", &[("span", left.into())])
+    }
+}
+
+fn task_client(pen: &Pen<'_>, task: &Task) -> Markup {
+    let name = task.card_name.as_deref().unwrap_or_default();
+    let company = task.card_company.as_deref().unwrap_or_default();
+    let number = task.client.as_deref().map(|e164| pen.sight.number(e164));
+    let number = number.unwrap_or_else(|| pen.t.say("number-unknown"));
+    html! {
+        @match task.card {
+            Some(card) if pen.sight.names => {
+                a.client href={ "/cards/" (card) } { @if name.is_empty() { (number) } @else { (name) } }
+                @if !company.is_empty() { " " span.company { (company) } }
+                @if !name.is_empty() { " " span.number { (number) } }
+            }
+            _ => { span.client { (number) } }
+        }
+    }
+}
+
+async fn close_task(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Path(id): Path<i64>,
+) -> Result<Response, Error> {
+    let (person, card, _) = tasks::open(&site.db, id).await?.ok_or(Error::NotFound)?;
+    let mut belongs = Belongs::default();
+    belongs.people.extend(person.map(PersonId));
+    if let Some(card) = card
+        && let Some(card) = cards::card(&site.db, CardId(card)).await?
+    {
+        belongs.people.extend(card.owner.map(PersonId));
+        belongs.departments.extend(card.owner_department);
+    }
+    // What is nobody's yet is everybody's who may change more than their own.
+    if belongs.people.is_empty() {
+        belongs.departments.extend(visitor.person.department);
+    }
+    demand(&visitor, Action::ChangeCards, &Object::Of(belongs))?;
+    tasks::close_as_obsolete(&site.db, id, now()).await?;
+    let object = format!("task:{id}");
+    sight::audited(&site, &visitor, "close_task", &object, "obsolete").await?;
+    Ok(Redirect::to("/").into_response())
+}

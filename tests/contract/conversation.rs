@@ -1,0 +1,351 @@
+//! Conversations with a PBX, as recorded and redacted (or written) in fixture folders:
+//!
+//! * `settings.toml`: the account's table as in the configuration, with its `type`;
+//! * `input.jsonl`: one line per message, in the order sent: `at` (arrival), then either `method`,
+//!   `path`, `query` and `body` of a request, or `bytes` of a stream; and what is expected of it:
+//!   `refused`, `unreadable`, or its meaning in `means`;
+//! * `facts.jsonl`: snapshot of what each line gives (`RINGCARD_BLESS=1` writes it anew; read the
+//!   difference before you commit it);
+//! * `calls.json`: the finished calls, written by hand.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use ringcard::{
+    model::{event::CallEvent, ids::AccountName, phone::NumberingPlan, time::Timestamp},
+    pbx::{DecodeError, Decoded, Input, PROVIDERS, Pbx, Provider, Refused, Request, Tools},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One message of a conversation and what is expected of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    at: String,
+    #[serde(default)]
+    pub method: String,
+    #[serde(default)]
+    pub path: String,
+    #[serde(default)]
+    pub query: String,
+    #[serde(default)]
+    pub body: String,
+    /// Bytes of a stream.
+    pub bytes: Option<String>,
+    /// The message must not be let in.
+    #[serde(default)]
+    pub refused: bool,
+    /// The message is authentic and must become a dead letter.
+    #[serde(default)]
+    pub unreadable: bool,
+    /// What it says, in the words of `meaning`.
+    pub means: Option<Value>,
+}
+
+impl Line {
+    /// A request at this moment.
+    pub fn request_at(at: Timestamp, method: &str, path: &str, query: &str, body: &str) -> Self {
+        Self {
+            at: at.rfc3339(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            body: body.to_owned(),
+            bytes: None,
+            refused: false,
+            unreadable: false,
+            means: None,
+        }
+    }
+
+    /// When it arrived.
+    pub fn at(&self) -> Timestamp {
+        Timestamp::parse_rfc3339(&self.at).expect("`at` is RFC 3339")
+    }
+
+    /// The request, as the web layer hands it over.
+    pub fn request(&self) -> Request {
+        Request {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: Vec::new(),
+            body: self.body.clone().into(),
+            remote: "192.0.2.10".to_owned(),
+        }
+    }
+}
+
+/// What came of one message.
+#[derive(Debug, Default)]
+pub struct Heard {
+    pub refused: Option<Refused>,
+    pub error: Option<DecodeError>,
+    pub decoded: Decoded,
+}
+
+impl Heard {
+    /// Facts of requests and of streams alike.
+    pub fn events(&self) -> impl Iterator<Item = &CallEvent> {
+        let streamed = self.decoded.messages.iter();
+        streamed
+            .flat_map(|message| &message.events)
+            .chain(&self.decoded.events)
+    }
+}
+
+/// An account and what was said.
+pub struct Conversation {
+    pub provider: &'static Provider,
+    /// `mango/answered`.
+    pub name: String,
+    /// Where the snapshot lies; `None` for conversations from outside the repository.
+    pub folder: Option<PathBuf>,
+    pub pbx: Arc<dyn Pbx>,
+    pub lines: Vec<Line>,
+    /// Expected calls by key.
+    pub calls: BTreeMap<String, Value>,
+}
+
+impl Conversation {
+    /// Lets one request in and decodes it with a new decoder, as a webhook handler does.
+    pub fn hear(&self, line: &Line) -> Heard {
+        hear_request(&*self.pbx, &line.request(), line.at())
+    }
+
+    /// Hears every line in order: requests each by itself, streams by one decoder.
+    pub fn hear_all(&self) -> Vec<Heard> {
+        let mut stream = self.pbx.decoder();
+        self.lines
+            .iter()
+            .map(|line| match &line.bytes {
+                None => self.hear(line),
+                Some(bytes) => {
+                    let mut heard = Heard::default();
+                    let input = Input::Bytes(bytes.as_bytes());
+                    heard.error = stream.feed(input, line.at(), &mut heard.decoded).err();
+                    heard
+                }
+            })
+            .collect()
+    }
+
+    /// All facts in order.
+    pub fn events(&self) -> Vec<CallEvent> {
+        let heard = self.hear_all();
+        heard.iter().flat_map(Heard::events).cloned().collect()
+    }
+}
+
+/// Verifies, then decodes.
+pub fn hear_request(pbx: &dyn Pbx, request: &Request, now: Timestamp) -> Heard {
+    if let Err(refused) = pbx.verify(request, now) {
+        return Heard {
+            refused: Some(refused),
+            ..Heard::default()
+        };
+    }
+    decode(pbx, request, now)
+}
+
+/// Decodes without asking whether the request is authentic.
+pub fn decode(pbx: &dyn Pbx, request: &Request, now: Timestamp) -> Heard {
+    let mut heard = Heard::default();
+    let input = Input::Request(request);
+    heard.error = pbx.decoder().feed(input, now, &mut heard.decoded).err();
+    heard
+}
+
+/// Every committed conversation. Each provider must have at least one.
+pub fn committed() -> Vec<Conversation> {
+    let mut all = Vec::new();
+    for provider in PROVIDERS {
+        let folder = Path::new("tests/fixtures/pbx").join(provider.name);
+        let entries = fs::read_dir(&folder)
+            .unwrap_or_else(|error| panic!("{} has no fixtures: {error}", provider.name));
+        let mut situations: Vec<PathBuf> = entries
+            .map(|entry| entry.expect("the folder can be listed").path())
+            .filter(|path| path.join("input.jsonl").is_file())
+            .collect();
+        situations.sort();
+        assert!(!situations.is_empty(), "{} has no fixtures", provider.name);
+        all.extend(situations.iter().map(|path| read(provider, path)));
+    }
+    all
+}
+
+/// Committed conversations, and those of a folder of samples if one is named by
+/// `RINGCARD_PROTOCOL_SAMPLES` (documents with the providers' messages that are not ours to publish).
+pub fn all() -> Vec<Conversation> {
+    let mut all = committed();
+    if let Some(folder) = std::env::var_os("RINGCARD_PROTOCOL_SAMPLES") {
+        all.extend(samples(Path::new(&folder)));
+    }
+    all
+}
+
+fn read(provider: &'static Provider, folder: &Path) -> Conversation {
+    let text = |name: &str| {
+        let path = folder.join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let lines = text("input.jsonl");
+    let lines = lines.lines().map(|line| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    });
+    let situation = folder.file_name().expect("a folder has a name");
+    Conversation {
+        provider,
+        name: format!("{}/{}", provider.name, situation.to_string_lossy()),
+        folder: Some(folder.to_owned()),
+        pbx: open(provider, &text("settings.toml")),
+        lines: lines.collect(),
+        calls: by_key(serde_json::from_str(&text("calls.json")).expect("calls.json is JSON")),
+    }
+}
+
+/// Opens an account from the text of its table.
+pub fn open(provider: &Provider, settings: &str) -> Arc<dyn Pbx> {
+    let mut table: toml::Table = settings.parse().expect("settings.toml is TOML");
+    let name = table.remove("type").expect("settings.toml says its type");
+    assert_eq!(name.as_str(), Some(provider.name));
+    let plan: NumberingPlan = table
+        .remove("numbers")
+        .map(|numbers| numbers.try_into().expect("[numbers] is a numbering plan"))
+        .unwrap_or_default();
+    let account = AccountName::from(provider.name);
+    (provider.open)(account, table, Tools { plan }).expect("the settings can be used")
+}
+
+fn by_key(calls: Vec<Value>) -> BTreeMap<String, Value> {
+    let named = calls.into_iter().map(|call| {
+        let key = call["call_key"].as_str().expect("a call has a key");
+        (key.to_owned(), call)
+    });
+    named.collect()
+}
+
+/// Accounts of the sample folders, and how their paths become ours.
+struct Samples {
+    provider: &'static str,
+    settings: &'static str,
+    path: fn(&str) -> String,
+}
+
+const SAMPLES: [Samples; 2] = [
+    Samples {
+        provider: "mango",
+        settings: "type = 'mango'\nvpbx_api_key = 'mango-key-0001'\nvpbx_api_salt = 'mango-salt-0001'",
+        path: |path| path.trim_start_matches("/mango").to_owned(),
+    },
+    Samples {
+        provider: "sipuni",
+        settings: "type = 'sipuni'\ntoken = 'sip-tok-0001'",
+        path: |path| {
+            let path = path.trim_start_matches("/hooks/sipuni/");
+            if let Some(token) = path.strip_prefix("/hooks/sipuni-ct/") {
+                return format!("/{token}/tracking");
+            }
+            let path = path.trim_start_matches("/route/sipuni/");
+            format!("/{}", path.replace("/manager/", "/route/"))
+        },
+    },
+];
+
+fn samples(root: &Path) -> Vec<Conversation> {
+    let conversations = SAMPLES.iter().map(|samples| {
+        let folder = root.join(samples.provider);
+        let json = |name: &str| -> Value {
+            let path = folder.join(name);
+            let text = fs::read_to_string(&path).expect("the sample folder is complete");
+            serde_json::from_str(&text).expect("samples are described in JSON")
+        };
+        let provider = PROVIDERS
+            .iter()
+            .find(|known| known.name == samples.provider);
+        let provider = provider.expect("sample accounts are of known providers");
+        let expected = json("expected.json");
+        let expected = expected.as_array().expect("one entry per file").iter();
+        let lines: Vec<Line> = expected
+            .filter(|entry| entry["dir"] == "provider->gateway")
+            .map(|entry| sample_line(&folder, entry, samples.path))
+            .collect();
+        assert!(
+            lines.len() > 10,
+            "{} is not a sample folder",
+            folder.display()
+        );
+        let calls: Vec<Value> = json("calls.json")["calls"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        Conversation {
+            provider,
+            name: format!("samples/{}", samples.provider),
+            folder: None,
+            pbx: open(provider, samples.settings),
+            lines,
+            calls: by_key(calls.iter().map(in_milliseconds).collect()),
+        }
+    });
+    conversations.collect()
+}
+
+fn sample_line(folder: &Path, entry: &Value, path_of: fn(&str) -> String) -> Line {
+    let file = entry["file"].as_str().expect("an entry names its file");
+    let raw = fs::read_to_string(folder.join(file)).expect("the file is there");
+    let (head, body) = raw.split_once("\r\n\r\n").expect("a request has a head");
+    let mut words = head.split(' ');
+    let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    // Arrival is not recorded: a moment after everything that the samples tell of.
+    let at = Timestamp::from_seconds(1_773_732_000);
+    let mut line = Line::request_at(at, method, &path_of(path), query, body);
+    line.refused = entry["auth"] == "bad";
+    line.means = entry.get("canonical").cloned();
+    line
+}
+
+/// A call of a sample folder in the units of ours; `may_differ` names what need not fit.
+fn in_milliseconds(call: &Value) -> Value {
+    let mut ours = serde_json::Map::new();
+    let loose = call["may_differ"].as_array().into_iter().flatten();
+    let loose: Vec<&str> = loose.filter_map(|entry| entry["field"].as_str()).collect();
+    let seconds = |value: &Value| Timestamp::from_seconds(value.as_i64().expect("unix seconds"));
+    for (name, value) in call.as_object().expect("a call is an object") {
+        let is_told = !loose.contains(&name.as_str());
+        match name.as_str() {
+            "wait_s" | "ring_s" | "talk_s" | "hold_s" if is_told => {
+                let ms = value.as_i64().map(|seconds| seconds * 1_000);
+                ours.insert(name.replace("_s", "_ms"), ms.into());
+            }
+            "started_at" => {
+                ours.insert(name.clone(), seconds(value).rfc3339().into());
+            }
+            "transfers" => {
+                let mut transfers = value.clone();
+                for transfer in transfers.as_array_mut().into_iter().flatten() {
+                    transfer["at"] = seconds(&transfer["at"]).rfc3339().into();
+                }
+                ours.insert(name.clone(), transfers);
+            }
+            "hangup_by" if value == "unknown" => {}
+            // Of several readings of a result ours is the one that is written there.
+            "call_key" | "result" => {
+                ours.insert(name.clone(), value.clone());
+            }
+            "direction" | "client" | "did" | "answered_by" | "hangup_by" | "recordings"
+                if is_told =>
+            {
+                ours.insert(name.clone(), value.clone());
+            }
+            _ => {}
+        }
+    }
+    Value::Object(ours)
+}

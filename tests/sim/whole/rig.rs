@@ -1,0 +1,302 @@
+//! The gateway of one seed: in a runtime of its own that can be killed without a goodbye, on a
+//! database that survives it.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use ringcard::{
+    app::{Gateway, settings::Settings},
+    on_write, pbx,
+    simulator::{
+        ami::Asterisk, ami_server::AmiServer, mango::Mango, office::Account, sipuni::Sipuni,
+        story::World,
+    },
+    store::{self, Db},
+};
+use tokio::runtime::Runtime;
+
+use super::{Plan, found};
+use crate::postgres::Cluster;
+
+const MANGO_KEY: &str = "sim-key";
+const MANGO_SALT: &str = "sim-salt";
+const SIPUNI_TOKEN: &str = "sim-token-0123456789abcdef";
+const AMI_SECRET: &str = "sim-secret";
+
+/// Names of the accounts of every seed.
+pub const ACCOUNTS: [&str; 3] = ["cloud", "lossy", "office"];
+
+/// The accounts of every seed.
+pub fn accounts(seed: u64) -> Vec<Account> {
+    let mut accounts = vec![
+        Account::Mango(Mango {
+            account: "cloud".to_owned(),
+            key: MANGO_KEY.to_owned(),
+            salt: MANGO_SALT.to_owned(),
+            run: seed,
+        }),
+        Account::Sipuni(Sipuni {
+            account: "lossy".to_owned(),
+            token: SIPUNI_TOKEN.to_owned(),
+            run: seed,
+        }),
+    ];
+    if pbx::PROVIDERS.iter().any(|known| known.name == "asterisk") {
+        accounts.push(Account::Asterisk(Asterisk {
+            account: "office".to_owned(),
+            trunk: "trunk".to_owned(),
+            recordings: "/var/spool/asterisk/monitor".to_owned(),
+            run: seed,
+        }));
+    }
+    accounts
+}
+
+/// Where the data of one seed lies.
+pub struct Place {
+    /// Folder that goes away with it.
+    pub folder: PathBuf,
+    /// The database.
+    pub url: String,
+}
+
+impl Place {
+    /// A fresh folder and an empty database.
+    pub async fn new(seed: u64, cluster: Option<&Cluster>) -> Self {
+        let name = format!("ringcard-sim-{seed}-{}", uuid::Uuid::now_v7());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        let url = match cluster {
+            Some(cluster) => cluster.database(),
+            None => format!("sqlite:{}", folder.join("ringcard.db").display()),
+        };
+        Self { folder, url }
+    }
+
+    /// Opens the database beside the gateway.
+    pub async fn open(&self) -> Db {
+        let settings = store::Settings {
+            url: self.url.clone(),
+            read_connections: 1,
+            ..store::Settings::default()
+        };
+        Db::open(&settings)
+            .await
+            .expect("the database can be opened")
+    }
+
+    /// Where the PBX writes its log.
+    pub fn cel(&self) -> PathBuf {
+        self.folder.join("cel.csv")
+    }
+
+    /// Removes the files.
+    pub async fn remove(self) {
+        // Left-overs in the temporary folder hurt nobody.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Puts employees and their extensions into a fresh database.
+async fn seed_people(place: &Place, world: &World) {
+    let db = place.open().await;
+    db.migrate()
+        .await
+        .expect("a fresh database takes the schema");
+    for (n, extension) in world.people.iter().enumerate() {
+        let person = n as i64 + 1;
+        on_write!(&db, pool => {
+            sqlx::query(
+                "insert into person (id, login, name, role, language, active, created_at)
+                 values ($1, $2, $2, 'manager', 'en', 1, 0)",
+            )
+            .bind(person)
+            .bind(format!("p{extension}"))
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .expect("a person");
+        for account in ACCOUNTS {
+            on_write!(&db, pool => {
+                sqlx::query(
+                    "insert into person_extension (account, extension, person)
+                     values ($1, $2, $3)",
+                )
+                .bind(account)
+                .bind(extension)
+                .bind(person)
+                .execute(pool)
+                .await
+                .map(drop)
+            })
+            .expect("an extension");
+        }
+    }
+    for (n, (account, did)) in ACCOUNTS
+        .iter()
+        .flat_map(|account| world.dids.iter().map(move |did| (account, did)))
+        .enumerate()
+    {
+        on_write!(&db, pool => {
+            sqlx::query("insert into line (id, account, did, name) values ($1, $2, $3, $3)")
+                .bind(n as i64 + 1)
+                .bind(account)
+                .bind(did)
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+        .expect("a line");
+    }
+    db.close().await;
+}
+
+/// A gateway that runs, and the PBX it dials.
+pub struct Rig {
+    settings: Settings,
+    running: Option<(Runtime, Gateway)>,
+    /// The PBX's manager socket.
+    pub ami: AmiServer,
+    place: (PathBuf, String),
+    /// How often the gateway was killed.
+    pub kills: usize,
+}
+
+impl Rig {
+    /// Starts on an empty database with people in it.
+    pub async fn start(place: &Place, world: &World) -> Self {
+        seed_people(place, world).await;
+        let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", AMI_SECRET)
+            .await
+            .expect("a port is free");
+        fs::write(place.cel(), "").expect("the folder of this seed can be written");
+        let mut rig = Self {
+            settings: settings(place, ami.address()),
+            running: None,
+            ami,
+            place: (place.folder.clone(), place.url.clone()),
+            kills: 0,
+        };
+        rig.up().await;
+        rig
+    }
+
+    async fn up(&mut self) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("gateway")
+            .enable_all()
+            .build()
+            .expect("threads can be started");
+        let settings = self.settings.clone();
+        let started = runtime.spawn(async move { Gateway::start(&settings).await });
+        let gateway = started
+            .await
+            .expect("the gateway does not panic while it starts")
+            .expect("the gateway starts");
+        self.running = Some((runtime, gateway));
+    }
+
+    /// Where webhooks go.
+    pub fn address(&self) -> SocketAddr {
+        let (_, gateway) = self.running.as_ref().expect("it is up between kills");
+        gateway.address()
+    }
+
+    /// Kills the gateway in the middle of whatever it does, and starts it again.
+    pub async fn kill(&mut self) {
+        if let Some((runtime, gateway)) = self.running.take() {
+            runtime.shutdown_background();
+            drop(gateway);
+        }
+        self.kills += 1;
+        self.up().await;
+    }
+
+    /// Waits until what came over the manager socket, or was read from the log, is in the database.
+    pub async fn settle(&self, plan: &Plan) {
+        if plan.said.is_empty() {
+            return;
+        }
+        let place = Place {
+            folder: self.place.0.clone(),
+            url: self.place.1.clone(),
+        };
+        let db = place.open().await;
+        let patience = Instant::now() + Duration::from_secs(12);
+        let mut quiet_since = Instant::now();
+        let mut seen = (0, 0);
+        while Instant::now() < patience {
+            let now = found::progress(&db).await;
+            if now != seen {
+                seen = now;
+                quiet_since = Instant::now();
+            }
+            let ended = found::office_calls_are_over(&db, plan).await;
+            if ended && quiet_since.elapsed() > Duration::from_millis(60) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        db.close().await;
+    }
+
+    /// Stops in good order.
+    pub async fn stop(mut self) {
+        if let Some((runtime, gateway)) = self.running.take() {
+            // On its own threads, as in the product.
+            let stopped = runtime.spawn(gateway.stop());
+            stopped
+                .await
+                .expect("the gateway does not panic while it stops");
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn settings(place: &Place, ami: SocketAddr) -> Settings {
+    let mut config = format!(
+        "[[pbx]]\nname = \"cloud\"\ntype = \"mango\"\nvpbx_api_key = \"{MANGO_KEY}\"\n\
+         vpbx_api_salt = \"{MANGO_SALT}\"\n\
+         [[pbx]]\nname = \"lossy\"\ntype = \"sipuni\"\ntoken = \"{SIPUNI_TOKEN}\"\n"
+    );
+    if pbx::PROVIDERS.iter().any(|known| known.name == "asterisk") {
+        config.push_str(&format!(
+            "[[pbx]]\nname = \"office\"\ntype = \"asterisk\"\naddress = \"{ami}\"\n\
+             username = \"ringcard\"\nsecret = \"{AMI_SECRET}\"\ncel = \"{}\"\n",
+            place.cel().display()
+        ));
+    }
+    // Not through `config`: the secrets of a simulation stand as they are.
+    let mut settings: Settings = toml::from_str(&config).expect("the configuration of this test");
+    settings.store.url.clone_from(&place.url);
+    settings.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    settings.server.shutdown_ms = 10_000;
+    settings.recordings.folder = place.folder.join("recordings");
+    settings.hooks.per_second = 100_000;
+    settings.hooks.burst = 100_000;
+    settings.dial.retry_first_ms = 10;
+    settings.dial.retry_longest_ms = 50;
+    settings.ops.min_free_mib = 1;
+    settings
+}
+
+impl Rig {
+    /// Where the PBX writes its log.
+    pub fn log(&self) -> PathBuf {
+        self.place.0.join("cel.csv")
+    }
+
+    /// Waits until the gateway is logged in at the PBX, so that the first call is not missed.
+    pub async fn wait_for_login(&self) {
+        let patience = Instant::now() + Duration::from_secs(10);
+        while self.ami.listeners() == 0 && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
