@@ -5,5 +5,109 @@
 //! absolute figures of a shared machine mean little.
 
 pub mod client;
+pub mod cluster;
+pub mod ingest;
 pub mod load;
 pub mod reference;
+pub mod seed;
+pub mod stage;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use self::{seed::Size, stage::Store};
+
+/// What is asked of a bench.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Engine.
+    pub store: Store,
+    /// State of the database.
+    pub size: Size,
+    /// Rounds; the median counts.
+    pub rounds: usize,
+    /// Connections of the load.
+    pub connections: usize,
+    /// Folder for the databases; none: the system's for temporary files.
+    pub folder: Option<PathBuf>,
+}
+
+/// What came out. Fields that a bench does not measure are left out.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// `ingest`, `pop` or `route`.
+    pub bench: &'static str,
+    /// Engine.
+    pub store: &'static str,
+    /// Cards at the start.
+    pub clients: usize,
+    /// Calls at the start.
+    pub calls: usize,
+    /// Rounds.
+    pub rounds: usize,
+    /// Events a second, applied and durable (median).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events_per_s: Option<f64>,
+    /// Requests a second of the reference server (median).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_per_s: Option<f64>,
+    /// Requests a second of the bare server (median).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bare_per_s: Option<f64>,
+    /// Events to reference within a round (median).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    /// Rounds in which the reference did not reach 0.45 of bare: their ratio means nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub void_rounds: Option<usize>,
+    /// Answer to an event at 1 000 events a second, from its due time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack_p50_ms: Option<f64>,
+    /// 99 % were faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack_p99_ms: Option<f64>,
+    /// 99.9 % were faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ack_p999_ms: Option<f64>,
+    /// Event's bytes sent → pop's bytes received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pop_p50_ms: Option<f64>,
+    /// 99 % were faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pop_p99_ms: Option<f64>,
+    /// Routing question → answer while events are ingested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_p50_ms: Option<f64>,
+    /// 99 % were faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_p99_ms: Option<f64>,
+    /// Answers that were not 2xx; anything but 0 spoils the figures.
+    pub refused: usize,
+}
+
+impl Report {
+    /// The words every report begins with.
+    pub fn of(bench: &'static str, options: &Options) -> Self {
+        Self {
+            bench,
+            store: options.store.as_str(),
+            clients: options.size.clients,
+            calls: options.size.calls,
+            rounds: options.rounds,
+            ..Self::default()
+        }
+    }
+}
+
+/// The middle of some figures, rounded to thousandths; `None` if there are none.
+pub fn median(mut figures: Vec<f64>) -> Option<f64> {
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.get(figures.len() / 2)?;
+    Some(rounded(*middle))
+}
+
+/// Three digits behind the point are enough for people.
+pub fn rounded(figure: f64) -> f64 {
+    (figure * 1_000.0).round() / 1_000.0
+}

@@ -4,8 +4,6 @@
 //! the other store. A failing seed is printed with what differs.
 
 mod check;
-#[path = "../support/postgres.rs"]
-mod postgres;
 mod pure;
 mod whole;
 
@@ -17,7 +15,7 @@ use std::{
     },
 };
 
-use postgres::Cluster;
+use ringcard::bench::cluster::Cluster;
 
 /// A whole number from the environment.
 fn number(name: &str) -> Option<u64> {
@@ -74,6 +72,7 @@ fn seeds_hold_on_postgres() {
         many => many[..many.len().div_ceil(20).max(5).min(many.len())].to_vec(),
     };
     // Durability is the crash test's business.
-    let cluster = Cluster::start("fsync = off\nsynchronous_commit = off");
+    let cluster = Cluster::start("fsync = off\nsynchronous_commit = off")
+        .expect("PostgreSQL is installed: `make test` does it");
     run(&some, Some(&cluster));
 }

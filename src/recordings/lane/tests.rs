@@ -16,10 +16,6 @@ use crate::{
     },
 };
 
-#[allow(dead_code, reason = "shared by tests that need different parts of it")]
-#[path = "../../../tests/support/postgres.rs"]
-mod postgres;
-
 /// An account whose recordings lie where the settings say.
 struct FakePbx(RecordingSettings);
 
@@ -425,8 +421,8 @@ async fn the_lane_runs_until_it_is_stopped() {
 
 #[tokio::test]
 async fn it_is_the_same_on_postgresql() {
-    let cluster = postgres::Cluster::start("");
-    let bench = || Bench::on(Folder::new(), cluster.database());
+    let cluster = crate::bench::cluster::Cluster::start("").unwrap();
+    let bench = || Bench::on(Folder::new(), cluster.database().unwrap());
     file_is_kept(bench().await).await;
     page_is_refused(bench().await).await;
     dead_worker_is_replaced(bench().await).await;

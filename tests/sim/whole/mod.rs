@@ -11,6 +11,7 @@ mod rig;
 use std::collections::BTreeSet;
 
 use ringcard::{
+    bench::cluster::Cluster,
     model::time::Timestamp,
     simulator::{
         ami::Said,
@@ -22,7 +23,6 @@ use ringcard::{
 };
 
 use self::rig::{Place, Rig};
-use crate::postgres::Cluster;
 
 /// Runs one seed; every line is something that must not be.
 pub fn run(seed: u64, cluster: Option<&Cluster>) -> Vec<String> {

@@ -10,6 +10,7 @@ use std::{
 
 use ringcard::{
     app::{Gateway, settings::Settings},
+    bench::cluster::Cluster,
     on_write, pbx,
     simulator::{
         ami::Asterisk, ami_server::AmiServer, mango::Mango, office::Account, sipuni::Sipuni,
@@ -20,7 +21,6 @@ use ringcard::{
 use tokio::runtime::Runtime;
 
 use super::{Plan, found};
-use crate::postgres::Cluster;
 
 const MANGO_KEY: &str = "sim-key";
 const MANGO_SALT: &str = "sim-salt";
@@ -71,7 +71,7 @@ impl Place {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("the temporary folder can be written");
         let url = match cluster {
-            Some(cluster) => cluster.database(),
+            Some(cluster) => cluster.database().expect("a new database"),
             None => format!("sqlite:{}", folder.join("ringcard.db").display()),
         };
         Self { folder, url }

@@ -1,4 +1,4 @@
-//! A private PostgreSQL for tests: own data folder, reachable through a socket in that folder only,
+//! A private PostgreSQL for benches and tests: own data folder, reachable through a socket in that folder only,
 //! gone when dropped. The server refuses to run as root; then it runs as the user `postgres`.
 
 use std::{
@@ -7,6 +7,8 @@ use std::{
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
+
+use anyhow::{Context, Result, bail};
 
 /// A running cluster.
 pub struct Cluster {
@@ -18,20 +20,21 @@ pub struct Cluster {
 
 impl Cluster {
     /// Makes and starts one. `settings` are lines for its configuration.
-    pub fn start(settings: &str) -> Self {
+    pub fn start(settings: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("ringcard-pg-{}", uuid::Uuid::now_v7()));
-        fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        fs::create_dir_all(&folder)?;
         let cluster = Self {
             as_root: is_root(),
-            programs: programs(),
+            programs: programs()?,
             folder,
             databases: AtomicU32::new(0),
         };
         if cluster.as_root {
-            cluster.must(Command::new("chown").arg("postgres").arg(&cluster.folder));
+            cluster.must(Command::new("chown").arg("postgres").arg(&cluster.folder))?;
         }
         let data = cluster.folder.join("data");
-        cluster.must(cluster.program("initdb").arg("-D").arg(&data).args([
+        let mut command = cluster.program("initdb");
+        command.args([
             "-U",
             "postgres",
             "-A",
@@ -39,50 +42,50 @@ impl Cluster {
             "--no-sync",
             "-E",
             "UTF8",
-        ]));
+            "-D",
+        ]);
+        cluster.must(command.arg(&data))?;
         let lines = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 60\n\
              shared_buffers = 128MB\n{settings}\n",
             cluster.folder.display()
         );
-        fs::write(data.join("postgresql.auto.conf"), lines).expect("just made by initdb");
-        cluster.up();
-        cluster
+        fs::write(data.join("postgresql.auto.conf"), lines)?;
+        cluster.up()?;
+        Ok(cluster)
     }
 
     /// Starts the server again after [`Cluster::crash`].
-    pub fn up(&self) {
-        let log = self.folder.join("log");
+    pub fn up(&self) -> Result<()> {
         let mut command = self.program("pg_ctl");
         command.arg("-D").arg(self.folder.join("data"));
-        command.arg("-l").arg(log).args(["-w", "-t", "60", "start"]);
-        self.must(&mut command);
+        command.arg("-l").arg(self.folder.join("log"));
+        self.must(command.args(["-w", "-t", "60", "start"]))
     }
 
     /// Stops it in immediate mode: no checkpoint, recovery at the next start.
-    pub fn crash(&self) {
-        self.must(&mut self.stop("immediate"));
+    pub fn crash(&self) -> Result<()> {
+        self.must(&mut self.stop())
     }
 
-    fn stop(&self, mode: &str) -> Command {
+    fn stop(&self) -> Command {
         let mut command = self.program("pg_ctl");
         command.arg("-D").arg(self.folder.join("data"));
-        command.args(["-w", "-m", mode, "stop"]);
+        command.args(["-w", "-m", "immediate", "stop"]);
         command
     }
 
     /// A new empty database; its address for `[store] url`.
-    pub fn database(&self) -> String {
+    pub fn database(&self) -> Result<String> {
         let name = format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut command = self.program("createdb");
         command.arg("-h").arg(&self.folder);
-        command.args(["-U", "postgres", &name]);
-        self.must(&mut command);
-        self.url(&name)
+        self.must(command.args(["-U", "postgres", &name]))?;
+        Ok(self.url(&name))
     }
 
     /// The address of a database by its name.
-    pub fn url(&self, name: &str) -> String {
+    fn url(&self, name: &str) -> String {
         format!(
             "postgres://postgres@localhost/{name}?host={}",
             self.folder.display()
@@ -102,28 +105,29 @@ impl Cluster {
 
     /// Runs a command that has to succeed. Its errors go to a file: a pipe would be held open by the
     /// server that `pg_ctl` leaves behind.
-    fn must(&self, command: &mut Command) {
+    fn must(&self, command: &mut Command) -> Result<()> {
         let errors = std::env::temp_dir().join(format!("ringcard-{}.err", uuid::Uuid::now_v7()));
-        let file = File::create(&errors).expect("the temporary folder can be written");
         let status = command
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(file)
-            .status();
+            .stderr(File::create(&errors)?)
+            .status()
+            .with_context(|| format!("{command:?}"))?;
         let text = fs::read_to_string(&errors).unwrap_or_default();
         // A file left behind in the temporary folder hurts nobody.
         let _ = fs::remove_file(errors);
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "{command:?}: {text}"
-        );
+        if !status.success() {
+            bail!("{command:?}: {text}");
+        }
+        Ok(())
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let _ = self.stop("immediate").output();
+        // Whatever cannot be stopped or removed stays for a person to look at.
+        let _ = self.stop().output();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -134,7 +138,7 @@ fn is_root() -> bool {
 }
 
 /// Where initdb and pg_ctl are: Debian keeps them out of the path.
-fn programs() -> PathBuf {
+fn programs() -> Result<PathBuf> {
     let debian = Path::new("/usr/lib/postgresql");
     let mut versions: Vec<PathBuf> = fs::read_dir(debian)
         .into_iter()
@@ -144,9 +148,9 @@ fn programs() -> PathBuf {
         .filter(|path| path.join("initdb").exists())
         .collect();
     versions.sort();
-    versions.pop().unwrap_or_else(|| {
-        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-            .find(|path| path.join("initdb").exists())
-            .expect("PostgreSQL is installed: `make test` does it")
-    })
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    versions
+        .pop()
+        .or_else(|| std::env::split_paths(&path).find(|path| path.join("initdb").exists()))
+        .context("no PostgreSQL server is installed (initdb is not found)")
 }
