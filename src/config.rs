@@ -69,8 +69,10 @@ impl fmt::Debug for Secret {
 /// What was read.
 #[derive(Debug)]
 pub struct Loaded<T> {
-    /// The settings.
+    /// The settings; a key with a problem has its default.
     pub settings: T,
+    /// What is wrong so far. Whoever checks further adds to it, so that all is told at once.
+    pub problems: Vec<Problem>,
     /// The file in effect, defaults included, with secrets as the references that were written.
     pub shown: Table,
     /// Every value that came through a secret key or reference, for the redaction of the log.
@@ -78,6 +80,8 @@ pub struct Loaded<T> {
 }
 
 /// Reads `file` (none: only defaults), lays `env` over it and resolves secrets.
+///
+/// An error is only what leaves nothing to look at: no file, or no TOML in it.
 ///
 /// Keys whose default is a list of tables (`[[pbx]]`) are taken as they are, with secrets resolved;
 /// whoever opens the entries checks them.
@@ -125,23 +129,27 @@ where
     };
     reader.take_table(&given, &mut Vec::new());
     reader.take_env();
-    let settings = T::deserialize(reader.merged);
-    match settings {
-        Ok(settings) if reader.problems.is_empty() => Ok(Loaded {
-            settings,
-            shown: reader.shown,
-            secrets: reader.secrets,
-        }),
-        Ok(_) => Err(Problems(reader.problems)),
-        Err(error) => {
-            // Each key fits alone, so this is a contradiction between keys.
-            reader.problems.push(Problem {
-                key: "file".to_owned(),
-                text: error.message().to_owned(),
-            });
-            Err(Problems(reader.problems))
-        }
-    }
+    let Reader {
+        merged,
+        shown,
+        secrets,
+        mut problems,
+        ..
+    } = reader;
+    let settings = T::deserialize(merged).unwrap_or_else(|error| {
+        // Each key fits alone, so this is a contradiction between keys.
+        problems.push(Problem {
+            key: "file".to_owned(),
+            text: error.message().to_owned(),
+        });
+        T::default()
+    });
+    Ok(Loaded {
+        settings,
+        problems,
+        shown,
+        secrets,
+    })
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problems {
@@ -444,10 +452,12 @@ mod tests {
     }
 
     fn parse_sample(text: &str, env: &[(&str, &str)]) -> Result<Loaded<Sample>, Problems> {
-        parse(
-            text,
-            env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
-        )
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let loaded = parse(text, env)?;
+        match loaded.problems.is_empty() {
+            true => Ok(loaded),
+            false => Err(Problems(loaded.problems)),
+        }
     }
 
     #[test]

@@ -1,2 +1,5 @@
-//! The `ringcard` command: arguments, then `app::run`.
-fn main() {}
+//! The `ringcard` command. Everything is in the library; see `cli`.
+
+fn main() -> std::process::ExitCode {
+    ringcard::cli::main()
+}

@@ -11,6 +11,8 @@
 pub mod audit;
 pub mod cards;
 pub mod depths;
+pub mod export;
+pub mod import;
 pub mod journal;
 pub mod people;
 pub mod pops;

@@ -1,0 +1,220 @@
+//! Writes out calls: one JSON object a line, or a flat CSV.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::{
+    app::settings::Settings,
+    model::{
+        call::{Leg, LegResult},
+        phone::Number,
+        time::Timestamp,
+    },
+    store::export::{self, After, Exported},
+};
+
+/// What to write out.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Calls, in order of their start
+    Calls(Calls),
+}
+
+/// Which calls, and how.
+#[derive(clap::Args)]
+pub struct Calls {
+    /// Shape
+    #[arg(long, value_enum, default_value = "jsonl")]
+    format: Format,
+    /// Started at or after (RFC 3339)
+    #[arg(long, value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Started before (RFC 3339)
+    #[arg(long, value_parser = moment)]
+    to: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Jsonl,
+    Csv,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).ok_or_else(|| "must look like 2026-03-17T06:15:00Z".to_owned())
+}
+
+/// Does it.
+pub async fn run(settings: Settings, command: Command) -> Result<()> {
+    let Command::Calls(wanted) = command;
+    let db = super::opened(&settings).await?;
+    let mut out = Output::new(wanted.format);
+    let to = wanted.to.unwrap_or(Timestamp::from_micros(i64::MAX));
+    let mut after = After::start(wanted.from.unwrap_or(Timestamp::from_micros(i64::MIN)));
+    loop {
+        let (calls, next) = export::page(&db, after, to).await?;
+        if calls.is_empty() {
+            break;
+        }
+        for call in &calls {
+            out.write(call)?;
+        }
+        after = next;
+    }
+    out.finish()?;
+    db.close().await;
+    Ok(())
+}
+
+enum Output {
+    Jsonl(io::BufWriter<io::Stdout>),
+    Csv {
+        out: Box<csv::Writer<io::Stdout>>,
+        headed: bool,
+    },
+}
+
+impl Output {
+    fn new(format: Format) -> Self {
+        match format {
+            Format::Jsonl => Self::Jsonl(io::BufWriter::new(io::stdout())),
+            Format::Csv => Self::Csv {
+                out: Box::new(csv::Writer::from_writer(io::stdout())),
+                headed: false,
+            },
+        }
+    }
+
+    fn write(&mut self, call: &Exported) -> Result<()> {
+        let line = call_json(call);
+        match self {
+            Self::Jsonl(out) => writeln!(out, "{line}")?,
+            Self::Csv { out, headed } => {
+                if !std::mem::replace(headed, true) {
+                    out.write_record(COLUMNS)?;
+                }
+                out.write_record(COLUMNS.map(|column| cell(&line[column])))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Jsonl(mut out) => out.flush()?,
+            Self::Csv { mut out, .. } => out.flush()?,
+        }
+        Ok(())
+    }
+}
+
+/// Columns of the CSV: the keys of the object in reading order.
+const COLUMNS: [&str; 23] = [
+    "id",
+    "account",
+    "call_key",
+    "direction",
+    "client",
+    "did",
+    "channel",
+    "result",
+    "ended",
+    "started_at",
+    "wait_ms",
+    "ring_ms",
+    "talk_ms",
+    "hold_ms",
+    "answered_by",
+    "hangup_by",
+    "legs",
+    "transfers",
+    "recordings",
+    "card",
+    "match_reason",
+    "route_reason",
+    "pop_ms",
+];
+
+/// Text as it is, nothing for null, lists and objects as JSON.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        // A sheet program must not take a cell for a formula.
+        Value::String(text) if text.starts_with(['=', '-', '@', '\t']) => format!("'{text}"),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// One call as one object.
+fn call_json(exported: &Exported) -> Value {
+    let call = &exported.call;
+    json!({
+        "id": exported.id,
+        "account": exported.account,
+        "call_key": exported.call_key,
+        "direction": call.direction.map(|direction| direction.as_str()),
+        "client": call.client.as_ref().and_then(Number::e164),
+        "did": call.did.as_ref().and_then(shown),
+        "channel": exported.channel,
+        "result": call.result.map(|result| result.as_str()),
+        "ended": call.ended.map(|ended| ended.as_str()),
+        "started_at": call.started_at.rfc3339(),
+        "wait_ms": call.wait_ms,
+        "ring_ms": call.ring_ms,
+        "talk_ms": call.talk_ms,
+        "hold_ms": call.hold_ms,
+        "answered_by": call.answered_by.as_ref().map(|extension| json!({
+            "extension": extension,
+            "person": exported.person,
+        })),
+        "hangup_by": call.hangup_by.map(|side| side.as_str()),
+        "legs": call.legs.iter().filter_map(leg_json).collect::<Vec<Value>>(),
+        "transfers": call.transfers.iter().map(|transfer| json!({
+            "kind": transfer.kind,
+            "from": transfer.from,
+            "to": transfer.to,
+            "at": transfer.at.rfc3339(),
+        })).collect::<Vec<Value>>(),
+        "recordings": exported.recordings.iter().map(|recording| json!({
+            "state": recording.state,
+            "sha256": recording.sha256,
+            "duration_ms": recording.duration_ms,
+        })).collect::<Vec<Value>>(),
+        "card": exported.card,
+        "match_reason": exported.match_reason,
+        "route_reason": exported.route_reason,
+        "pop_ms": exported.pop_ms,
+    })
+}
+
+/// Legs of people only: the client and machines have no extension.
+fn leg_json(leg: &Leg) -> Option<Value> {
+    let moment = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+    let result = match &leg.result {
+        None => Value::Null,
+        Some(LegResult::Answered) => "answered".into(),
+        Some(LegResult::AnsweredElsewhere) => "answered_elsewhere".into(),
+        Some(LegResult::Failed(cause)) => json!(cause),
+    };
+    Some(json!({
+        "extension": leg.extension()?,
+        "rang_at": moment(leg.rang_at),
+        "answered_at": moment(leg.answered_at),
+        "ended_at": moment(leg.ended_at),
+        "result": result,
+    }))
+}
+
+fn shown(number: &Number) -> Option<&str> {
+    match number {
+        Number::E164 { e164, .. } => Some(e164),
+        Number::Service(text) | Number::Other(text) => {
+            Some(text.as_str()).filter(|t| !t.is_empty())
+        }
+        Number::Withheld => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! The command line: arguments, exit codes, and the commands that are small.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 the configuration has problems. What a command
+//! finds goes to standard output, the log and complaints to standard error.
+
+mod book;
+mod export;
+mod import;
+mod inspect;
+mod replay;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::{
+    app::{self, settings::Settings},
+    config::{self, Loaded, Problems},
+    pbx, store, telemetry,
+};
+
+/// Where the configuration is looked for when nobody says.
+const DEFAULT_FILE: &str = "ringcard.toml";
+
+/// Calls become client cards, answers to the right manager, recordings and figures.
+#[derive(Parser)]
+#[command(name = "ringcard", version)]
+struct Arguments {
+    /// Configuration file [default: ringcard.toml, if there is one]
+    #[arg(long, short, global = true, env = "RINGCARD_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway until SIGINT or SIGTERM
+    Serve,
+    /// Read the configuration and tell every problem; start nothing
+    Check(Check),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// List the PBX providers and what they can do
+    Providers,
+    /// Bring in clients, or people, groups and lines
+    #[command(subcommand)]
+    Import(import::Command),
+    /// Write out calls
+    #[command(subcommand)]
+    Export(export::Command),
+    /// Show the facts and calls in a fixture, a recorded request or a stream
+    Replay(replay::Arguments),
+    /// Show as JSON what is understood of numbers, audio files or an AMI stream
+    #[command(subcommand)]
+    Inspect(inspect::Command),
+}
+
+#[derive(clap::Args)]
+struct Check {
+    /// Print the configuration in effect, defaults included and secrets as references
+    #[arg(long)]
+    print: bool,
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody may be there to read it.
+            let _ = writeln!(io::stderr(), "ringcard: {error:#}");
+            match error.downcast_ref::<Problems>() {
+                Some(_) => ExitCode::from(3),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        Command::Serve => block_on(app::run(started(config)?)),
+        Command::Check(check) => checked(config, &check),
+        Command::Migrate => block_on(migrate(config)),
+        Command::Providers => providers(),
+        Command::Import(command) => block_on(import::run(started(config)?, command)),
+        Command::Export(command) => block_on(export::run(started(config)?, command)),
+        Command::Replay(arguments) => replay::run(config, &arguments),
+        Command::Inspect(command) => inspect::run(&command),
+    }
+}
+
+fn block_on<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")?
+        .block_on(task)
+}
+
+/// The file that is read: the one named, or the default one if it is there.
+fn file(named: Option<&Path>) -> Option<PathBuf> {
+    match named {
+        Some(path) => Some(path.to_owned()),
+        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+    }
+}
+
+fn load(named: Option<&Path>) -> Result<Loaded<Settings>, Problems> {
+    // Other variables may hold anything; those that are not text cannot be ours.
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut loaded: Loaded<Settings> = config::load(file(named).as_deref(), env)?;
+    if let Err(Problems(more)) = loaded.settings.open() {
+        loaded.problems.extend(more);
+    }
+    match loaded.problems.is_empty() {
+        true => Ok(loaded),
+        false => Err(Problems(loaded.problems)),
+    }
+}
+
+/// The settings, with the log running and secrets known to it.
+fn started(named: Option<&Path>) -> Result<Settings> {
+    let loaded = load(named)?;
+    telemetry::hide(loaded.secrets.iter().map(config::Secret::expose));
+    telemetry::start_log(&loaded.settings.log);
+    Ok(loaded.settings)
+}
+
+fn checked(named: Option<&Path>, check: &Check) -> Result<()> {
+    let loaded = load(named)?;
+    let accounts = loaded.settings.open()?;
+    let mut out = io::stdout().lock();
+    if check.print {
+        write!(out, "{}", toml::to_string_pretty(&loaded.shown)?)?;
+        return Ok(());
+    }
+    match file(named) {
+        Some(path) => writeln!(out, "{}: no problems", path.display())?,
+        None => writeln!(out, "no file; the defaults have no problems")?,
+    }
+    for account in accounts {
+        let intake = match account.pbx.intake() {
+            pbx::Intake::Webhook => format!("posts to /hooks/{}/", account.name),
+            pbx::Intake::Dial { address } => format!("is dialled at {address}"),
+        };
+        writeln!(
+            out,
+            "{} ({}) {intake}",
+            account.name,
+            account.pbx.provider()
+        )?;
+    }
+    Ok(())
+}
+
+async fn migrate(named: Option<&Path>) -> Result<()> {
+    let db = opened(&started(named)?).await?;
+    println!("{} is up to date", db.engine());
+    db.close().await;
+    Ok(())
+}
+
+/// The database of these settings, up to date.
+async fn opened(settings: &Settings) -> Result<store::Db> {
+    let db = store::Db::open(&settings.store)
+        .await
+        .context("the database")?;
+    db.migrate().await.context("the database")?;
+    Ok(db)
+}
+
+fn providers() -> Result<()> {
+    let mut out = io::stdout().lock();
+    for provider in pbx::PROVIDERS {
+        let abilities: Vec<String> = provider
+            .abilities
+            .iter()
+            .map(|ability| format!("{ability:?}").to_lowercase())
+            .collect();
+        let (name, title) = (provider.name, provider.title);
+        writeln!(out, "{name:12} {title:24} {}", abilities.join(", "))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

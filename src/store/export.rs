@@ -1,0 +1,172 @@
+//! Calls for an export, in order of their start, a page at a time.
+
+use std::collections::HashMap;
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Db, StoreError};
+use crate::{
+    model::{call::Call, time::Timestamp},
+    on_read,
+};
+
+/// Calls a page holds.
+const PAGE: usize = 1_000;
+
+/// A call with what stands beside it.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Our id.
+    pub id: Uuid,
+    /// Who told of it.
+    pub account: String,
+    /// Its key there.
+    pub call_key: String,
+    /// The call.
+    pub call: Call,
+    /// Login of the person who answered.
+    pub person: Option<String>,
+    /// Channel of the line when the call started.
+    pub channel: Option<String>,
+    /// The client's card.
+    pub card: Option<Uuid>,
+    /// Why this card.
+    pub match_reason: Option<String>,
+    /// Why it was routed as it was.
+    pub route_reason: Option<String>,
+    /// From the event's bytes to the pop.
+    pub pop_ms: Option<i64>,
+    /// Its recordings.
+    pub recordings: Vec<Recording>,
+}
+
+/// A recording of an exported call.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Recording {
+    call: Uuid,
+    /// Word of a state.
+    pub state: String,
+    /// Name under which it is kept.
+    pub sha256: Option<String>,
+    /// Length.
+    pub duration_ms: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    account: String,
+    call_key: String,
+    started_at: i64,
+    derived: String,
+    person: Option<String>,
+    channel: Option<String>,
+    card: Option<Uuid>,
+    match_reason: Option<String>,
+    route_reason: Option<String>,
+    pop_ms: Option<i64>,
+}
+
+/// Where the next page begins: after this call.
+#[derive(Clone, Copy, Debug)]
+pub struct After {
+    started_at: i64,
+    id: Uuid,
+}
+
+impl After {
+    /// Before the first call that started at `from` or later.
+    pub fn start(from: Timestamp) -> Self {
+        Self {
+            started_at: from.as_micros(),
+            id: Uuid::nil(),
+        }
+    }
+}
+
+/// The next page of calls that started before `to`, and where to go on; no call: the end.
+pub async fn page(
+    db: &Db,
+    after: After,
+    to: Timestamp,
+) -> Result<(Vec<Exported>, After), StoreError> {
+    const SQL: &str = "select c.id, c.account, c.call_key, c.started_at, c.derived, \
+         p.login as person, h.name as channel, c.card, c.match_reason, c.route_reason, c.pop_ms \
+         from call c left join person p on p.id = c.answered_by \
+         left join line_channel x on x.line = c.line and x.valid_from <= c.started_at \
+         and (x.valid_to is null or x.valid_to > c.started_at) \
+         left join channel h on h.id = x.channel \
+         where (c.started_at, c.id) > ($1, $2) and c.started_at < $3 \
+         order by c.started_at, c.id limit $4";
+    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+    let rows: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(SQL)
+            .bind(after.started_at)
+            .bind(after.id)
+            .bind(to.as_micros())
+            .bind(limit)
+            .fetch_all(pool)
+            .await?
+    });
+    let Some(last) = rows.last() else {
+        return Ok((Vec::new(), after));
+    };
+    let next = After {
+        started_at: last.started_at,
+        id: last.id,
+    };
+    let mut recordings = recordings(db, after, next).await?;
+    let calls: Result<Vec<Exported>, StoreError> = rows
+        .into_iter()
+        .map(|row| exported(row, &mut recordings))
+        .collect();
+    Ok((calls?, next))
+}
+
+async fn recordings(
+    db: &Db,
+    after: After,
+    last: After,
+) -> Result<HashMap<Uuid, Vec<Recording>>, StoreError> {
+    const SQL: &str = "select r.call, r.state, r.sha256, r.duration_ms \
+         from call c join recording r on r.call = c.id \
+         where (c.started_at, c.id) > ($1, $2) and (c.started_at, c.id) <= ($3, $4) order by r.id";
+    let rows: Vec<Recording> = on_read!(db, pool => {
+        sqlx::query_as(SQL)
+            .bind(after.started_at)
+            .bind(after.id)
+            .bind(last.started_at)
+            .bind(last.id)
+            .fetch_all(pool)
+            .await?
+    });
+    let mut found: HashMap<Uuid, Vec<Recording>> = HashMap::new();
+    for row in rows {
+        found.entry(row.call).or_default().push(row);
+    }
+    Ok(found)
+}
+
+fn exported(
+    row: Row,
+    recordings: &mut HashMap<Uuid, Vec<Recording>>,
+) -> Result<Exported, StoreError> {
+    let call = serde_json::from_str(&row.derived).map_err(|source| StoreError::Value {
+        what: "call.derived",
+        source,
+    })?;
+    Ok(Exported {
+        recordings: recordings.remove(&row.id).unwrap_or_default(),
+        id: row.id,
+        account: row.account,
+        call_key: row.call_key,
+        call,
+        person: row.person,
+        channel: row.channel,
+        card: row.card,
+        match_reason: row.match_reason,
+        route_reason: row.route_reason,
+        pop_ms: row.pop_ms,
+    })
+}
