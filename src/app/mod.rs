@@ -4,6 +4,7 @@
 //! when it can be kept. Stop, in the opposite order: no new requests, open ones finish, intakes end,
 //! the writer commits what waits, the database closes.
 
+mod counters;
 pub mod settings;
 
 use std::{
@@ -19,7 +20,10 @@ use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::settings::{Account, Settings};
+use self::{
+    counters::Counters,
+    settings::{Account, Settings},
+};
 use crate::{
     flow::{
         self, Flow,
@@ -90,7 +94,10 @@ impl Gateway {
         let listener = TcpListener::bind(settings.server.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
-        let lane = start_lane(settings, &db, &accounts)?;
+        let folder = &settings.recordings.folder;
+        let vault = Vault::open(folder)
+            .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
+        let lane = start_lane(settings, &db, &accounts, vault.clone())?;
         let (hub, moments) = Hub::new(settings.live.clone(), flow::now());
         let mut parts = Parts {
             db,
@@ -103,7 +110,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        let site = parts.site(settings)?;
+        let site = parts.site(settings, vault)?;
         web::pops::refresh_people(&site)
             .await
             .context("people could not be read")?;
@@ -239,8 +246,7 @@ impl Parts {
         })
     }
 
-    fn site(&self, settings: &Settings) -> Result<web::State> {
-        let folder = &settings.recordings.folder;
+    fn site(&self, settings: &Settings, vault: Vault) -> Result<web::State> {
         let accounts = self
             .accounts
             .iter()
@@ -249,8 +255,7 @@ impl Parts {
         Ok(Arc::new(web::Site {
             db: self.db.clone(),
             hub: Arc::clone(&self.hub),
-            vault: Vault::open(folder)
-                .with_context(|| format!("recordings cannot be read in {}", folder.display()))?,
+            vault,
             commands: Arc::new(Commands(accounts)),
             settings: settings.web.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
@@ -264,6 +269,7 @@ impl Parts {
         let mut changes = self.flow.writer().changes();
         let desk = Arc::clone(&self.desk);
         let hub = Arc::clone(&self.hub);
+        let mut counters = Counters::new(self.db.clone());
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             use tokio::sync::broadcast::error::RecvError;
@@ -276,6 +282,7 @@ impl Parts {
                     Ok(change) => {
                         hub.publish(&change, flow::now());
                         desk.note(&change);
+                        counters.note(&change).await;
                     }
                     Err(RecvError::Lagged(missed)) => {
                         tracing::warn!(missed, "changes came faster than they could be told");
@@ -341,10 +348,12 @@ impl web::Commands for Commands {
     }
 }
 
-fn start_lane(settings: &Settings, db: &Db, accounts: &[Account]) -> Result<Arc<Lane>> {
-    let folder = &settings.recordings.folder;
-    let vault = Vault::open(folder)
-        .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
+fn start_lane(
+    settings: &Settings,
+    db: &Db,
+    accounts: &[Account],
+    vault: Vault,
+) -> Result<Arc<Lane>> {
     let accounts = accounts
         .iter()
         .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod inspect;
 mod replay;
+mod user;
 
 use std::{
     io::{self, Write},
@@ -48,6 +49,9 @@ enum Command {
     Migrate,
     /// List the PBX providers and what they can do
     Providers,
+    /// Add people and let them in
+    #[command(subcommand)]
+    User(user::Command),
     /// Bring in clients, or people, groups and lines
     #[command(subcommand)]
     Import(import::Command),
@@ -91,6 +95,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Check(check) => checked(config, &check),
         Command::Migrate => block_on(migrate(config)),
         Command::Providers => providers(),
+        Command::User(command) => block_on(user::run(started(config)?, command)),
         Command::Import(command) => block_on(import::run(started(config)?, command)),
         Command::Export(command) => block_on(export::run(started(config)?, command)),
         Command::Replay(arguments) => replay::run(config, &arguments),

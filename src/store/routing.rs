@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits for the writer. Phone → card → owner is one covering-index read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::{Db, StoreError};
 use crate::{
     model::{
         call::Call,
-        ids::{AccountName, CallId, CardId, Extension, PersonId},
+        ids::{AccountName, CallId, CardId, Extension, LineId, PersonId},
         time::Timestamp,
     },
     on_read, on_write,
@@ -58,6 +58,17 @@ pub struct DecisionRow {
     pub explain: String,
     /// How long the answer took, in microseconds.
     pub took_us: i64,
+}
+
+/// Names of all lines.
+pub async fn line_names(db: &Db) -> Result<HashMap<LineId, String>, StoreError> {
+    let rows: Vec<(i64, String)> = on_read!(db, pool => {
+        sqlx::query_as("select id, name from line").fetch_all(pool).await?
+    });
+    Ok(rows
+        .into_iter()
+        .map(|(id, name)| (LineId(id), name))
+        .collect())
 }
 
 /// Cards on which this number stands, most specific kind first; at most 20.

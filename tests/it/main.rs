@@ -1,5 +1,7 @@
 //! Stories through real sockets and real parts: one file per story, one binary so that it links once.
 
+mod cli;
+mod config;
 mod dialled;
 mod hooks;
 mod ops;

@@ -1,0 +1,166 @@
+//! People who sign in: the first administrator comes from here, since there are no default passwords.
+
+use std::{io, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::{Subcommand, ValueEnum};
+
+use crate::{
+    app::settings::Settings,
+    flow,
+    model::people::{Person, Role},
+    store::{
+        Db, audit,
+        people::{self, NewPerson},
+    },
+    web::auth,
+};
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Add a person and print a one-time sign-in link
+    Add {
+        /// Sign-in name
+        login: String,
+        /// Shown name [default: the sign-in name]
+        #[arg(long)]
+        name: Option<String>,
+        /// What the person may do
+        #[arg(long, value_enum, default_value = "manager")]
+        role: RoleWord,
+        /// Language of the pages: ru or en
+        #[arg(long, default_value = "ru", value_parser = ["ru", "en"])]
+        language: String,
+    },
+    /// Print a one-time sign-in link for somebody who is there
+    Link {
+        /// Sign-in name
+        login: String,
+        /// How long the link works, in minutes
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
+    /// Set a password, read as one line from standard input
+    Password {
+        /// Sign-in name
+        login: String,
+    },
+    /// List everybody
+    List,
+}
+
+/// [`Role`] as an argument.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RoleWord {
+    /// Talks with clients
+    Manager,
+    /// Leads a department
+    Head,
+    /// Reads channels and figures
+    Marketer,
+    /// Listens to calls
+    Quality,
+    /// Sees all
+    Owner,
+    /// Runs the installation
+    Administrator,
+}
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Self {
+        match word {
+            RoleWord::Manager => Self::Manager,
+            RoleWord::Head => Self::Head,
+            RoleWord::Marketer => Self::Marketer,
+            RoleWord::Quality => Self::Quality,
+            RoleWord::Owner => Self::Owner,
+            RoleWord::Administrator => Self::Administrator,
+        }
+    }
+}
+
+/// Does it.
+pub async fn run(settings: Settings, command: Command) -> Result<()> {
+    let db = super::opened(&settings).await?;
+    match command {
+        Command::Add {
+            login,
+            name,
+            role,
+            language,
+        } => {
+            let person = NewPerson {
+                login: &login,
+                name: name.as_deref().unwrap_or(&login),
+                role: role.into(),
+                language: &language,
+            };
+            if people::by_login(&db, &login).await?.is_some() {
+                bail!("{login:?} is taken; `ringcard user link {login}` prints a new link");
+            }
+            people::create(&db, &person, flow::now()).await?;
+            let person = found(&db, &login).await?;
+            noted(&db, &person, "added").await?;
+            println!("{}", link(&settings, &db, &person, 60).await?);
+        }
+        Command::Link { login, minutes } => {
+            let person = found(&db, &login).await?;
+            noted(&db, &person, "link").await?;
+            println!("{}", link(&settings, &db, &person, minutes).await?);
+        }
+        Command::Password { login } => set_password(&db, &login).await?,
+        Command::List => {
+            for person in people::all(&db).await? {
+                let state = if person.active { "" } else { "inactive" };
+                let role = person.role.as_str();
+                println!("{:20} {role:14} {:30} {state}", person.login, person.name);
+            }
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+async fn found(db: &Db, login: &str) -> Result<Person> {
+    people::by_login(db, login)
+        .await?
+        .with_context(|| format!("nobody has the login {login:?}"))
+}
+
+/// A one-time sign-in link for this person.
+pub async fn link(settings: &Settings, db: &Db, person: &Person, minutes: u64) -> Result<String> {
+    let ttl = Duration::from_secs(minutes * 60);
+    let token = auth::issue_link(db, person.id, ttl, flow::now()).await?;
+    let root = settings.web.public_url.trim_end_matches('/');
+    Ok(format!("{root}/sign-in/{token}"))
+}
+
+async fn set_password(db: &Db, login: &str) -> Result<()> {
+    let person = found(db, login).await?;
+    let mut password = String::new();
+    io::stdin().read_line(&mut password)?;
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    if password.chars().count() < auth::PASSWORD_MIN || password.len() > auth::PASSWORD_MAX {
+        bail!("a password has at least {} characters", auth::PASSWORD_MIN);
+    }
+    let hash = auth::Guard::default()
+        .hash(password)
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    people::set_password_hash(db, person.id, &hash).await?;
+    noted(db, &person, "password").await
+}
+
+/// The command line leaves a trace like everybody else.
+async fn noted(db: &Db, person: &Person, what: &str) -> Result<()> {
+    let entry = audit::Entry {
+        person: None,
+        action: "change",
+        object: &format!("person:{}", person.id.0),
+        detail: what,
+        remote: "command line",
+    };
+    audit::keep(db, &entry, flow::now()).await?;
+    Ok(())
+}

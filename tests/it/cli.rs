@@ -1,0 +1,176 @@
+//! The command line as people use it: the real binary in a folder of its own.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+/// A folder with a database in which commands run.
+struct Desk(PathBuf);
+
+impl Desk {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("ringcard-cli-{}", uuid::Uuid::now_v7()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringcard"))
+            .args(arguments)
+            .current_dir(&self.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs what must go well, and gives its standard output.
+    fn tell(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {complaints}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // What is left in the folder of temporary files harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_told_whole_and_has_its_own_exit_code() {
+    let desk = Desk::new();
+    desk.file(
+        "ringcard.toml",
+        "[store]\nur = \"sqlite:a.db\"\n[[pbx]]\nname = \"a\"\ntype = \"nothing\"\n",
+    );
+    let output = desk.run(&["check"], "");
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("2 problems"), "{told}");
+    assert!(told.contains("did you mean \"url\"?"), "{told}");
+    assert!(told.contains("pbx.a.type"), "{told}");
+    assert_eq!(desk.run(&["chek"], "").status.code(), Some(2));
+}
+
+#[test]
+fn check_shows_what_is_in_effect_and_no_secret() {
+    let desk = Desk::new();
+    desk.file("secret", "hush-hush");
+    desk.file(
+        "ringcard.toml",
+        "[ops]\ntoken = \"file:secret\"\n[log]\nlevel = \"debug\"\n",
+    );
+    let told = desk.tell(&["check", "--print"], "");
+    assert!(told.contains("token = \"file:secret\""), "{told}");
+    assert!(told.contains("level = \"debug\""));
+    assert!(told.contains("read_connections = 4"));
+    assert!(!told.contains("hush"));
+}
+
+#[test]
+fn people_and_clients_come_in_twice_without_doubling() {
+    let desk = Desk::new();
+    desk.file(
+        "office.toml",
+        "[[person]]\nlogin = \"anna\"\nname = \"Anna\"\nrole = \"manager\"\ndepartment = \"Sales\"\n\
+         deputy = \"boris\"\nextensions = { office = [\"101\"] }\n\
+         [[person]]\nlogin = \"boris\"\nname = \"Boris\"\nrole = \"head\"\n\
+         [[group]]\nname = \"sales\"\nstrategy = \"longest_idle\"\nmembers = [\"anna\", \"boris\"]\n\
+         [[line]]\naccount = \"office\"\nnumber = \"8 495 000-00-01\"\nname = \"Main\"\n\
+         group = \"sales\"\nchannel = \"Site\"\n",
+    );
+    desk.file(
+        "clients.csv",
+        "phones,name,owner\n\"+74950000011;+74950000012\",Client One,anna\n+74950000013,Two,\nx,Three,\n",
+    );
+    for turn in [
+        "{\"created\":2,\"refused\":1,\"updated\":0}",
+        "{\"created\":0,\"refused\":1,\"updated\":2}",
+    ] {
+        desk.tell(&["import", "office", "office.toml"], "");
+        assert_eq!(
+            desk.tell(&["import", "clients", "clients.csv"], "").trim(),
+            turn
+        );
+    }
+    desk.file(
+        "torn.csv",
+        "phones,name\n\"+74950000011,+74950000013\",Both\n",
+    );
+    let torn = desk.run(&["import", "clients", "torn.csv"], "");
+    let told = String::from_utf8(torn.stderr).unwrap();
+    assert!(
+        told.contains("line 2: its numbers belong to several cards"),
+        "{told}"
+    );
+    let people = desk.tell(&["user", "list"], "");
+    assert!(
+        people.contains("anna") && people.contains("head"),
+        "{people}"
+    );
+    assert_eq!(people.lines().count(), 2);
+}
+
+#[test]
+fn the_first_administrator_gets_a_link() {
+    let desk = Desk::new();
+    let link = desk.tell(&["user", "add", "root", "--role", "administrator"], "");
+    assert!(link.starts_with("http://127.0.0.1:8080/sign-in/"), "{link}");
+    let again = desk.run(&["user", "add", "root"], "");
+    assert_eq!(again.status.code(), Some(1));
+    let other = desk.tell(&["user", "link", "root"], "");
+    assert_ne!(link, other);
+    assert_eq!(
+        desk.run(&["user", "password", "root"], "short\n")
+            .status
+            .code(),
+        Some(1)
+    );
+    desk.tell(&["user", "password", "root"], "long enough to be taken\n");
+}
+
+#[test]
+fn numbers_and_audio_are_explained_as_json() {
+    let desk = Desk::new();
+    let told = desk.tell(
+        &["inspect", "phone", "--area-code", "495"],
+        "8 (495) 000-00-11\n112\n",
+    );
+    let lines: Vec<serde_json::Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["number"]["e164"]["e164"], "+74950000011");
+    assert_eq!(lines[1]["number"]["service"], "112");
+    desk.file("page.mp3", "<!doctype html><title>Sign in</title>");
+    let told = desk.tell(&["inspect", "audio", "page.mp3"], "");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["refused"], "web_page");
+}
+
+#[test]
+fn an_empty_journal_exports_to_nothing() {
+    let desk = Desk::new();
+    assert_eq!(desk.tell(&["export", "calls"], ""), "");
+    let refused = desk.run(&["export", "calls", "--from", "yesterday"], "");
+    assert_eq!(refused.status.code(), Some(2));
+}

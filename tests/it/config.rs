@@ -1,0 +1,96 @@
+//! The shipped configuration file is the documentation of every key.
+
+use ringcard::{app::settings::Settings, config};
+
+const SHIPPED: &str = include_str!("../../config/ringcard.toml");
+
+#[test]
+fn the_shipped_file_changes_nothing() {
+    let loaded = config::parse::<Settings>(SHIPPED, []).expect("it is TOML");
+    assert_eq!(loaded.problems, []);
+    assert_eq!(loaded.settings, Settings::default());
+    loaded
+        .settings
+        .open()
+        .expect("the defaults have no problem");
+}
+
+#[test]
+fn every_key_stands_in_the_shipped_file_and_has_a_word_beside_it() {
+    let shipped: toml::Table = SHIPPED.parse().expect("it is TOML");
+    let mut known = config::keys(&toml::Table::try_from(Settings::default()).expect("a table"));
+    // Accounts have no default.
+    assert!(known.remove("pbx"));
+    assert_eq!(config::keys(&shipped), known);
+    for line in SHIPPED.lines().filter(|line| line.contains(" = ")) {
+        assert!(line.contains('#'), "no comment: {line}");
+    }
+}
+
+#[test]
+fn spans_and_sizes_say_their_unit() {
+    const UNITS: [&str; 10] = [
+        "_ms",
+        "_s",
+        "_minutes",
+        "_hours",
+        "_days",
+        "_bytes",
+        "_kib",
+        "_mib",
+        "_second",
+        "_messages",
+    ];
+    const COUNTS: [&str; 12] = [
+        "read_connections",
+        "cached_calls",
+        "burst",
+        "rings_before_next",
+        "max_attempts",
+        "workers",
+        "max_redirects",
+        "buffer_frames",
+        // Checked by their kind, not by their name:
+        "batch_messages",
+        "queue_messages",
+        "per_second",
+        "queue_kib",
+    ];
+    let shipped: toml::Table = SHIPPED.parse().expect("it is TOML");
+    for (section, table) in &shipped {
+        for (key, value) in table.as_table().expect("sections only") {
+            let named =
+                UNITS.iter().any(|unit| key.ends_with(unit)) || COUNTS.contains(&key.as_str());
+            assert!(
+                !value.is_integer() || named,
+                "{section}.{key}: in what unit?"
+            );
+        }
+    }
+}
+
+#[test]
+fn problems_of_sections_and_accounts_are_told_together() {
+    let text = "[store]\nread_connections = 0\n[[pbx]]\nname = \"Head Office\"\n\
+                [[pbx]]\nname = \"a\"\ntype = \"mangoo\"\n[[pbx]]\ntype = \"mango\"\n";
+    let loaded = config::parse::<Settings>(text, []).expect("it is TOML");
+    let problems = loaded.settings.open().err().expect("four problems");
+    let keys: Vec<&str> = problems
+        .0
+        .iter()
+        .map(|problem| problem.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "store.read_connections",
+            "pbx.Head Office.name",
+            "pbx.a.type",
+            "pbx[3].name"
+        ]
+    );
+    assert!(
+        problems.to_string().contains("did you mean \"mango\"?"),
+        "{problems}"
+    );
+}
