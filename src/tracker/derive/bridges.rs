@@ -83,6 +83,8 @@ impl<'a> Bridges<'a> {
             let line = &mut legs[leg as usize];
             if company.ours || company.client {
                 line.talked_at = line.talked_at.or(Some(at));
+            } else if line.talked_at.is_none() {
+                line.alone_at = line.alone_at.or(Some(at));
             }
             match company.talk(me) {
                 Some((person, with)) => talks.open(leg, line, person, with, at),

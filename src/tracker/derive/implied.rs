@@ -9,12 +9,24 @@ use super::{
 };
 use crate::model::{event::Party, ids::Extension, time::Timestamp};
 
-/// Ends talks that must be over and begins those that must have begun.
-pub(super) fn imply(known: &Known<'_>, swept: &mut Swept<'_>, times: &Times<'_>) {
-    if !known.channels {
-        passed_on(swept);
-        consultations(known, swept);
+/// Begins talks that must have been and ends those that must be over, for what legs tell of each other.
+pub(super) fn talks<'a>(known: &Known<'a>, swept: &mut Swept<'a>) {
+    if known.channels {
+        return;
     }
+    for place in 0..swept.legs.len() {
+        if let Some((from, told_at)) = swept.legs[place].transferred_from {
+            had_the_client(known, swept, from, told_at);
+            has_the_client_no_more(swept, from, place);
+        }
+    }
+    consultations(known, swept);
+    swept.talks.all.sort_by_key(|talk| talk.from);
+    swept.talks.holds.sort_by_key(|hold| (hold.leg, hold.from));
+}
+
+/// Ends what still runs at the end of the call.
+pub(super) fn ends(swept: &mut Swept<'_>, times: &Times<'_>) {
     if let Some(ended_at) = times.ended_at() {
         for talk in &mut swept.talks.all {
             talk.to = talk.to.or(Some(ended_at.max(talk.from)));
@@ -22,24 +34,45 @@ pub(super) fn imply(known: &Known<'_>, swept: &mut Swept<'_>, times: &Times<'_>)
     }
 }
 
-/// Whose client was passed on talks with them no more once the next one does.
-fn passed_on(swept: &mut Swept<'_>) {
+/// Who passed the client on had talked with them before.
+fn had_the_client<'a>(
+    known: &Known<'a>,
+    swept: &mut Swept<'a>,
+    person: &'a Extension,
+    told_at: Timestamp,
+) {
     let Swept { legs, talks } = swept;
-    for place in 0..legs.len() {
-        let Some((from, _)) = legs[place].transferred_from else {
-            continue;
-        };
-        let next = talks
-            .all
-            .iter()
-            .find(|talk| talk.leg as usize == place && talk.is_conversation());
-        let Some(got_at) = next.map(|talk| talk.from) else {
-            continue;
-        };
-        for talk in &mut talks.all {
-            if talk.person == Some(from) && talk.to.is_none() && talk.from < got_at {
-                talk.to = Some(got_at);
-            }
+    let talked = |talk: &Talk<'_>| talk.is_conversation() && talk.person == Some(person);
+    let own = |(_, leg): &(u32, &LegLine<'_>)| leg.person(known) == Some(person);
+    if talks.all.iter().any(talked) {
+        return;
+    }
+    let Some((leg, line)) = (0..).zip(&*legs).find(own) else {
+        return;
+    };
+    talks.all.push(Talk {
+        leg,
+        person: Some(person),
+        with: With::Client,
+        from: line.end.map_or(told_at, |end| end.at.min(told_at)),
+        from_known: false,
+        to: line.end.map(|end| end.at),
+        left_by: None,
+    });
+}
+
+/// Who passed the client on talks with them no more once the next one does.
+fn has_the_client_no_more(swept: &mut Swept<'_>, person: &Extension, next: usize) {
+    let talks = &mut swept.talks.all;
+    let next = talks
+        .iter()
+        .find(|talk| talk.leg as usize == next && talk.is_conversation());
+    let Some(got_at) = next.map(|talk| talk.from) else {
+        return;
+    };
+    for talk in talks {
+        if talk.person == Some(person) && talk.to.is_none() && talk.from < got_at {
+            talk.to = Some(got_at);
         }
     }
 }
@@ -85,8 +118,6 @@ fn consultations(known: &Known<'_>, swept: &mut Swept<'_>) {
             to,
         }));
     }
-    talks.all.sort_by_key(|talk| talk.from);
-    talks.holds.sort_by_key(|hold| (hold.leg, hold.from));
 }
 
 /// When the last leg of this employee ended, if all have.

@@ -47,6 +47,8 @@ pub(super) struct LegEnds<'a> {
     /// The other end (event PBXes); a client rather than a colleague if both were named.
     pub with: Option<&'a Party>,
     pub initiator: bool,
+    /// Another leg (or the PBX for itself) called it.
+    pub dialled: bool,
     pub tied: bool,
 }
 
@@ -116,6 +118,7 @@ impl<'a> Known<'a> {
                 party: None,
                 with: None,
                 initiator: false,
+                dialled: false,
                 tied: false,
             });
         }
@@ -139,9 +142,11 @@ impl<'a> Known<'a> {
                 ends.with = better(ends.with, with.as_ref());
                 ends.initiator |= initiator;
             }
-            Fact::Dialled { .. } | Fact::Enters { .. } | Fact::Leaves { .. } => {
-                self.channels = true
+            Fact::Dialled { .. } => {
+                ends.dialled = true;
+                self.channels = true;
             }
+            Fact::Enters { .. } | Fact::Leaves { .. } => self.channels = true,
             Fact::TiedTo { .. } => {
                 ends.tied = true;
                 self.channels = true;

@@ -46,10 +46,11 @@ const SAME_MOMENT_MS: i64 = 3_000;
 pub fn derive(facts: &Facts) -> Call {
     let known = Known::gather(facts);
     let mut swept = sweep::sweep(&known);
+    implied::talks(&known, &mut swept);
     let parties = parties::parties(&known, &swept);
     let times = times::times(&known, &swept, &parties);
     let hangup_by = result::hangup_by(&known, &swept, &parties, &times);
-    implied::imply(&known, &mut swept, &times);
+    implied::ends(&mut swept, &times);
     let rang_at = rang_at(&known, &swept, &parties, &times);
     let case = Case {
         known: &known,
@@ -100,7 +101,7 @@ fn rang_at(
         if outgoing {
             ends.has_client() && !ends.initiator
         } else {
-            matches!(ends.party, Some(Party::Person(_)))
+            leg.is_phone_of_ours(known, parties.direction)
         }
     };
     let legs = || swept.legs.iter().filter(counts);
@@ -149,7 +150,8 @@ fn answered_by<'a>(
             _ => true,
         });
     if let Some(talk) = first {
-        return talk.person;
+        let lost = times::company_lost(known, swept, Some(talk.from));
+        return talk.person.filter(|_| !lost);
     }
     let named = times.named?;
     let alone = swept

@@ -5,7 +5,10 @@
 //! text that is no number gives way to any number. A click-to-call goes out, whatever its first leg
 //! looks like.
 
-use super::{known::Known, sweep::Swept};
+use super::{
+    known::{Known, LegEnds},
+    sweep::Swept,
+};
 use crate::model::{
     event::{Direction, Fact, Party, Summary},
     phone::Number,
@@ -107,10 +110,10 @@ fn first_number<const N: usize>(numbers: [Option<&Number>; N]) -> Option<&Number
     known.clone().find(is_number).or(known.clone().next())
 }
 
-/// What the legs show: the first leg calls, the others are called.
+/// What the legs show: the first leg that nobody dialled calls, the others are called.
 fn seen_on_legs<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Told<'a> {
     let mut client = None;
-    let mut first = None;
+    let mut first: Option<&LegEnds<'_>> = None;
     let mut persons = 0;
     let mut unknown = false;
     let legs = || {
@@ -121,7 +124,10 @@ fn seen_on_legs<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Told<'a> {
             .filter(|ends| !ends.is_glue())
     };
     for ends in legs() {
-        first = first.or(Some(ends));
+        first = match first {
+            Some(earlier) if !earlier.dialled || ends.dialled => first,
+            _ => Some(ends),
+        };
         unknown |= ends.party.is_none();
         for party in [ends.with, ends.party].into_iter().flatten() {
             match party {

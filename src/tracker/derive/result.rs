@@ -112,6 +112,21 @@ pub(super) fn hangup_by(
         })
 }
 
+impl LegLine<'_> {
+    /// Whether a phone of ours is at the leg's end: an employee's, or, as only called phones ring, any
+    /// that rang in a call that did not go out.
+    pub fn is_phone_of_ours(&self, known: &Known<'_>, direction: Option<Direction>) -> bool {
+        let ends = self.ends(known);
+        let rang = self.rang_at.is_some() && direction != Some(Direction::Out);
+        match ends.party {
+            Some(Party::Person(_)) => !ends.initiator,
+            Some(Party::Client(_)) => rang,
+            None => rang && !ends.tied,
+            Some(_) => false,
+        }
+    }
+}
+
 impl Case<'_, '_> {
     fn incoming(&self, ended_at: Timestamp) -> CallResult {
         let cause = self.callers_cause();
@@ -186,17 +201,11 @@ impl Case<'_, '_> {
         })
     }
 
-    /// Employees' legs that were called (not the caller's own).
+    /// Phones that were called: employees' (not the caller's own), and whatever else rang.
     fn called(&self) -> impl Iterator<Item = &LegLine<'_>> {
         let internal = self.parties.direction == Some(Direction::Internal) && self.known.channels;
-        let persons = |leg: &&LegLine<'_>| {
-            let ends = leg.ends(self.known);
-            matches!(ends.party, Some(Party::Person(_))) && !ends.initiator
-        };
-        self.swept
-            .legs
-            .iter()
-            .filter(persons)
+        let legs = self.swept.legs.iter();
+        legs.filter(|leg| leg.is_phone_of_ours(self.known, self.parties.direction))
             .skip(usize::from(internal))
     }
 
@@ -204,13 +213,14 @@ impl Case<'_, '_> {
     fn rung_since(&self) -> Option<Timestamp> {
         let rings = self.called().filter_map(|leg| {
             leg.rang_at.or_else(|| {
-                let cause = leg.end.map(|end| end.cause);
+                let end = leg.end?;
                 let rang = matches!(
-                    cause,
-                    Some(Cause::NoAnswer | Cause::Cancelled | Cause::AnsweredElsewhere)
+                    end.cause,
+                    Cause::NoAnswer | Cause::Cancelled | Cause::AnsweredElsewhere
                 );
-                // A channel is made to ring at once; of other legs we may have heard too late.
-                let since = if self.known.channels {
+                // A phone that we heard of before its end rang from then on.
+                let known = leg.first_at < end.at;
+                let since = if known {
                     leg.first_at
                 } else {
                     self.times.started_at

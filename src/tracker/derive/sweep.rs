@@ -27,8 +27,8 @@ pub(super) struct LegLine<'a> {
     pub up_at: Option<Timestamp>,
     /// First talk with anybody.
     pub talked_at: Option<Timestamp>,
-    /// Whether it was ever in a bridge.
-    pub bridged: bool,
+    /// Since when it was in a bridge with nobody, before it was ever with anybody.
+    pub alone_at: Option<Timestamp>,
     pub end: Option<LegEnd>,
     pub transferred_from: Option<(&'a Extension, Timestamp)>,
     /// Place of the latest talk in [`Talks::all`], or [`NONE`].
@@ -112,12 +112,11 @@ impl<'a> Sweep<'_, 'a> {
             Fact::TransferredFrom { from } => {
                 leg.transferred_from = leg.transferred_from.or(Some((from, at)));
             }
-            Fact::Enters { bridge } => {
-                leg.bridged = true;
-                self.bridges.enter(place, bridge, at);
-            }
+            Fact::Enters { bridge } => self.bridges.enter(place, bridge, at),
             Fact::Leaves { bridge } => {
-                leg.bridged = true;
+                if leg.talked_at.is_none() {
+                    leg.alone_at = leg.alone_at.or(leg.up_at).or(Some(at));
+                }
                 self.bridges.leave(place, Some(bridge), at);
             }
             Fact::Ends { cause, by } => self.end(place, at, *cause, *by),
@@ -156,7 +155,7 @@ impl<'a> Sweep<'_, 'a> {
             rang_at: None,
             up_at: None,
             talked_at: None,
-            bridged: false,
+            alone_at: None,
             end: None,
             transferred_from: None,
             talk: NONE,

@@ -105,6 +105,11 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
     {
         answer = at;
     }
+    if let Answer::At(at) = answer
+        && (at < started_at || matches!(end, End::At(ended) if at > ended))
+    {
+        answer = Answer::Sometime;
+    }
     let summaries = || told.summaries.iter().map(|(_, _, summary)| *summary);
     Times {
         started_at,
@@ -131,22 +136,40 @@ fn seen_answer(known: &Known<'_>, swept: &Swept<'_>, parties: &Parties<'_>) -> A
     let talks = &swept.talks.all;
     let first = talks.iter().find(|talk| answers(talk, parties.direction));
     match first {
-        Some(talk) if talk.from_known => Answer::At(talk.from),
-        Some(_) => Answer::Sometime,
+        Some(talk) if !talk.from_known || company_lost(known, swept, Some(talk.from)) => {
+            Answer::Sometime
+        }
+        Some(talk) => Answer::At(talk.from),
         None if talks.iter().any(|talk| talk.with == With::InDoubt) => Answer::Perhaps,
-        None if swept.legs.iter().any(|leg| waits_in_bridge(leg, known)) => Answer::Perhaps,
+        None if company_lost(known, swept, None) => Answer::Perhaps,
         None => Answer::NotYet,
     }
 }
 
-/// Somebody was in a bridge and, for all that was told, alone: who else was there is lost.
-fn waits_in_bridge(leg: &LegLine<'_>, known: &Known<'_>) -> bool {
-    leg.bridged
-        && leg.talked_at.is_none()
-        && matches!(
-            leg.ends(known).party,
-            Some(Party::Client(_) | Party::Person(_))
-        )
+/// Whether a talk before this moment is lost: somebody was in a bridge and, for all that was told,
+/// alone, while the other side's channel was up as well.
+pub(super) fn company_lost(
+    known: &Known<'_>,
+    swept: &Swept<'_>,
+    before: Option<Timestamp>,
+) -> bool {
+    let well_before = |at: Timestamp| before.is_none_or(|before| at.plus_millis(1_000) < before);
+    let is_client = |leg: &LegLine<'_>| match leg.ends(known).party {
+        Some(Party::Client(_)) => Some(true),
+        Some(Party::Person(_)) => Some(false),
+        _ => None,
+    };
+    swept.legs.iter().any(|leg| {
+        let (Some(alone_at), Some(side)) = (leg.alone_at, is_client(leg)) else {
+            return false;
+        };
+        well_before(alone_at)
+            && swept.legs.iter().any(|other| {
+                is_client(other) == Some(!side)
+                    && other.up_at.is_some_and(well_before)
+                    && other.end.is_none_or(|end| end.at > alone_at)
+            })
+    })
 }
 
 /// What was told of the whole call.

@@ -2,3 +2,5 @@
 
 mod channels;
 mod clouds;
+mod properties;
+mod simulated;
