@@ -225,9 +225,8 @@ fn read_whole<S: Source>(source: &mut S, data: &mut [u8]) -> Result<(), InspectE
 
 pub(super) fn from_symphonia(error: SymphoniaError) -> InspectError {
     match error {
-        SymphoniaError::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-            error.into()
-        }
+        // Only the system's own errors are about the disk; the others are about the bytes.
+        SymphoniaError::IoError(error) if error.raw_os_error().is_some() => error.into(),
         _ => Refused::Damaged.into(),
     }
 }

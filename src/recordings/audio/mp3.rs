@@ -123,8 +123,9 @@ impl<'s> Mp3<'s> {
                     decoded.copy_to_vec_interleaved::<i16>(&mut chunk);
                     trim.pass(&chunk, &mut meter);
                 }
-                // The first frames of a cut stream lean on bytes that are gone.
-                Err(SymphoniaError::DecodeError(_)) => bad += 1,
+                // The first frames of a cut stream lean on bytes that are gone. A frame is in memory:
+                // what the decoder calls an I/O error is a frame that ends too early.
+                Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => bad += 1,
                 Err(error) => return Err(from_symphonia(error)),
             }
             check_length(meter.frames(), self.rate_hz)?;
