@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    call::Call,
+    call::{Call, CallResult},
     event::Direction,
     ids::{LineId, PersonId},
     time::Timestamp,
@@ -48,6 +48,11 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Reads the direction's word back.
+    pub fn direction_of(word: &str) -> Option<Direction> {
+        Direction::parse(word)
+    }
+
     /// The direction's word in the roll-up.
     pub const fn direction_word(&self) -> &'static str {
         match self.direction {
@@ -150,7 +155,7 @@ fn share(counted: Counted<'_>) -> Option<(Slot, Sums)> {
     let is = |yes: bool| i64::from(yes);
     let sums = Sums {
         calls: 1,
-        answered: is(call.answered_at.is_some()),
+        answered: is(call.result == Some(CallResult::Answered)),
         missed: is(call.result.is_some_and(|result| result.wants_call_back())),
         talk_ms: call.talk_ms.unwrap_or(0),
         wait_ms: call.wait_ms.unwrap_or(0),
@@ -177,7 +182,7 @@ fn units(at: Timestamp, unit_micros: i64) -> i64 {
 mod tests {
     use super::*;
     use crate::model::{
-        call::{CallResult, Ended, Phase},
+        call::{Ended, Phase},
         phone::Number,
     };
 

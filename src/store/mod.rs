@@ -12,14 +12,17 @@ pub mod audit;
 pub mod cards;
 pub mod depths;
 pub mod export;
+pub mod figures;
 pub mod import;
 pub mod journal;
 pub mod people;
 pub mod pops;
+pub mod raw;
 pub mod recordings;
 pub mod reports;
 pub mod routing;
 pub mod rows;
+pub mod sealing;
 pub mod sessions;
 pub mod settings;
 pub mod tasks;
@@ -89,6 +92,14 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The sealed facts of a call cannot be read.
+    #[error("facts of call {call}: {source}")]
+    Sealed {
+        /// The call.
+        call: uuid::Uuid,
+        /// Why.
+        source: crate::tracker::SealError,
+    },
     /// A stored value cannot be read by this version.
     #[error("stored value of {what} cannot be read: {source}")]
     Value {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{apply::Work, directory::Directory, known::Stand, statements as sql};
 use crate::{
     model::{
-        call::{Call, RecordingNews},
+        call::{Call, CallResult, RecordingNews},
         event::{Direction, RecordingStage},
         ids::{AccountName, CardId, PersonId},
         recording::RecordingState,
@@ -275,6 +275,9 @@ impl Effects<'_> {
             let connected = connected_of(call);
             let before = work.before.as_ref();
             let missed_was = before.and_then(|stand| missed_of(&stand.call, stand.card));
+            let account = &work.known.account;
+            let rung = self.first_rung(account, call);
+            let rung_was = before.and_then(|stand| self.first_rung(account, &stand.call));
             for was in work.earlier_stands() {
                 if connected_of(&was.call) != connected {
                     clients.extend(connected_of(&was.call).map(|(client, ..)| client));
@@ -284,12 +287,11 @@ impl Effects<'_> {
             if before.is_none() {
                 clients.extend(connected.map(|(client, ..)| client));
             }
-            if missed == missed_was {
+            if missed == missed_was && (missed.is_none() || rung == rung_was) {
                 continue;
             }
             match missed {
                 Some((client, since, card)) => {
-                    let rung = self.first_rung(&work.known.account, call);
                     added
                         .id(work.known.id.0)
                         .id(card.map(|card| card.0))
@@ -402,8 +404,11 @@ fn missed_of(call: &Call, card: Option<CardId>) -> Option<(&str, Timestamp, Opti
 fn connected_of(call: &Call) -> Option<(&str, Timestamp, Timestamp)> {
     let outside = matches!(call.direction, Some(Direction::In | Direction::Out));
     let client = call.client.as_ref()?.e164()?;
-    let answered_at = call.answered_at.filter(|_| outside)?;
-    Some((client, answered_at, call.started_at))
+    // Sometimes it is known that they talked and not since when.
+    let at = call.answered_at.or_else(|| {
+        (call.result == Some(CallResult::Answered)).then(|| call.ended_at.unwrap_or(call.heard_at))
+    })?;
+    outside.then_some((client, at, call.started_at))
 }
 
 #[cfg(test)]

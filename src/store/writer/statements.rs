@@ -240,8 +240,8 @@ pub(super) static FIRST_TOUCH: Statement = Statement::new(
 );
 /// Owner: the person of the earliest human answer, unless a person or an import has set one.
 pub(super) static SET_OWNER: Statement = Statement::new(
-    "update card set owner = r.person, owner_since = r.at, updated_at = r.now, \
-     version = version + 1 from {rows} as r where card.id = r.card and (card.owner is null or \
+    "update card set owner = r.person, owner_since = r.at, updated_at = r.now \
+     from {rows} as r where card.id = r.card and (card.owner is null or \
      card.owner_since > r.at or (card.owner_since = r.at and card.owner > r.person))",
     &[("card", Id), ("person", Int), ("at", Int), ("now", Int)],
 );
@@ -263,7 +263,7 @@ pub(super) static RECOUNT_FIRST: Statement = Statement::new(
 /// A card made for a call that turned out to be another client's, never touched by anybody, goes again.
 pub(super) static FORGET_CARDS: Statement = Statement::new(
     "delete from card where id in (select id from {rows} as r) and name = '' and company = '' \
-     and note = '' and version = 1 and owner is null \
+     and note = '' and version = 1 and (owner is null or owner_since is not null) \
      and not exists (select 1 from call where call.card = card.id) \
      and not exists (select 1 from task where task.card = card.id) \
      and not exists (select 1 from card_event where card_event.card = card.id)",
@@ -271,7 +271,8 @@ pub(super) static FORGET_CARDS: Statement = Statement::new(
 );
 pub(super) static FORGET_NUMBERS: Statement = Statement::new(
     "delete from card_phone where card in (select c.id from {rows} as r join card c on c.id = r.id \
-     where c.name = '' and c.company = '' and c.note = '' and c.version = 1 and c.owner is null \
+     where c.name = '' and c.company = '' and c.note = '' and c.version = 1 \
+     and (c.owner is null or c.owner_since is not null) \
      and not exists (select 1 from call where call.card = c.id) \
      and not exists (select 1 from task where task.card = c.id) \
      and not exists (select 1 from card_event where card_event.card = c.id))",
@@ -302,12 +303,12 @@ pub(super) static DROP_PERSONS: Statement = Statement::new(
 
 /// One per missed call, for the client's manager, else for who was rung first.
 pub(super) static ADD_TASKS: Statement = Statement::new(
-    "insert into task (kind, card, call, client, person, created_at, due_at) \
+    "insert into task (kind, card, call, client, person, rung, created_at, due_at) \
      select 'call_back', r.card, r.call, r.client, \
-     coalesce((select c.owner from card c where c.id = r.card), r.rung), r.created_at, r.due_at \
-     from {rows} as r where true \
+     coalesce((select c.owner from card c where c.id = r.card), r.rung), r.rung, r.created_at, \
+     r.due_at from {rows} as r where true \
      on conflict (call, kind) do update set card = excluded.card, client = excluded.client, \
-     person = excluded.person, created_at = excluded.created_at, due_at = excluded.due_at, \
+     person = excluded.person, rung = excluded.rung, created_at = excluded.created_at, due_at = excluded.due_at, \
      done_at = null, done_by = null, outcome = null",
     &[
         ("call", Id),
@@ -318,29 +319,29 @@ pub(super) static ADD_TASKS: Statement = Statement::new(
         ("due_at", Int),
     ],
 );
-/// The call turned out not to want a call back.
+/// The call turned out not to want a call back, and perhaps to be another client's.
 pub(super) static OBSOLETE_TASKS: Statement = Statement::new(
-    "update task set done_at = r.at, done_by = null, outcome = 'obsolete' from {rows} as r \
-     where task.call = r.call",
+    "update task set card = null, done_at = r.at, done_by = null, outcome = 'obsolete' \
+     from {rows} as r where task.call = r.call",
     &[("call", Id), ("at", Int)],
 );
 /// Tasks of these clients are closed by the earliest later call that connected, or open again; what a
 /// person has closed stays closed.
 pub(super) static SETTLE_TASKS: Statement = Statement::new(
-    "update task set (done_by, done_at, outcome) = (select c.id, c.answered_at, \
-     case c.direction when 'out' then 'connected' else 'client_called_again' end \
-     from call c where c.client = task.client and c.answered_at is not null \
+    "update task set (done_by, done_at, outcome) = (select c.id, \
+     coalesce(c.answered_at, c.ended_at, c.heard_at), case c.direction when 'out' then 'connected' else 'client_called_again' end \
+     from call c where c.client = task.client and (c.answered_at is not null or c.result = 'answered') \
      and c.direction in ('in', 'out') \
      and c.started_at > (select m.started_at from call m where m.id = task.call) \
-     order by c.answered_at, c.call_key limit 1) \
+     order by coalesce(c.answered_at, c.ended_at, c.heard_at), c.call_key limit 1), \
+     person = coalesce((select c.owner from card c where c.id = task.card), rung) \
      where client in (select client from {rows} as r) and coalesce(outcome, 'connected') in ('connected', 'client_called_again')",
     &[("client", Text)],
 );
 /// Open tasks go with their client's manager.
 pub(super) static PASS_TASKS: Statement = Statement::new(
-    "update task set person = (select c.owner from card c where c.id = task.card) \
-     where done_at is null and card in (select card from {rows} as r) \
-     and exists (select 1 from card c where c.id = task.card and c.owner is not null)",
+    "update task set person = coalesce((select c.owner from card c where c.id = task.card), rung) \
+     where done_at is null and card in (select card from {rows} as r)",
     &[("card", Id)],
 );
 

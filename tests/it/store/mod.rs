@@ -1,5 +1,6 @@
 //! What the store promises, on both engines.
 
+mod order;
 mod read;
 mod told;
 mod writing;

@@ -144,3 +144,16 @@ pub async fn outcomes(db: &Db) -> BTreeMap<String, i64> {
     });
     rows.into_iter().collect()
 }
+
+impl Picture {
+    /// Fails with what differs, table by table.
+    pub fn is(&self, expected: &Self, when: &str) {
+        assert_eq!(self.calls, expected.calls, "calls, {when}");
+        assert_eq!(self.cards, expected.cards, "cards, {when}");
+        assert_eq!(self.persons, expected.persons, "persons, {when}");
+        assert_eq!(self.tasks, expected.tasks, "tasks, {when}");
+        assert_eq!(self.recordings, expected.recordings, "recordings, {when}");
+        assert_eq!(self.figures, expected.figures, "figures, {when}");
+        assert_eq!(self.clients, expected.clients, "clients, {when}");
+    }
+}

@@ -180,7 +180,7 @@ create index call_by_card on call (card, started_at desc) where card is not null
 create index call_by_line on call (line, started_at desc);
 create index call_by_person on call (answered_by, started_at desc) where answered_by is not null;
 create index call_open on call (started_at) where ended is null;
-create index call_to_seal on call (ended_at) where facts is null and ended_at is not null;
+create index call_to_seal on call (heard_at) where facts is null and ended is not null;
 
 create table call_key (
     account text not null,
@@ -231,6 +231,7 @@ create table task (
     call       uuid references call (id),
     client     text,
     person     bigint references person (id),
+    rung       bigint,
     created_at bigint not null,
     due_at     bigint not null,
     done_at    bigint,

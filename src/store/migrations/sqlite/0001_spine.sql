@@ -57,7 +57,7 @@ create index call_by_card on call (card, started_at desc) where card is not null
 create index call_by_line on call (line, started_at desc);
 create index call_by_person on call (answered_by, started_at desc) where answered_by is not null;
 create index call_open on call (started_at) where ended is null;
-create index call_to_seal on call (ended_at) where facts is null and ended_at is not null;
+create index call_to_seal on call (heard_at) where facts is null and ended is not null;
 
 -- Every name a call goes by: keys of the provider, channel ids.
 create table call_key (
@@ -249,6 +249,7 @@ create table task (
     call       blob references call (id),
     client     text,
     person     integer references person (id),
+    rung       integer,                    -- who was rung first; the task is his while the client has no owner
     created_at integer not null,
     due_at     integer not null,
     done_at    integer,
