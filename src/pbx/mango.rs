@@ -270,7 +270,9 @@ impl MangoDecoder {
         if let Some(ends) = shape.leg() {
             facts.is_so(Some(&leg), "leg", ends);
         }
-        shape.tell_transfer(message, &leg, &mut facts);
+        if matches!(state, "Appeared" | "Connected") {
+            shape.tell_transfer(message, &leg, &mut facts);
+        }
         let (what, fact) = match state {
             "Appeared" if shape.is_phone => ("rings", Fact::Rings),
             "Appeared" => return Ok(()), // a menu or queue: that it is there is all

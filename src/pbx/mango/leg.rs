@@ -106,8 +106,9 @@ impl Shape {
         })
     }
 
-    /// Tells who passes the client on to whom. A consultation is no transfer yet; the client's own
-    /// arrival on the leg is one, and so is a blind transfer as soon as it is begun.
+    /// Tells who passes the client on to whom, when the leg begins to ring or is connected; later
+    /// messages of the leg repeat the word, long after the moment. A consultation is no transfer yet;
+    /// the client's own arrival on the leg is one, and so is a blind transfer as soon as it is begun.
     pub fn tell_transfer(&self, message: &CallMessage, leg: &LegKey, facts: &mut Facts<'_>) {
         let kind = match (message.transfer.as_deref(), self.role) {
             (Some("consultative"), Role::Passed) => TransferKind::Attended,
