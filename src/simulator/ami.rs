@@ -100,6 +100,10 @@ pub(super) struct Chan {
     pub(super) connected: String,
     pub(super) context: &'static str,
     pub(super) exten: String,
+    /// The application that called it (`AppDial`); empty for a channel that came by itself.
+    pub(super) called_by: &'static str,
+    /// What its own Dial came to, for the log.
+    pub(super) dial_status: &'static str,
 }
 
 pub(super) struct Teller<'a> {
@@ -179,6 +183,10 @@ impl Teller<'_> {
         } else {
             &chan.number
         };
+        let application = match app.0 {
+            "" if kind != "CHAN_START" => chan.called_by,
+            given => given,
+        };
         let columns = [
             kind,
             &stamp,
@@ -190,7 +198,7 @@ impl Teller<'_> {
             &chan.exten,
             chan.context,
             &chan.name,
-            app.0,
+            application,
             app.1,
             "3",
             "",
@@ -221,6 +229,8 @@ impl Teller<'_> {
             connected: UNKNOWN.to_owned(),
             context: "from-internal",
             exten: "s".to_owned(),
+            called_by: "",
+            dial_status: "",
         }
     }
 
@@ -251,6 +261,10 @@ impl Teller<'_> {
         }
         let mut phone = self.channel(extension, Some(&caller.linked));
         phone.number = extension.to_owned();
+        phone.called_by = match self.story.queue {
+            Some(_) => "AppQueue",
+            None => "AppDial",
+        };
         self.of(ms, "Newchannel", &phone, "");
         self.cel(ms, "CHAN_START", &phone, ("", ""), "");
         phone.connected = caller.number.clone();
@@ -297,8 +311,10 @@ impl Teller<'_> {
     pub(super) fn hangs_up(&mut self, ms: i64, chan: &Chan, cause: u8, by: &str) {
         let more = format!("Cause: {cause}\r\nCause-txt: -\r\n");
         self.of(ms, "Hangup", chan, &more);
-        let extra =
-            format!("{{\"hangupcause\":{cause},\"hangupsource\":\"{by}\",\"dialstatus\":\"\"}}");
+        let status = chan.dial_status;
+        let extra = format!(
+            "{{\"hangupcause\":{cause},\"hangupsource\":\"{by}\",\"dialstatus\":\"{status}\"}}"
+        );
         self.cel(ms, "HANGUP", chan, ("", ""), &extra);
         self.cel(ms, "CHAN_END", chan, ("", ""), "");
     }
@@ -330,7 +346,8 @@ impl Teller<'_> {
     pub(super) fn picks_up(&mut self, ms: i64, caller: &mut Chan, phone: &mut Chan) {
         phone.state = 6;
         self.of(ms, "Newstate", phone, "");
-        self.cel(ms, "ANSWER", phone, ("AppDial", "(Outgoing Line)"), "");
+        self.cel(ms, "ANSWER", phone, ("", "(Outgoing Line)"), "");
+        caller.dial_status = "ANSWER";
         self.dial_ends(ms, caller, phone, "ANSWER");
         if caller.state != 6 {
             caller.state = 6;

@@ -95,11 +95,18 @@ impl AmiServer {
 
     /// Sends one block to everyone who is logged in, and remembers what it says about channels.
     pub fn send(&self, block: &str) {
+        self.send_all([block]);
+    }
+
+    /// Sends what happens in one moment: no list of channels shows a state in between.
+    pub fn send_all<'a>(&self, blocks: impl IntoIterator<Item = &'a str>) {
         let mut state = self.shared.lock();
-        state.learn(block);
-        state
-            .sessions
-            .retain(|_, session| !session.logged_in || session.out.send(block.to_owned()).is_ok());
+        for block in blocks {
+            state.learn(block);
+            state.sessions.retain(|_, session| {
+                !session.logged_in || session.out.send(block.to_owned()).is_ok()
+            });
+        }
     }
 
     /// How many clients are logged in now.

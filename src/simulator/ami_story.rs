@@ -62,8 +62,8 @@ impl Teller<'_> {
         match answering {
             Some(phone) => self.conversation(client, phone),
             None => {
-                let busy = story.plot == Plot::Busy;
-                let cause = if busy { 17 } else { 16 };
+                let (status, cause) = unanswered(story.rings.last());
+                client.dial_status = status;
                 self.over(&client, &[], "", cause);
             }
         }
@@ -190,7 +190,7 @@ impl Teller<'_> {
             }
             _ => None,
         };
-        let by = leaver.map_or("", |chan| chan.name.as_str());
+        let by = leaver.map_or("dialplan/builtin", |chan| chan.name.as_str());
         if let Some(leaver) = leaver {
             let cause = if phones.is_empty() && story.menu_ms.is_none() {
                 127
@@ -200,9 +200,11 @@ impl Teller<'_> {
             self.of(ms, "HangupRequest", leaver, &format!("Cause: {cause}\r\n"));
         }
         if !bridge.is_empty() {
-            self.leaves(ms, caller, bridge);
-            for phone in phones {
-                self.leaves(ms, phone, bridge);
+            // Whoever hangs up leaves first; the channel that dialled is the last to be hung up.
+            let mut leaving: Vec<&Chan> = phones.iter().copied().chain([caller]).collect();
+            leaving.sort_by_key(|chan| leaver.is_none_or(|leaver| leaver.unique != chan.unique));
+            for chan in leaving {
+                self.leaves(ms, chan, bridge);
             }
         }
         for phone in phones {
@@ -231,6 +233,7 @@ impl Teller<'_> {
         for ring in &story.rings {
             let mut client = self.channel(&trunk, Some(&own.linked));
             client.context = "from-trunk";
+            client.called_by = "AppDial";
             self.of(ring.from_ms, "Newchannel", &client, "");
             self.cel(ring.from_ms, "CHAN_START", &client, ("", ""), "");
             client.number = dialled.clone();
@@ -253,12 +256,14 @@ impl Teller<'_> {
             }
             self.rings_out(&own, &client, ring);
         }
-        let cause = if story.plot == Plot::OutBusy { 17 } else { 16 };
+        let (status, cause) = unanswered(story.rings.last());
+        own.dial_status = status;
         self.over(&own, &[], "", cause);
     }
 
     /// What an Originate does: the employee's phone rings with the client's number on it.
     fn own_phone_first(&mut self, own: &mut Chan, dialled: &str, click_ms: i64) {
+        own.called_by = "AppDial2";
         self.of(0, "Newchannel", own, "");
         self.cel(0, "CHAN_START", own, ("", ""), "");
         own.number = dialled.to_owned();
@@ -277,5 +282,15 @@ impl Teller<'_> {
         own.exten = dialled.to_owned();
         let app_data = format!("PJSIP/{dialled}@{},60,T", self.asterisk.trunk);
         self.cel(click_ms, "APP_START", own, ("Dial", &app_data), "");
+    }
+}
+
+/// What a Dial that nobody answered came to, and the cause with which its channel is hung up.
+fn unanswered(last: Option<&Ring>) -> (&'static str, u8) {
+    match last.map(|ring| ring.outcome) {
+        Some(Outcome::Busy) => ("BUSY", 17),
+        Some(Outcome::Cancelled) => ("CANCEL", 127),
+        Some(_) => ("NOANSWER", 16),
+        None => ("", 16),
     }
 }

@@ -5,7 +5,7 @@ use ringcard::{
     model::{ids::AccountName, phone::NumberingPlan, time::Timestamp},
     pbx::{self, Decoded, Input, Pbx, Request, Tools},
     simulator::{
-        ami::Said,
+        ami::{Asterisk, Said},
         chaos::Chaos,
         dice::Dice,
         mango::Mango,
@@ -68,7 +68,8 @@ fn derive_all(pbx: &dyn Pbx, arrived: &[Sent<Told>], now: Timestamp) -> BTreeMap
                 .expect("the simulator sends what can be read"),
             Told::Said(Said::Cel(_)) => {}
         }
-        for event in out.events {
+        let streamed = out.messages.into_iter().flat_map(|message| message.events);
+        for event in out.events.into_iter().chain(streamed) {
             facts.entry(sent.story).or_default().insert(event);
         }
     }
@@ -179,4 +180,21 @@ fn sipuni_stories_are_understood_in_order() {
 fn sipuni_stories_are_understood_under_chaos() {
     let (account, pbx) = sipuni();
     run(account, pbx.as_ref(), Chaos::draw, 120);
+}
+
+fn asterisk() -> (Account, Arc<dyn Pbx>) {
+    let account = Account::Asterisk(Asterisk {
+        account: "office".to_owned(),
+        trunk: "trunk".to_owned(),
+        recordings: "/var/spool/asterisk/monitor".to_owned(),
+        run: 1,
+    });
+    let settings = "address = \"127.0.0.1:5038\"\nsecret = \"sim\"";
+    (account, open("asterisk", "office", settings))
+}
+
+#[test]
+fn asterisk_stories_are_understood_in_order() {
+    let (account, pbx) = asterisk();
+    run(account, pbx.as_ref(), |_| Chaos::NONE, 40);
 }

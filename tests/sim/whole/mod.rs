@@ -53,8 +53,9 @@ pub struct Plan {
     pub calls: Vec<Call>,
     /// What arrives by webhook, in order, with the account's name.
     pub posts: Vec<(String, ringcard::simulator::message::Post)>,
-    /// What the PBX says on its own socket and writes to its log, in order.
-    pub said: Vec<Said>,
+    /// What the PBX says on its own socket and writes to its log, in order. What happens within one
+    /// millisecond of a call is said at once: nobody ever sees a state in between.
+    pub said: Vec<Vec<Said>>,
     /// Calls that lost messages.
     pub maimed: BTreeSet<u64>,
     /// Before which of the posts the gateway is killed.
@@ -89,7 +90,8 @@ impl Plan {
             .collect();
         sent.sort_by_key(|(_, sent)| sent.at);
         let mut webhooks = Vec::new();
-        let mut said = Vec::new();
+        let mut said: Vec<Vec<Said>> = Vec::new();
+        let mut moment = None;
         for (account, sent) in sent {
             match &sent.what {
                 Told::Post(post) => webhooks.push(ringcard::simulator::message::Sent {
@@ -97,7 +99,14 @@ impl Plan {
                     story: sent.story,
                     what: (account.to_owned(), post.clone()),
                 }),
-                Told::Said(what) => said.push(what.clone()),
+                Told::Said(what) => {
+                    let now = Some((sent.at.as_millis(), sent.story));
+                    match said.last_mut() {
+                        Some(together) if moment == now => together.push(what.clone()),
+                        _ => said.push(vec![what.clone()]),
+                    }
+                    moment = now;
+                }
             }
         }
         let (arrived, maimed) = chaos.apply(dice, webhooks);

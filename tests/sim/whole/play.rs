@@ -25,14 +25,20 @@ pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice) -> Vec<String> {
     while n < plan.posts.len() || said.len() > 0 {
         let left = (plan.posts.len() - n) as u64;
         if dice.below(left + said.len() as u64) >= left {
-            for (at, what) in said.by_ref().take(dice.between(1, 6) as usize) {
+            for (at, moment) in said.by_ref().take(dice.between(1, 3) as usize) {
                 if plan.cuts.contains(&at) {
                     rig.ami.cut();
                 }
-                match what {
-                    Said::Ami(block) => rig.ami.send(block),
-                    Said::Cel(row) => log.write_all(row.as_bytes()).expect("the log can grow"),
+                for what in moment {
+                    if let Said::Cel(row) = what {
+                        log.write_all(row.as_bytes()).expect("the log can grow");
+                    }
                 }
+                rig.ami
+                    .send_all(moment.iter().filter_map(|what| match what {
+                        Said::Ami(block) => Some(block.as_str()),
+                        Said::Cel(_) => None,
+                    }));
             }
             continue;
         }

@@ -27,6 +27,9 @@ const MANGO_SALT: &str = "sim-salt";
 const SIPUNI_TOKEN: &str = "sim-token-0123456789abcdef";
 const AMI_SECRET: &str = "sim-secret";
 
+/// How often the PBX's log is read.
+const RECONCILE_MS: u64 = 150;
+
 /// Names of the accounts of every seed.
 pub const ACCOUNTS: [&str; 3] = ["cloud", "lossy", "office"];
 
@@ -231,6 +234,11 @@ impl Rig {
         let patience = Instant::now() + Duration::from_secs(12);
         let mut quiet_since = Instant::now();
         let mut seen = (0, 0);
+        // The log is read every so often, and once more after the last row.
+        let quiet = match plan.deaf_for_a_while() {
+            true => Duration::from_millis(3 * RECONCILE_MS),
+            false => Duration::from_millis(60),
+        };
         while Instant::now() < patience {
             let now = found::progress(&db).await;
             if now != seen {
@@ -238,7 +246,7 @@ impl Rig {
                 quiet_since = Instant::now();
             }
             let ended = found::office_calls_are_over(&db, plan).await;
-            if ended && quiet_since.elapsed() > Duration::from_millis(60) {
+            if ended && quiet_since.elapsed() > quiet {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(15)).await;
@@ -268,7 +276,7 @@ fn settings(place: &Place, ami: SocketAddr) -> Settings {
     if pbx::PROVIDERS.iter().any(|known| known.name == "asterisk") {
         config.push_str(&format!(
             "[[pbx]]\nname = \"office\"\ntype = \"asterisk\"\naddress = \"{ami}\"\n\
-             username = \"ringcard\"\nsecret = \"{AMI_SECRET}\"\ncel = \"{}\"\n",
+             user = \"ringcard\"\nsecret = \"{AMI_SECRET}\"\ncel = \"{}\"\n",
             place.cel().display()
         ));
     }
@@ -282,6 +290,7 @@ fn settings(place: &Place, ami: SocketAddr) -> Settings {
     settings.hooks.burst = 100_000;
     settings.dial.retry_first_ms = 10;
     settings.dial.retry_longest_ms = 50;
+    settings.dial.reconcile_every_ms = RECONCILE_MS;
     settings.ops.min_free_mib = 1;
     settings
 }
