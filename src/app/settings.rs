@@ -204,12 +204,15 @@ fn open_account(table: &toml::Table) -> Result<Account, AccountProblem> {
         .iter()
         .find(|provider| provider.name == kind)
         .ok_or_else(|| ("type", unknown_type(&kind)))?;
-    let plan = match rest.remove("numbering") {
+    let plan: NumberingPlan = match rest.remove("numbers") {
         None => NumberingPlan::default(),
         Some(plan) => plan
             .try_into()
-            .map_err(|error: toml::de::Error| ("numbering", error.message().to_owned()))?,
+            .map_err(|error: toml::de::Error| ("numbers", error.message().to_owned()))?,
     };
+    if let Some(problem) = plan.problem() {
+        return Err(("numbers", problem));
+    }
     let name = AccountName::from(name);
     let pbx = (provider.open)(name.clone(), rest, pbx::Tools { plan })
         .map_err(|error| (provider.name, error.to_string()))?;

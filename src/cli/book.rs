@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Write};
 use anyhow::Result;
 use serde_json::json;
 
+use super::export;
 use crate::{
     model::{
         event::{CallEvent, Fact},
@@ -62,8 +63,9 @@ impl Book {
             .collect();
         calls.sort_by_key(|(call, facts)| (call.started_at, tracker::main_key(facts).cloned()));
         for (call, facts) in calls {
-            let line = json!({ "call_key": tracker::main_key(facts), "call": call });
-            writeln!(out, "{line}")?;
+            let mut json = export::derived_json(&call);
+            json["call_key"] = json!(tracker::main_key(facts));
+            writeln!(out, "{}", json!({ "call": json }))?;
         }
         Ok(())
     }
@@ -72,7 +74,10 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{event::Clock, time::Timestamp};
+    use crate::model::{
+        event::{Clock, Direction},
+        time::Timestamp,
+    };
 
     fn event(call: &str, second: i64, fact: Fact) -> CallEvent {
         CallEvent {
@@ -89,12 +94,15 @@ mod tests {
     #[test]
     fn a_tie_told_late_makes_one_call_of_two() {
         let mut book = Book::default();
-        let digits = |text: &str| Fact::Digits {
-            digits: text.to_owned(),
+        let begins = || Fact::Parties {
+            direction: Some(Direction::In),
+            client: None,
+            client_name: None,
+            did: None,
         };
-        book.take(event("a", 1, digits("1")));
-        book.take(event("b", 2, digits("2")));
-        book.take(event("c", 3, digits("3")));
+        book.take(event("a", 1, begins()));
+        book.take(event("b", 2, begins()));
+        book.take(event("c", 3, begins()));
         book.take(event("b", 4, Fact::SameCall { with: "a".into() }));
         let mut out = Vec::new();
         book.write(&mut out).unwrap();
@@ -102,7 +110,7 @@ mod tests {
         let keys: Vec<serde_json::Value> = text
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-            .map(|line| line["call_key"].clone())
+            .map(|line| line["call"]["call_key"].clone())
             .collect();
         assert_eq!(keys, ["a", "c"], "{text}");
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     app::settings::Settings,
     model::{
-        call::{Leg, LegResult},
+        call::{Call, Leg, LegResult},
         phone::Number,
         time::Timestamp,
     },
@@ -151,15 +151,40 @@ fn cell(value: &Value) -> String {
 
 /// One call as one object.
 fn call_json(exported: &Exported) -> Value {
-    let call = &exported.call;
+    let mut json = derived_json(&exported.call);
+    json["id"] = json!(exported.id);
+    json["account"] = json!(exported.account);
+    json["call_key"] = json!(exported.call_key);
+    json["channel"] = json!(exported.channel);
+    if let Some(by) = json["answered_by"].as_object_mut() {
+        by.insert("person".to_owned(), json!(exported.person));
+    }
+    let recordings = exported.recordings.iter().map(|recording| {
+        json!({
+            "state": recording.state,
+            "sha256": recording.sha256,
+            "duration_ms": recording.duration_ms,
+        })
+    });
+    json["recordings"] = recordings.collect();
+    json["card"] = json!(exported.card);
+    json["match_reason"] = json!(exported.match_reason);
+    json["route_reason"] = json!(
+        exported
+            .route_reason
+            .as_ref()
+            .or(exported.call.route_reason.as_ref())
+    );
+    json["pop_ms"] = json!(exported.pop_ms);
+    json
+}
+
+/// What follows from the facts alone, in the same shape.
+pub fn derived_json(call: &Call) -> Value {
     json!({
-        "id": exported.id,
-        "account": exported.account,
-        "call_key": exported.call_key,
         "direction": call.direction.map(|direction| direction.as_str()),
         "client": call.client.as_ref().and_then(Number::e164),
         "did": call.did.as_ref().and_then(shown),
-        "channel": exported.channel,
         "result": call.result.map(|result| result.as_str()),
         "ended": call.ended.map(|ended| ended.as_str()),
         "started_at": call.started_at.rfc3339(),
@@ -167,10 +192,7 @@ fn call_json(exported: &Exported) -> Value {
         "ring_ms": call.ring_ms,
         "talk_ms": call.talk_ms,
         "hold_ms": call.hold_ms,
-        "answered_by": call.answered_by.as_ref().map(|extension| json!({
-            "extension": extension,
-            "person": exported.person,
-        })),
+        "answered_by": call.answered_by.as_ref().map(|extension| json!({ "extension": extension })),
         "hangup_by": call.hangup_by.map(|side| side.as_str()),
         "legs": call.legs.iter().filter_map(leg_json).collect::<Vec<Value>>(),
         "transfers": call.transfers.iter().map(|transfer| json!({
@@ -179,15 +201,11 @@ fn call_json(exported: &Exported) -> Value {
             "to": transfer.to,
             "at": transfer.at.rfc3339(),
         })).collect::<Vec<Value>>(),
-        "recordings": exported.recordings.iter().map(|recording| json!({
-            "state": recording.state,
-            "sha256": recording.sha256,
-            "duration_ms": recording.duration_ms,
+        "recordings": call.recordings.iter().map(|recording| json!({
+            "recording": recording.recording,
+            "stage": recording.stage,
         })).collect::<Vec<Value>>(),
-        "card": exported.card,
-        "match_reason": exported.match_reason,
-        "route_reason": exported.route_reason,
-        "pop_ms": exported.pop_ms,
+        "route_reason": call.route_reason,
     })
 }
 

@@ -58,30 +58,32 @@ pub fn run(config: Option<&Path>, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Prints facts and calls of a stream, as the first account of this provider would read it.
+/// Prints facts and calls of a stream, as an account of this provider would read it.
 pub fn stream(provider: &str, bytes: &[u8], out: &mut impl Write) -> Result<()> {
-    let account = opened(&format!(
-        "[[pbx]]\nname = \"inspected\"\ntype = \"{provider}\"\naddress = \"127.0.0.1:1\"\n\
-         user = \"x\"\nsecret = \"x\"\n"
-    ))?;
+    let table = format!("type = \"{provider}\"\naddress = \"localhost:1\"\nsecret = \"none\"\n");
+    let account = opened(table.parse()?)?;
     let mut book = Book::default();
     feed_stream(&account, bytes, &mut book, out)?;
     book.write(out)
 }
 
+/// The account of a fixture: its `settings.toml` is one account's table.
 fn fixture(folder: &Path) -> Result<Account> {
     let file = folder.join("settings.toml");
-    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    match text.contains("[[pbx]]") {
-        true => opened(&text),
-        false => opened(&format!("[[pbx]]\n{text}")),
-    }
-    .with_context(|| file.display().to_string())
+    let shown = || file.display().to_string();
+    let text = std::fs::read_to_string(&file).with_context(shown)?;
+    opened(text.parse().with_context(shown)?).with_context(shown)
 }
 
-/// The account of settings in which secrets stand as they are.
-fn opened(text: &str) -> Result<Account> {
-    let settings: Settings = toml::from_str(text)?;
+/// The account of a table in which secrets stand as they are.
+fn opened(mut table: toml::Table) -> Result<Account> {
+    table
+        .entry("name")
+        .or_insert_with(|| "replayed".to_owned().into());
+    let settings = Settings {
+        pbx: vec![table],
+        ..Settings::default()
+    };
     let mut accounts = settings.open()?;
     Ok(accounts.swap_remove(0))
 }

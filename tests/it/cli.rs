@@ -174,3 +174,22 @@ fn an_empty_journal_exports_to_nothing() {
     let refused = desk.run(&["export", "calls", "--from", "yesterday"], "");
     assert_eq!(refused.status.code(), Some(2));
 }
+
+#[test]
+fn a_fixture_is_replayed_by_the_code_that_runs_in_production() {
+    let desk = Desk::new();
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/pbx/mango/answered"
+    );
+    let told = desk.tell(&["replay", folder], "");
+    let lines: Vec<serde_json::Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.len() > 5 && lines[0]["fact"].is_object());
+    let calls: Vec<&serde_json::Value> = lines.iter().filter_map(|line| line.get("call")).collect();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0]["result"], "answered");
+    assert_eq!(calls[0]["direction"], "in");
+}
