@@ -47,7 +47,7 @@ pub(super) struct LegEnds<'a> {
     /// The other end (event PBXes); a client rather than a colleague if both were named.
     pub with: Option<&'a Party>,
     pub initiator: bool,
-    /// Another leg (or the PBX for itself) called it.
+    /// Another leg called it.
     pub dialled: bool,
     pub tied: bool,
 }
@@ -142,8 +142,8 @@ impl<'a> Known<'a> {
                 ends.with = better(ends.with, with.as_ref());
                 ends.initiator |= initiator;
             }
-            Fact::Dialled { .. } => {
-                ends.dialled = true;
+            Fact::Dialled { by } => {
+                ends.dialled |= by.is_some();
                 self.channels = true;
             }
             Fact::Enters { .. } | Fact::Leaves { .. } => self.channels = true,

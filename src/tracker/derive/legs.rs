@@ -15,6 +15,8 @@ use crate::model::{
 
 /// A phone stops ringing within this time after another one was answered.
 const STOPS_RINGING_MS: i64 = 3_000;
+/// Clocks of whole seconds may tell the end of its ringing that much too early.
+const WHOLE_SECOND_MS: i64 = 1_000;
 
 impl LegLine<'_> {
     /// Whether the phone rings and neither was answered nor has ended.
@@ -120,7 +122,7 @@ fn result(
     }
     let stopped = answer_elsewhere.is_some_and(|answer| {
         end.at.millis_since(answer) <= STOPS_RINGING_MS
-            && answer.millis_since(end.at) <= STOPS_RINGING_MS
+            && answer.millis_since(end.at) <= WHOLE_SECOND_MS
     });
     Some(match end.cause {
         Cause::AnsweredElsewhere => LegResult::AnsweredElsewhere,

@@ -183,7 +183,12 @@ impl<'a> Sweep<'_, 'a> {
     fn end(&mut self, place: u32, at: Timestamp, cause: Cause, by: Option<Side>) {
         let leg = &mut self.legs[place as usize];
         match &mut leg.end {
-            Some(end) => end.by = end.by.or(by),
+            Some(end) => {
+                end.by = end.by.or(by);
+                if end.cause == Cause::Unknown {
+                    end.cause = cause;
+                }
+            }
             None => leg.end = Some(LegEnd { at, cause, by }),
         }
         self.talks.resume(place, at);

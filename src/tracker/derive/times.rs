@@ -147,25 +147,24 @@ fn seen_answer(known: &Known<'_>, swept: &Swept<'_>, parties: &Parties<'_>) -> A
 }
 
 /// Whether a talk before this moment is lost: somebody was in a bridge and, for all that was told,
-/// alone, while the other side's channel was up as well.
-pub(super) fn company_lost(
-    known: &Known<'_>,
-    swept: &Swept<'_>,
+/// alone, while somebody else's channel was up as well.
+pub(super) fn company_lost<'a>(
+    known: &Known<'a>,
+    swept: &Swept<'a>,
     before: Option<Timestamp>,
 ) -> bool {
     let well_before = |at: Timestamp| before.is_none_or(|before| at.plus_millis(1_000) < before);
-    let is_client = |leg: &LegLine<'_>| match leg.ends(known).party {
-        Some(Party::Client(_)) => Some(true),
-        Some(Party::Person(_)) => Some(false),
-        _ => None,
+    let human = |leg: &LegLine<'a>| {
+        let party = leg.ends(known).party;
+        party.filter(|party| matches!(party, Party::Client(_) | Party::Person(_)))
     };
     swept.legs.iter().any(|leg| {
-        let (Some(alone_at), Some(side)) = (leg.alone_at, is_client(leg)) else {
+        let (Some(alone_at), Some(party)) = (leg.alone_at, human(leg)) else {
             return false;
         };
         well_before(alone_at)
             && swept.legs.iter().any(|other| {
-                is_client(other) == Some(!side)
+                human(other).is_some_and(|other| other != party)
                     && other.up_at.is_some_and(well_before)
                     && other.end.is_none_or(|end| end.at > alone_at)
             })
