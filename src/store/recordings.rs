@@ -1,7 +1,7 @@
 //! Recordings and the jobs that fetch them.
 //!
 //! A job is a row of `outbox` that the writer commits together with the news of a recording:
-//! `kind` = [`JOB_KIND`], `target` = the account, `call` = the call, `body` = the recording's name
+//! `kind` = `recording`, `target` = the account, `call` = the call, `body` = the recording's name
 //! (as in `recording.recording`) and `lane` = [`job_lane`]. The row of `recording` holds what is
 //! known; the job only says that something is to be done and when.
 //!
@@ -24,9 +24,6 @@ use crate::{
     },
     on_read, on_write,
 };
-
-/// `outbox.kind` of a job that fetches a recording.
-pub const JOB_KIND: &str = "recording";
 
 /// `outbox.lane` of the jobs of one recording.
 pub fn job_lane(call: CallId, recording: &str) -> String {

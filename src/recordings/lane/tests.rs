@@ -395,6 +395,24 @@ async fn dead_worker_is_replaced(bench: Bench) {
 }
 
 #[tokio::test]
+async fn jobs_of_one_recording_go_one_after_another() {
+    let bench = Bench::new().await;
+    let call = bench.tell_file(&wav()).await;
+    told::tell_again(&bench.db, "office", "rec-1", call).await;
+    let now = (bench.lane.clock)();
+    let claimed = rows::claim(&bench.db, now, now.plus_millis(60_000), 10)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert!(rows::drop_job(&bench.db, &claimed[0]).await.unwrap());
+    let next = rows::claim(&bench.db, now, now.plus_millis(60_000), 10)
+        .await
+        .unwrap();
+    assert_eq!(next.len(), 1);
+    assert!(next[0].id > claimed[0].id);
+}
+
+#[tokio::test]
 async fn the_same_sound_told_twice_is_one_file() {
     let bench = Bench::new().await;
     let first = bench.tell_file(&wav()).await;

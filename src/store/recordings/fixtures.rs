@@ -27,11 +27,18 @@ pub async fn tell(db: &Db, account: &str, recording: &str, source: &RecordingSou
         .execute(pool)
         .await
         .unwrap();
+    });
+    tell_again(db, account, recording, call).await;
+    call
+}
+
+/// Another job for the same recording.
+pub async fn tell_again(db: &Db, account: &str, recording: &str, call: CallId) {
+    on_write!(db, pool => {
         sqlx::query(
             "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
-             values ($1, $2, $3, $4, $5, 0, 0)",
+             values ('recording', $1, $2, $3, $4, 0, 0)",
         )
-        .bind(JOB_KIND)
         .bind(account)
         .bind(job_lane(call, recording))
         .bind(call.0)
@@ -40,7 +47,6 @@ pub async fn tell(db: &Db, account: &str, recording: &str, source: &RecordingSou
         .await
         .unwrap();
     });
-    call
 }
 
 /// State and error of the call's jobs, and the state that the call shows.

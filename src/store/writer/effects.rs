@@ -15,7 +15,10 @@ use crate::{
         time::Timestamp,
     },
     rules::figures::Figures,
-    store::rows::{Engine, Rows, Tx},
+    store::{
+        recordings::job_lane,
+        rows::{Engine, Rows, Tx},
+    },
 };
 
 /// An unknown line, after every known one: learning the line brings a first touch forward.
@@ -163,7 +166,7 @@ impl Effects<'_> {
             .text(news.recording.as_str())
             .text(source.as_deref())
             .text(state.as_str())
-            .text(format!("recording/{id}/{}", news.recording).as_str())
+            .text(job_lane(id, &news.recording).as_str())
             .int(i64::from(is_ready))
             .int(self.now.as_micros());
     }
