@@ -110,13 +110,13 @@ impl Gateway {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        let site = parts.site(settings, vault)?;
-        web::pops::refresh_people(&site)
+        web::pops::refresh_people(&parts.db, &parts.hub)
             .await
             .context("people could not be read")?;
-        parts.until_stop(web::pops::run(Arc::clone(&site), moments));
         parts.watch_changes();
         parts.start_dialled(settings);
+        let site = parts.site(settings, vault)?;
+        parts.until_stop(web::pops::run(Arc::clone(&site), moments));
         let lane = Arc::clone(&parts.lane);
         parts.tasks.spawn(lane.run(parts.stop.clone()));
         let hooks = parts.hooks(settings);
@@ -259,9 +259,25 @@ impl Parts {
             commands: Arc::new(Commands(accounts)),
             settings: settings.web.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
+            accounts: self.shown_accounts(),
             guard: web::auth::Guard::default(),
             zone: settings.web.zone().context("web.time_zone")?,
         }))
+    }
+
+    fn shown_accounts(&self) -> Vec<web::Account> {
+        let link = |name: &AccountName| {
+            let (_, link) = self.links.iter().find(|(of, _)| of == name)?;
+            Some(link.clone())
+        };
+        self.accounts
+            .iter()
+            .map(|account| web::Account {
+                name: account.name.clone(),
+                kind: account.pbx.provider(),
+                link: link(&account.name),
+            })
+            .collect()
     }
 
     /// Tells those who keep something current what each commit changed.

@@ -40,6 +40,8 @@ pub enum Outcome {
     Unreached,
     /// Like that, and nobody has yet: an open task.
     Open,
+    /// Over, however it turned out: what figures count.
+    Over,
     /// Exactly this word of `CallResult`.
     Exactly(&'static str),
 }
@@ -236,6 +238,9 @@ fn narrow(sql: &mut Sql, filter: &Filter) {
         }
         Some(Outcome::Unreached) => {
             sql.push(" and c.result not in ('answered', 'blocked') and c.phase = 'ended'");
+        }
+        Some(Outcome::Over) => {
+            sql.push(" and c.phase = 'ended'");
         }
         Some(Outcome::Open) => {
             sql.push(" and t.id is not null");

@@ -8,6 +8,7 @@
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
 //! people (sessions, audit, settings) use [`Db::write`] pools directly.
 
+pub mod arrivals;
 pub mod audit;
 pub mod cards;
 pub mod depths;

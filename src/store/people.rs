@@ -149,3 +149,35 @@ pub async fn extensions(db: &Db) -> Result<Vec<(String, String, i64)>, StoreErro
         .await?
     }))
 }
+
+/// Extensions of one account with the names of their people.
+pub async fn extensions_with_names(
+    db: &Db,
+    account: &str,
+) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select e.extension, p.name from person_extension e join person p on p.id = e.person
+             where e.account = $1",
+        )
+        .bind(account)
+        .fetch_all(pool)
+        .await?
+    }))
+}
+
+/// Account and extension of a person, the first by name: where click-to-call rings.
+pub async fn extension_of(
+    db: &Db,
+    person: PersonId,
+) -> Result<Option<(String, String)>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select account, extension from person_extension where person = $1
+             order by account, extension limit 1",
+        )
+        .bind(person.0)
+        .fetch_optional(pool)
+        .await?
+    }))
+}

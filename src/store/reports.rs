@@ -73,7 +73,7 @@ pub async fn unique(
              where day >= $1 and day < $2 and calls > 0
          union
          select coalesce(line, 0), client from call
-             where direction = 'in' and client is not null
+             where direction = 'in' and client is not null and phase = 'ended'
                and ((started_at >= $3 and started_at < $4)
                     or (started_at >= $5 and started_at < $6))";
     let (from, to) = (from.as_micros(), to.as_micros());

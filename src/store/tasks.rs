@@ -80,3 +80,16 @@ pub async fn close_as_obsolete(db: &Db, id: i64, now: Timestamp) -> Result<(), S
     });
     Ok(())
 }
+
+/// Whose an open task is and which number it wants called.
+pub async fn client_of(
+    db: &Db,
+    id: i64,
+) -> Result<Option<(Option<i64>, Option<String>)>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as("select person, client from task where id = $1 and done_at is null")
+            .bind(id)
+            .fetch_optional(pool)
+            .await?
+    }))
+}

@@ -10,13 +10,27 @@ use crate::policy::{self, Action, Object};
 pub const LANGUAGE_COOKIE: &str = "ringcard_language";
 
 /// Places in the navigation: text key, address, and the right that shows it.
-const PLACES: &[(Place, &str, Action)] = &[(Place::Desk, "/", Action::UseDesk)];
+const PLACES: &[(Place, &str, Action)] = &[
+    (Place::Desk, "/", Action::UseDesk),
+    (Place::Journal, "/calls", Action::SeeCalls),
+    (Place::Cards, "/cards", Action::SeeCards),
+    (Place::Lines, "/lines", Action::SeeFigures),
+    (Place::Accounts, "/accounts", Action::RunInstallation),
+];
 
 /// Where a page stands in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The desk.
     Desk,
+    /// The journal and its calls.
+    Journal,
+    /// Clients' cards.
+    Cards,
+    /// Lines and channels.
+    Lines,
+    /// Accounts and dead letters.
+    Accounts,
     /// Own settings; not among the places.
     Me,
 }
@@ -25,6 +39,10 @@ impl Place {
     const fn key(self) -> &'static str {
         match self {
             Self::Desk => "nav-desk",
+            Self::Journal => "nav-journal",
+            Self::Cards => "nav-cards",
+            Self::Lines => "nav-lines",
+            Self::Accounts => "nav-accounts",
             Self::Me => "nav-me",
         }
     }
@@ -57,10 +75,10 @@ pub fn page_with_pops(
                     }
                 }
             }
-            form.search action="/cards" method="get" role="search" {
+            @if policy::can(&visitor.person, Action::SeeCards, &Object::Whole).is_allowed() { form.search action="/cards" method="get" role="search" {
                 input type="search" name="q" aria-label=(t.say("search-label"))
                     placeholder=(t.say("search-placeholder")) data-key="/";
-            }
+            } }
             (language_form(visitor))
             a.me href="/me" aria-current=[(place == Place::Me).then_some("page")] { (visitor.person.name) }
             form action="/sign-out" method="post" {

@@ -11,8 +11,10 @@ use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{Router, http::HeaderMap, middleware};
+use tokio::sync::watch;
 
 use crate::{
+    flow::dial::Link,
     live::Hub,
     model::ids::AccountName,
     pbx,
@@ -88,6 +90,16 @@ pub trait Commands: Send + Sync {
     ) -> Result<(), pbx::PbxError>;
 }
 
+/// One account at a PBX as pages show it.
+pub struct Account {
+    /// Its name in the configuration.
+    pub name: AccountName,
+    /// The provider's name.
+    pub kind: &'static str,
+    /// Its connection, where we dial.
+    pub link: Option<watch::Receiver<Link>>,
+}
+
 /// All that pages stand on.
 pub struct Site {
     /// The store.
@@ -102,6 +114,8 @@ pub struct Site {
     pub settings: Settings,
     /// Proxies whose word on the sender's address counts.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Accounts at PBXes, for those who run the installation.
+    pub accounts: Vec<Account>,
     /// Limits on guessing passwords.
     pub guard: auth::Guard,
     /// The company's time zone.

@@ -43,30 +43,37 @@ pub fn direction(t: Texts, direction: Option<&str>) -> Markup {
     }
 }
 
-/// How a call turned out, or where it stands, in a word with a sign: colour is never alone.
+/// How a call turned out, or where it stands, as a closed word.
+fn standing(row: &CallRow) -> &str {
+    match &row.result {
+        _ if row.phase != "ended" => row.phase.as_str(),
+        Some(result) => result.as_str(),
+        None => "unknown",
+    }
+}
+
+/// How a call turned out, or where it stands, in a word of the language.
+pub fn outcome_word(t: Texts, row: &CallRow) -> String {
+    if row.phase == "ended" {
+        t.word("result", standing(row))
+    } else {
+        t.word("phase", standing(row))
+    }
+}
+
+/// The same as a badge with a sign: colour is never alone.
 pub fn outcome(t: Texts, row: &CallRow) -> Markup {
-    let live = row.phase != "ended";
-    let word = match &row.result {
-        Some(result) if !live => result.as_str(),
-        _ if live => row.phase.as_str(),
-        _ => "unknown",
-    };
-    let (class, sign) = match word {
+    let (class, sign) = match standing(row) {
         "answered" => ("good", "✓"),
         "talking" => ("good", "●"),
         "ringing" | "waiting" => ("live", "●"),
         "unknown" => ("plain", "?"),
-        "blocked" | "internal" => ("plain", "–"),
+        "blocked" => ("plain", "–"),
         _ if row.open_task == 1 => ("bad", "✕"),
         _ => ("warn", "✕"),
     };
-    let text = if live {
-        t.word("phase", word)
-    } else {
-        t.word("result", word)
-    };
     html! {
-        span.badge.(class) { span aria-hidden="true" { (sign) } " " (text) }
+        span.badge.(class) { span aria-hidden="true" { (sign) } " " (outcome_word(t, row)) }
     }
 }
 

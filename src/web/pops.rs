@@ -7,9 +7,9 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{Error, State, now};
 use crate::{
-    live::{Directory, Happened, Moment},
+    live::{Directory, Happened, Hub, Moment},
     model::ids::{AccountName, Extension, PersonId},
-    store::{people, pops, sessions},
+    store::{Db, people, pops, sessions},
     telemetry,
 };
 
@@ -21,10 +21,10 @@ const GATHER: Duration = Duration::from_millis(200);
 const SWEEP_TICKS: u32 = 720;
 
 /// Reads people and extensions into the hub; called at start, and whenever people have changed.
-pub async fn refresh_people(site: &State) -> Result<(), Error> {
-    let people = people::all(&site.db).await?;
-    let extensions = people::extensions(&site.db).await?;
-    site.hub.set_directory(Directory {
+pub async fn refresh_people(db: &Db, hub: &Hub) -> Result<(), Error> {
+    let people = people::all(db).await?;
+    let extensions = people::extensions(db).await?;
+    hub.set_directory(Directory {
         extensions: extensions
             .into_iter()
             .map(|(account, extension, person)| {
@@ -65,7 +65,7 @@ pub async fn run(site: State, mut moments: mpsc::Receiver<Moment>) {
 }
 
 async fn look_after(site: &State, sweep: bool) -> Result<(), Error> {
-    refresh_people(site).await?;
+    refresh_people(&site.db, &site.hub).await?;
     if sweep {
         site.guard.forget_quiet();
         sessions::sweep(&site.db, now()).await?;

@@ -1,8 +1,17 @@
 //! One file per page: its routes, handlers, what it shows, and the markup.
 
+pub mod accounts;
 pub mod assets;
+pub mod call;
+pub mod card;
+pub mod cards;
 pub mod desk;
+pub mod dial;
+pub mod facts;
+pub mod journal;
+pub mod lines;
 pub mod me;
+pub mod player;
 pub mod pop;
 pub mod sign_in;
 pub mod stream;

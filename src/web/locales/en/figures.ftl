@@ -1,2 +1,45 @@
 # Lines, channels, accounts.
 
+lines-title = Lines and channels
+lines-line = Line
+lines-calls = Calls
+lines-clients = Clients
+lines-reached = Reached
+lines-missed = Not reached
+lines-open = Waiting
+lines-talk = Talk
+lines-total = Total
+lines-unknown = Line not known
+lines-no-channel = No channel
+lines-empty = Nobody called these lines in this period.
+formulas-title = How this is counted
+formula-calls = Finished incoming calls that began in this period
+formula-unique = Different numbers that called the line; in the total each number counts once
+formula-reached = Calls in which a person talked with the client; the share is of all calls
+formula-missed = Finished calls without a talk, except blocked ones
+formula-open = Those of them nobody has called back yet
+formula-talk = Sum of the time from the first human answer to the end, less hold
+
+accounts-title = PBX accounts
+accounts-none = No PBX is connected. Accounts are set in the configuration file.
+account-name = Account
+account-kind = Kind
+account-link = Connection
+account-heard = Last event
+account-dead = Unreadable
+account-ago = { $span } ago
+account-silent = long silent
+link-webhook = posts to us
+link-up = connected
+link-down = not connected
+letters-title = Dead letters
+letters-hint = Messages that could not be read or applied. After a fix they can be run again with ringcard replay.
+letters-none = Everything was understood.
+letter-title = Message
+letter-at = When
+letter-source = Came by
+letter-outcome = What happened
+letter-reason = Reason
+letter-size = Size
+letter-outcome-undecodable = could not be read
+letter-outcome-apply-failed = could not be applied

@@ -66,3 +66,18 @@ span-days =
     }
 size-kilobytes = { $n } KB
 size-megabytes = { $n } MB
+
+nav-journal = Calls
+nav-cards = Clients
+nav-lines = Lines
+nav-accounts = PBX accounts
+pages-label = Pages of the list
+pages-newest = Newest
+pages-older = Older
+pages-more = More
+error-no-number = There is no number to call here.
+error-no-extension = You have no extension. Ask your administrator.
+error-call-unsupported = This PBX cannot place calls on command.
+error-call-refused = The PBX refused this number.
+milliseconds = { $n } ms
+microseconds = { $n } µs

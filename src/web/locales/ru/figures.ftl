@@ -1,2 +1,45 @@
 # Линии, каналы, учётные записи.
 
+lines-title = Линии и каналы
+lines-line = Линия
+lines-calls = Звонки
+lines-clients = Клиенты
+lines-reached = Отвечено
+lines-missed = Без ответа
+lines-open = Ждут звонка
+lines-talk = Разговоры
+lines-total = Всего
+lines-unknown = Линия неизвестна
+lines-no-channel = Без канала
+lines-empty = За этот период на линии не звонили.
+formulas-title = Как считается
+formula-calls = Завершённые входящие звонки, начавшиеся в этот период
+formula-unique = Разные номера, с которых звонили на линию; в итоге номер считается один раз
+formula-reached = Звонки, в которых человек поговорил с клиентом; доля — от всех звонков
+formula-missed = Завершённые звонки без разговора, кроме заблокированных
+formula-open = Из них те, кому ещё не перезвонили
+formula-talk = Сумма времени от первого ответа человека до конца без удержания
+
+accounts-title = АТС
+accounts-none = Ни одна АТС не подключена. Учётные записи задаются в файле настроек.
+account-name = Учётная запись
+account-kind = Тип
+account-link = Связь
+account-heard = Последнее событие
+account-dead = Непонятых
+account-ago = { $span } назад
+account-silent = давно молчит
+link-webhook = присылает сама
+link-up = на связи
+link-down = нет связи
+letters-title = Непонятые сообщения
+letters-hint = Сообщения, которые не удалось разобрать или применить. После исправления их можно прогнать заново командой ringcard replay.
+letters-none = Всё понято.
+letter-title = Сообщение
+letter-at = Когда
+letter-source = Как пришло
+letter-outcome = Что случилось
+letter-reason = Причина
+letter-size = Размер
+letter-outcome-undecodable = не разобрано
+letter-outcome-apply-failed = не применено

@@ -67,3 +67,18 @@ span-days =
     }
 size-kilobytes = { $n } КБ
 size-megabytes = { $n } МБ
+
+nav-journal = Звонки
+nav-cards = Клиенты
+nav-lines = Линии
+nav-accounts = АТС
+pages-label = Страницы списка
+pages-newest = К новым
+pages-older = Раньше
+pages-more = Ещё
+error-no-number = Здесь нет номера, по которому можно позвонить.
+error-no-extension = За вами не закреплён внутренний номер. Обратитесь к администратору.
+error-call-unsupported = Эта АТС не умеет звонить по команде.
+error-call-refused = АТС не приняла этот номер.
+milliseconds = { $n } мс
+microseconds = { $n } мкс

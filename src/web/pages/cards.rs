@@ -1,0 +1,125 @@
+//! Finding clients by name, company or the end of a number.
+
+use axum::{
+    extract::{Query, State as Extract},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    model::time::Timestamp,
+    policy::{self, Action, Reach},
+    store::cards::{self, Card, Search},
+    web::{
+        Error, State, Visitor,
+        layout::{self, Place},
+        parts::nothing,
+        query_escape,
+        routes::{Access, Route},
+        sight,
+    },
+};
+
+/// The routes of this page.
+pub const ROUTES: &[Route] = &[Route::get(
+    "/cards",
+    Access::Right(Action::SeeCards),
+    || get(show),
+)];
+
+const PAGE_ROWS: i64 = 50;
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    after_name: String,
+    after: Option<Uuid>,
+}
+
+async fn show(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Error> {
+    let search = search(&visitor, &asked.q);
+    let after = asked.after.map(|id| (asked.after_name.as_str(), id));
+    let mut found = cards::search(&site.db, &search, after, PAGE_ROWS + 1).await?;
+    // A number that is one client's leads straight there.
+    if let ([only], true, None) = (found.as_slice(), search.digits.is_some(), asked.after) {
+        return Ok(Redirect::to(&format!("/cards/{}", only.id)).into_response());
+    }
+    let more = found.len() as i64 > PAGE_ROWS;
+    found.truncate(PAGE_ROWS as usize);
+    let t = visitor.texts;
+    let pen = site.pen(&visitor, sight::in_lists(&visitor));
+    let content = html! {
+        h1 { (t.say("cards-title")) }
+        form.filters action="/cards" method="get" role="search" {
+            label { span { (t.say("search-label")) }
+                input type="search" name="q" value=(asked.q) placeholder=(t.say("search-placeholder")); }
+            button.primary type="submit" { (t.say("filter-apply")) }
+        }
+        @if found.is_empty() { (nothing(&t.say(if asked.q.is_empty() { "cards-none" } else { "cards-not-found" }))) }
+        @else { div.scroll { (table(&pen, &found)) } }
+        @if let (true, Some(last)) = (more, found.last()) {
+            nav.pages aria-label=(t.say("pages-label")) {
+                a.button rel="next" href={ "/cards?q=" (query_escape(&asked.q)) "&after_name=" (query_escape(&last.name)) "&after=" (last.id) } { (t.say("pages-more")) }
+            }
+        }
+    };
+    Ok(layout::page(&visitor, Place::Cards, &t.say("cards-title"), &content).into_response())
+}
+
+/// Digits make it a number, anything else a name; cut to what the person may see.
+fn search(visitor: &Visitor, typed: &str) -> Search {
+    let typed = typed.trim();
+    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
+    let is_number = digits.len() >= 3 && !typed.chars().any(char::is_alphabetic);
+    let mut search = Search::default();
+    if is_number {
+        search.digits = Some(digits[digits.len().saturating_sub(10)..].to_owned());
+    } else if !typed.is_empty() {
+        search.text = Some(typed.to_owned());
+    }
+    match policy::reach(visitor.person.role, Action::SeeCards) {
+        Some(Reach::All) => {}
+        Some(Reach::Department) if visitor.person.department.is_some() => {
+            search.department = visitor.person.department;
+        }
+        _ => search.owner = Some(visitor.person.id),
+    }
+    search
+}
+
+fn table(pen: &crate::web::parts::Pen<'_>, found: &[Card]) -> Markup {
+    let t = pen.t;
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { (t.say("card-name")) }
+                th scope="col" { (t.say("card-company")) }
+                th scope="col" { (t.say("pop-owner")) }
+                th scope="col" { (t.say("card-first-line")) }
+                th scope="col" { (t.say("card-changed")) }
+            } }
+            tbody {
+                @for card in found {
+                    tr {
+                        td { a href={ "/cards/" (card.id) } {
+                            @if card.name.is_empty() { (t.say("card-nameless")) } @else { (card.name) }
+                        } }
+                        td { (card.company) }
+                        td { (card.owner_name.as_deref().unwrap_or("–")) }
+                        td { (card.first_line.as_deref().unwrap_or("–")) }
+                        td { (pen.clock.moment(Timestamp::from_micros(card.updated_at), pen.now)) }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! The journal: every call by period and filter, totals, calls going on now on top, and the same list
+//! as a file. Filters stand in the address, so a list can be kept and sent.
+
+use axum::{
+    body::Body,
+    extract::{Query, State as Extract},
+    http::header,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures_util::stream;
+use jiff::{ToSpan, civil::Date};
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    model::{
+        call::CallResult,
+        ids::{LineId, PersonId},
+        time::Timestamp,
+    },
+    policy::{self, Action, Object},
+    store::{
+        journal::{self, CallRow, Cursor, Filter, Outcome, TOTALS_LIMIT, Totals, Whose},
+        people, reports,
+    },
+    web::{
+        Error, Site, State, Visitor, demand,
+        format::{self, Clock},
+        i18n::{Language, Texts},
+        layout::{self, Place},
+        now,
+        parts::{self, Pen, nothing},
+        query_escape,
+        routes::{Access, Route},
+        sight::{self, Sight},
+    },
+};
+
+/// The routes of this page.
+pub const ROUTES: &[Route] = &[
+    Route::get("/calls", Access::Right(Action::SeeCalls), || get(show)),
+    Route::get("/calls/live", Access::Right(Action::SeeCalls), || get(live)),
+    Route::get("/calls.csv", Access::Right(Action::Export), || get(export)),
+];
+
+const PAGE_ROWS: i64 = 50;
+const LIVE_ROWS: i64 = 20;
+const EXPORT_ROWS: i64 = 1_000;
+/// A call nobody has told anything of for so long is not "going on now".
+const LIVE_HEARD_MS: i64 = 4 * 3_600_000;
+
+/// What stands in the address. Empty is the same as absent, as forms send it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    from: String,
+    to: String,
+    direction: String,
+    result: String,
+    person: String,
+    line: String,
+    q: String,
+    after: String,
+}
+
+/// The address as understood.
+struct Wanted {
+    from: Date,
+    to: Date,
+    filter: Filter,
+    after: Option<Cursor>,
+    asked: Asked,
+}
+
+impl Wanted {
+    fn new(asked: Asked, clock: &Clock<'_>, whose: Whose) -> Self {
+        let today = clock.date(now());
+        let from: Date = asked.from.parse().unwrap_or(today);
+        let to: Date = asked.to.parse().unwrap_or(today.max(from));
+        let to = to.max(from);
+        let end = to.checked_add(1.day()).unwrap_or(to);
+        let digits: String = asked.q.chars().filter(char::is_ascii_digit).collect();
+        // A national prefix differs between spellings; the last ten digits are enough to look for.
+        let digits = digits[digits.len().saturating_sub(10)..].to_owned();
+        let filter = Filter {
+            whose,
+            from: clock.begin(from),
+            to: clock.begin(end),
+            direction: ["in", "out", "internal"]
+                .into_iter()
+                .find(|word| *word == asked.direction),
+            outcome: outcome(&asked.result),
+            person: asked.person.parse().ok().map(PersonId),
+            line: asked.line.parse().ok().map(LineId),
+            card: None,
+            digits: Some(digits).filter(|digits| digits.len() >= 3),
+        };
+        Self {
+            from,
+            to,
+            filter,
+            after: cursor(&asked.after),
+            asked,
+        }
+    }
+
+    /// The address with another period, or going on after a call.
+    fn address(&self, path: &str, from: Date, to: Date, after: Option<&CallRow>) -> String {
+        let mut address = format!("{path}?from={from}&to={to}");
+        let asked = &self.asked;
+        for (name, value) in [
+            ("direction", &asked.direction),
+            ("result", &asked.result),
+            ("person", &asked.person),
+            ("line", &asked.line),
+            ("q", &asked.q),
+        ] {
+            if !value.is_empty() {
+                address.push_str(&format!("&{name}={}", query_escape(value)));
+            }
+        }
+        if let Some(row) = after {
+            address.push_str(&format!("&after={}-{}", row.started_at, row.id.simple()));
+        }
+        address
+    }
+}
+
+fn outcome(word: &str) -> Option<Outcome> {
+    match word {
+        "answered" => Some(Outcome::Answered),
+        "unreached" => Some(Outcome::Unreached),
+        "open" => Some(Outcome::Open),
+        "over" => Some(Outcome::Over),
+        _ => CallResult::parse(word).map(|result| Outcome::Exactly(result.as_str())),
+    }
+}
+
+fn cursor(text: &str) -> Option<Cursor> {
+    let (started_at, id) = text.split_once('-')?;
+    Some(Cursor {
+        started_at: Timestamp::from_micros(started_at.parse().ok()?),
+        id: Uuid::parse_str(id).ok()?,
+    })
+}
+
+async fn show(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Error> {
+    let pen = site.pen(&visitor, sight::in_lists(&visitor));
+    let wanted = Wanted::new(asked, &pen.clock, sight::whose(&visitor));
+    let mut rows = journal::page(&site.db, &wanted.filter, wanted.after, PAGE_ROWS + 1).await?;
+    let more = rows.len() as i64 > PAGE_ROWS;
+    rows.truncate(PAGE_ROWS as usize);
+    let totals = journal::totals(&site.db, &wanted.filter).await?;
+    let choices = Choices::read(&site, &visitor).await?;
+    let t = visitor.texts;
+    let today = pen.clock.date(pen.now);
+    let may_export = policy::can(&visitor.person, Action::Export, &Object::Whole).is_allowed();
+    let content = html! {
+        div.heading {
+            h1 { (t.say("journal-title")) }
+            @if may_export {
+                a.button href=(wanted.address("/calls.csv", wanted.from, wanted.to, None)) { (t.say("export-csv")) }
+            }
+        }
+        (filters(t, &wanted, &choices, today))
+        (totals_line(t, &totals))
+        @if wanted.to >= today && wanted.after.is_none() {
+            div data-refresh="/calls/live" data-lists { (live_markup(&site, &visitor, &pen).await?) }
+        }
+        @if rows.is_empty() { (empty(t, &wanted)) }
+        @else { div.scroll { (pen.calls(&rows, true)) } }
+        nav.pages aria-label=(t.say("pages-label")) {
+            @if wanted.after.is_some() {
+                a.button href=(wanted.address("/calls", wanted.from, wanted.to, None)) { (t.say("pages-newest")) }
+            }
+            @if let (true, Some(last)) = (more, rows.last()) {
+                a.button rel="next" href=(wanted.address("/calls", wanted.from, wanted.to, Some(last))) { (t.say("pages-older")) }
+            }
+        }
+    };
+    Ok(layout::page(
+        &visitor,
+        Place::Journal,
+        &t.say("journal-title"),
+        &content,
+    ))
+}
+
+async fn live(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup, Error> {
+    let pen = site.pen(&visitor, sight::in_lists(&visitor));
+    live_markup(&site, &visitor, &pen).await
+}
+
+async fn live_markup(site: &Site, visitor: &Visitor, pen: &Pen<'_>) -> Result<Markup, Error> {
+    let heard_since = pen.now.plus_millis(-LIVE_HEARD_MS);
+    let rows = journal::live(&site.db, sight::whose(visitor), heard_since, LIVE_ROWS).await?;
+    Ok(html! {
+        @if !rows.is_empty() {
+            section.live-calls aria-labelledby="live-title" {
+                h2 #live-title { (pen.t.say("live-title")) " " span.count { (rows.len()) } }
+                div.scroll { (pen.calls(&rows, true)) }
+            }
+        }
+    })
+}
+
+/// What the select boxes offer.
+struct Choices {
+    people: Vec<(i64, String)>,
+    lines: Vec<(i64, String)>,
+}
+
+impl Choices {
+    async fn read(site: &Site, visitor: &Visitor) -> Result<Self, Error> {
+        let everybody = people::all(&site.db).await?.into_iter();
+        let people = match sight::whose(visitor) {
+            Whose::Everybody => everybody.map(|one| (one.id.0, one.name)).collect(),
+            Whose::Department(department) => everybody
+                .filter(|one| one.department == Some(department))
+                .map(|one| (one.id.0, one.name))
+                .collect(),
+            Whose::Person(_) => Vec::new(),
+        };
+        let lines = reports::all_lines(&site.db).await?;
+        Ok(Self {
+            people,
+            lines: lines.into_iter().map(|(id, name, ..)| (id, name)).collect(),
+        })
+    }
+}
+
+fn filters(t: Texts, wanted: &Wanted, choices: &Choices, today: Date) -> Markup {
+    let asked = &wanted.asked;
+    let back = |days: i64| today.checked_sub(days.days()).unwrap_or(today);
+    let periods = [
+        (t.say("period-today"), today, today),
+        (t.say("period-yesterday"), back(1), back(1)),
+        (t.say("period-week"), back(6), today),
+        (t.say("period-month"), back(29), today),
+    ];
+    html! {
+        nav.segments aria-label=(t.say("period-label")) {
+            @for (name, from, to) in &periods {
+                a href=(wanted.address("/calls", *from, *to, None))
+                    aria-current=[(wanted.from == *from && wanted.to == *to).then_some("true")] { (name) }
+            }
+        }
+        form.filters action="/calls" method="get" {
+            label { span { (t.say("filter-from")) } input type="date" name="from" value=(wanted.from); }
+            label { span { (t.say("filter-to")) } input type="date" name="to" value=(wanted.to); }
+            label { span { (t.say("filter-direction")) }
+                select name="direction" {
+                    option value="" { (t.say("filter-any")) }
+                    @for word in ["in", "out", "internal"] {
+                        option value=(word) selected[asked.direction == word] { (t.word("direction", word)) }
+                    }
+                }
+            }
+            label { span { (t.say("filter-result")) }
+                select name="result" {
+                    option value="" { (t.say("filter-any")) }
+                    @for word in ["over", "answered", "unreached", "open"] {
+                        option value=(word) selected[asked.result == word] { (t.word("outcome", word)) }
+                    }
+                    optgroup label=(t.say("filter-exactly")) {
+                        @for result in CallResult::ALL.into_iter().skip(1) {
+                            option value=(result.as_str()) selected[asked.result == result.as_str()] { (t.word("result", result.as_str())) }
+                        }
+                    }
+                }
+            }
+            @if !choices.people.is_empty() {
+                label { span { (t.say("col-person")) } (select(t, "person", &asked.person, &choices.people)) }
+            }
+            @if !choices.lines.is_empty() {
+                label { span { (t.say("col-line")) } (select(t, "line", &asked.line, &choices.lines)) }
+            }
+            label { span { (t.say("filter-number")) }
+                input type="search" name="q" value=(asked.q) inputmode="tel" placeholder=(t.say("filter-number-hint"));
+            }
+            button.primary type="submit" { (t.say("filter-apply")) }
+        }
+    }
+}
+
+fn select(t: Texts, name: &str, chosen: &str, choices: &[(i64, String)]) -> Markup {
+    html! {
+        select name=(name) {
+            option value="" { (t.say("filter-any")) }
+            @for (id, title) in choices {
+                option value=(id) selected[chosen == id.to_string()] { (title) }
+            }
+        }
+    }
+}
+
+fn totals_line(t: Texts, totals: &Totals) -> Markup {
+    let calls = totals.calls.min(TOTALS_LIMIT);
+    let more = totals.calls > TOTALS_LIMIT;
+    html! {
+        p.totals role="status" {
+            strong data-total="calls" {
+                @if more { (t.say("totals-more-than")) " " }
+                (format::number(t, calls)) " " (t.count("totals-calls", calls))
+            }
+            span data-total="answered" {
+                (t.say("totals-answered")) " " (format::number(t, totals.answered))
+                " (" (format::percent(totals.answered, calls)) ")"
+            }
+            span data-total="open" { (t.say("totals-open")) " " (format::number(t, totals.open)) }
+            span data-total="talk" title=(t.say("talk-formula")) { (t.say("totals-talk")) " " (format::span(totals.talk_ms)) }
+        }
+    }
+}
+
+/// Why there is nothing, and one thing to do about it.
+fn empty(t: Texts, wanted: &Wanted) -> Markup {
+    let asked = &wanted.asked;
+    let narrowed = [
+        &asked.direction,
+        &asked.result,
+        &asked.person,
+        &asked.line,
+        &asked.q,
+    ]
+    .iter()
+    .any(|value| !value.is_empty());
+    html! {
+        @if narrowed {
+            (nothing(&t.say("journal-filtered")))
+            p { a.button href={ "/calls?from=" (wanted.from) "&to=" (wanted.to) } { (t.say("journal-clear")) } }
+        } @else {
+            (nothing(&t.say("journal-empty")))
+        }
+    }
+}
+
+/// The list of the address as a file, a thousand rows at a time from the database to the browser.
+async fn export(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Error> {
+    demand(&visitor, Action::Export, &Object::Whole)?;
+    let texts = visitor.texts;
+    let sight = sight::in_lists(&visitor);
+    let clock = Clock::new(&site.zone, texts);
+    let wanted = Wanted::new(asked, &clock, sight::whose(&visitor));
+    let detail = format!("{}..{}", wanted.from, wanted.to);
+    sight::audited(&site, &visitor, "export", "calls", &detail).await?;
+    let name = format!("calls-{}-{}.csv", wanted.from, wanted.to);
+    let state = Some((site, wanted.filter, None::<Cursor>, true));
+    let body = stream::try_unfold(state, move |state| async move {
+        let Some((site, filter, after, first)) = state else {
+            return Ok::<_, Error>(None);
+        };
+        let rows = journal::page(&site.db, &filter, after, EXPORT_ROWS).await?;
+        let text = csv_rows(&site, texts, sight, &rows, first);
+        let last = rows.last().filter(|_| rows.len() as i64 == EXPORT_ROWS);
+        let next = last.map(|row| Cursor {
+            started_at: Timestamp::from_micros(row.started_at),
+            id: row.id,
+        });
+        Ok(Some((
+            text,
+            next.map(|cursor| (site, filter, Some(cursor), false)),
+        )))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// Rows as CSV. Excel in Russian wants a byte order mark and semicolons.
+fn csv_rows(site: &Site, t: Texts, sight: Sight, rows: &[CallRow], first: bool) -> String {
+    let pen = Pen {
+        t,
+        clock: Clock::new(&site.zone, t),
+        sight,
+        now: now(),
+    };
+    let separator = match t.language {
+        Language::Russian => ";",
+        Language::English => ",",
+    };
+    let mut text = String::new();
+    if first {
+        text.push('\u{feff}');
+        let heads = [
+            t.say("col-started"),
+            t.say("filter-direction"),
+            t.say("col-client"),
+            t.say("filter-number"),
+            t.say("col-line"),
+            t.say("col-result"),
+            t.say("col-person"),
+            t.say("col-wait"),
+            t.say("col-talk"),
+        ];
+        push_line(&mut text, separator, heads);
+    }
+    for row in rows {
+        let started = Timestamp::from_micros(row.started_at);
+        let cells = [
+            format!("{} {}", pen.clock.day(started), pen.clock.time_s(started)),
+            t.word("direction", row.direction.as_deref().unwrap_or("unknown")),
+            pen.client_name(row).unwrap_or_default(),
+            pen.client_number(row),
+            row.line_name
+                .clone()
+                .or(row.did.clone())
+                .unwrap_or_default(),
+            parts::outcome_word(t, row),
+            row.person_name.clone().unwrap_or_default(),
+            row.wait_ms.map(format::span).unwrap_or_default(),
+            row.talk_ms.map(format::span).unwrap_or_default(),
+        ];
+        push_line(&mut text, separator, cells);
+    }
+    text
+}
+
+fn push_line(text: &mut String, separator: &str, cells: [String; 9]) {
+    let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
+    text.push_str(&cells.join(separator));
+    text.push_str("\r\n");
+}
+
+/// A cell in quotes. Names come from outside: one that begins like a formula must not become one.
+fn csv_cell(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let number = cell.starts_with('+') && !cell.contains(|c: char| c.is_alphabetic() || c == '(');
+    let guard = if formula && !number { "'" } else { "" };
+    format!("\"{guard}{}\"", cell.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_understood_and_written_again() {
+        let zone = jiff::tz::TimeZone::get("Europe/Moscow").unwrap();
+        let clock = Clock::new(&zone, Texts::new(Language::English));
+        let asked = Asked {
+            from: "2026-11-01".to_owned(),
+            to: "2026-11-02".to_owned(),
+            result: "open".to_owned(),
+            line: "7".to_owned(),
+            q: "8 (495) 000-00-11".to_owned(),
+            person: "nobody".to_owned(),
+            ..Asked::default()
+        };
+        let wanted = Wanted::new(asked, &clock, Whose::Everybody);
+        assert_eq!(wanted.filter.from.rfc3339(), "2026-10-31T21:00:00.000Z");
+        assert_eq!(wanted.filter.to.rfc3339(), "2026-11-02T21:00:00.000Z");
+        assert_eq!(wanted.filter.outcome, Some(Outcome::Open));
+        assert_eq!(wanted.filter.line, Some(LineId(7)));
+        assert_eq!(wanted.filter.person, None);
+        assert_eq!(wanted.filter.digits.as_deref(), Some("4950000011"));
+        let address = wanted.address("/calls", wanted.from, wanted.to, None);
+        assert!(address.starts_with("/calls?from=2026-11-01&to=2026-11-02&result=open"));
+    }
+
+    #[test]
+    fn a_place_in_the_list_survives_the_address() {
+        let id = Uuid::now_v7();
+        let found = cursor(&format!("1763800000000000-{}", id.simple())).unwrap();
+        assert_eq!(found.id, id);
+        assert_eq!(found.started_at.as_micros(), 1_763_800_000_000_000);
+        assert_eq!(cursor("1763800000000000"), None);
+        assert_eq!(cursor("x-y"), None);
+    }
+
+    #[test]
+    fn a_name_cannot_become_a_formula() {
+        assert_eq!(csv_cell("=1+1"), "\"'=1+1\"");
+        assert_eq!(csv_cell("@SUM(A1)"), "\"'@SUM(A1)\"");
+        assert_eq!(csv_cell("+7 495 000-00-11"), "\"+7 495 000-00-11\"");
+        assert_eq!(csv_cell("say \"hi\""), "\"say \"\"hi\"\"\"");
+    }
+}
