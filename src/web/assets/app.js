@@ -1,0 +1,10 @@
+// Makes pages live. Every page works without this; nothing here decides anything.
+import { start as live } from "./live.js";
+import { start as keys } from "./keys.js";
+import { enhance as players } from "./player.js";
+import { enhance as pieces } from "./pieces.js";
+
+pieces(document);
+players(document);
+keys();
+live();

@@ -5,7 +5,88 @@ use std::{
 };
 
 use super::*;
-use crate::model::{call::CallResult, people::Role};
+use crate::model::{call::CallResult, people::Role, recording::RecordingState};
+
+/// Tags of `model::event::Fact`.
+const FACTS: &[&str] = &[
+    "parties",
+    "same_call",
+    "summary",
+    "over",
+    "unheard",
+    "leg",
+    "dialled",
+    "rings",
+    "up",
+    "talks",
+    "enters",
+    "leaves",
+    "tied_to",
+    "holds",
+    "resumes",
+    "runs",
+    "transfers",
+    "transferred_from",
+    "ends",
+    "recording",
+    "digits",
+    "sip_call_id",
+    "tracking",
+    "route_answered",
+    "command_sent",
+    "command_result",
+];
+
+/// Words of `model::event::Cause`.
+const CAUSES: &[&str] = &[
+    "normal",
+    "no_answer",
+    "busy",
+    "rejected",
+    "cancelled",
+    "answered_elsewhere",
+    "no_route",
+    "unreachable",
+    "blocked",
+    "after_hours",
+    "failed",
+    "unknown",
+];
+
+/// Why a recording is not to be had.
+const REASONS: &[&str] = &[
+    "not_there",
+    "still_growing",
+    "outside_folder",
+    "too_large",
+    "disk",
+    "bad_address",
+    "host_not_allowed",
+    "private_address",
+    "bad_redirect",
+    "too_slow",
+    "unreachable",
+    "not_allowed",
+    "host_error",
+    "gsm",
+    "unknown_codec",
+    "unknown_container",
+    "empty",
+    "web_page",
+    "text",
+    "archive",
+    "not_audio",
+    "truncated",
+    "damaged",
+    "no_sound",
+    "sample_rate",
+    "channels",
+    "too_long",
+    "no_source",
+    "no_account",
+    "unsupported",
+    "throttled",
+];
 
 /// Families of words and every word they can be asked for.
 fn families() -> BTreeMap<&'static str, Vec<String>> {
@@ -15,15 +96,10 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         .map(|result| result.as_str().to_owned())
         .collect();
     results.push("unknown".to_owned());
-    let recording = own(&[
-        "waiting",
-        "fetching",
-        "kept",
-        "no_player",
-        "refused",
-        "failed",
-        "absent",
-    ]);
+    let states: Vec<String> = RecordingState::ALL
+        .iter()
+        .map(|state| state.as_str().to_owned())
+        .collect();
     BTreeMap::from([
         (
             "role",
@@ -35,7 +111,7 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         ("result", results),
         ("phase", own(&["waiting", "ringing", "talking"])),
         ("direction", own(&["in", "out", "internal", "unknown"])),
-        ("recording-mark", recording),
+        ("recording-mark", states.clone()),
         ("pop-stage", own(&["ringing", "talking", "wrap_up"])),
         (
             "route",
@@ -59,6 +135,24 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
                 "created",
             ]),
         ),
+        ("outcome", own(&["over", "answered", "unreached", "open"])),
+        ("fact", own(FACTS)),
+        ("cause", own(CAUSES)),
+        ("hangup", own(&["client", "employee", "pbx"])),
+        ("ended", own(&["hung_up", "unknown"])),
+        ("pop-reason", own(&["rung", "supervises"])),
+        (
+            "gone",
+            own(&["answered_elsewhere", "moved_on", "ended", "merged", "done"]),
+        ),
+        ("recording-state", states),
+        ("recording-reason", own(REASONS)),
+        ("phone-kind", own(&["own", "company", "shared"])),
+        (
+            "card-event",
+            own(&["created", "imported", "owner", "renamed"]),
+        ),
+        ("letter-outcome", own(&["undecodable", "apply_failed"])),
         ("wrap", own(crate::web::pages::pop::RESULTS)),
     ])
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Path, State as Extract},
+    extract::{Path, Query, State as Extract},
     routing::{get, post},
 };
 use maud::{Markup, html};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{facts, player};
@@ -45,8 +46,15 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default)]
+    said: String,
+}
+
 /// All that the page shows.
 struct View {
+    said_calling: bool,
     page: CallPage,
     object: Object,
     involved: Vec<Involved>,
@@ -62,12 +70,14 @@ async fn show(
     Extract(site): Extract<State>,
     visitor: Visitor,
     Path(id): Path<Uuid>,
+    Query(said): Query<Said>,
 ) -> Result<Markup, Error> {
-    let view = read(&site, &visitor, CallId(id)).await?;
+    let mut view = read(&site, &visitor, CallId(id)).await?;
     let verdict = demand(&visitor, Action::SeeCalls, &view.object)?;
     sight::audit_ring(&site, &visitor, verdict, &format!("call:{id}")).await?;
+    view.said_calling = said.said == "calling";
     let sight = sight::of(&visitor, &view.object);
-    Ok(markup(&site, &visitor, &view, sight).await)
+    Ok(markup(&site, &visitor, &view, sight))
 }
 
 /// Shows the number of this one call in full, and leaves a trace of that.
@@ -84,7 +94,7 @@ async fn reveal(
         full_numbers: true,
         ..sight::of(&visitor, &view.object)
     };
-    Ok(markup(&site, &visitor, &view, sight).await)
+    Ok(markup(&site, &visitor, &view, sight))
 }
 
 async fn read(site: &Site, visitor: &Visitor, id: CallId) -> Result<View, Error> {
@@ -97,6 +107,7 @@ async fn read(site: &Site, visitor: &Visitor, id: CallId) -> Result<View, Error>
     }
     let names = people::extensions_with_names(&site.db, &page.row.account).await?;
     Ok(View {
+        said_calling: false,
         object,
         involved: journal::involved(&site.db, id).await?,
         names: names.into_iter().collect(),
@@ -108,7 +119,7 @@ async fn read(site: &Site, visitor: &Visitor, id: CallId) -> Result<View, Error>
     })
 }
 
-async fn markup(site: &Site, visitor: &Visitor, view: &View, sight: sight::Sight) -> Markup {
+fn markup(site: &Site, visitor: &Visitor, view: &View, sight: sight::Sight) -> Markup {
     let pen = site.pen(visitor, sight);
     let t = visitor.texts;
     let row = &view.page.row;
@@ -118,6 +129,7 @@ async fn markup(site: &Site, visitor: &Visitor, view: &View, sight: sight::Sight
         &[("when", pen.clock.moment(started, pen.now).into())],
     );
     let content = html! {
+        @if view.said_calling { p.done role="status" { (t.say("calling")) } }
         div.heading {
             h1 { (parts::direction(t, row.direction.as_deref())) " " (title) }
             (parts::outcome(t, row))

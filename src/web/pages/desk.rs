@@ -50,6 +50,8 @@ const TASK_ROWS: i64 = 50;
 struct Wanted {
     #[serde(default)]
     watch: u8,
+    #[serde(default)]
+    said: String,
 }
 
 /// All that the lists of the desk show.
@@ -70,6 +72,7 @@ async fn show(
     let pops = pop::all(&site, &visitor).await?;
     let t = visitor.texts;
     let content = html! {
+        @if wanted.said == "calling" { p.done role="status" { (t.say("calling")) } }
         div.desk data-watch=[watch.then_some("1")] {
             div.heading {
                 h1 { (t.say("desk-title")) }

@@ -15,7 +15,7 @@ use crate::{
     store::{audit, people, sessions},
     web::{
         Error, State, Visitor, auth,
-        i18n::Language,
+        i18n::{Language, Texts},
         layout::{self, Place},
         now,
         routes::{Access, Route},
@@ -85,6 +85,7 @@ async fn show(
             p.hint { (t.count("password-hint", auth::PASSWORD_MIN as i64)) }
             button.primary type="submit" { (t.say("save")) }
         }
+        (keys(t))
     };
     Ok(layout::page(
         &visitor,
@@ -92,6 +93,33 @@ async fn show(
         &visitor.person.name,
         &content,
     ))
+}
+
+/// Keys that pages answer to.
+fn keys(t: Texts) -> Markup {
+    let all: [(&[&str], String); 11] = [
+        (&["/"], t.say("keys-search")),
+        (&["g", "d"], t.say("keys-desk")),
+        (&["g", "j"], t.say("keys-journal")),
+        (&["Enter"], t.say("keys-open")),
+        (&["n"], t.say("keys-note")),
+        (&["1", "…", "5"], t.say("keys-results")),
+        (&["Esc"], t.say("keys-hide")),
+        (&["Space"], t.say("keys-play")),
+        (&["←", "→"], t.say("keys-skip")),
+        (&["[", "]"], t.say("keys-speed")),
+        (&["?"], t.say("keys-title")),
+    ];
+    html! {
+        h2 #keys { (t.say("keys-title")) }
+        dl.facts {
+            @for (keys, what) in &all {
+                dt { @for key in *keys { kbd { (key) } " " } }
+                dd { (what) }
+            }
+        }
+        p { label { input type="checkbox" data-keys-off; " " (t.say("keys-off")) } }
+    }
 }
 
 async fn set_language(

@@ -81,3 +81,16 @@ error-call-unsupported = This PBX cannot place calls on command.
 error-call-refused = The PBX refused this number.
 milliseconds = { $n } ms
 microseconds = { $n } µs
+
+keys-title = Keys
+keys-search = find a client
+keys-desk = desk
+keys-journal = calls
+keys-open = open the caller's card
+keys-note = write a note
+keys-results = result of the call
+keys-hide = hide the pop
+keys-play = play or pause
+keys-skip = back and forward by 5 seconds, with Shift by 30
+keys-speed = slower and faster
+keys-off = Do not use single-letter keys in this browser

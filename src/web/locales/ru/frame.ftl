@@ -82,3 +82,16 @@ error-call-unsupported = Эта АТС не умеет звонить по ко�
 error-call-refused = АТС не приняла этот номер.
 milliseconds = { $n } мс
 microseconds = { $n } мкс
+
+keys-title = Клавиши
+keys-search = найти клиента
+keys-desk = рабочий стол
+keys-journal = звонки
+keys-open = открыть карточку звонящего
+keys-note = написать заметку
+keys-results = результат звонка
+keys-hide = скрыть окно звонка
+keys-play = слушать или пауза
+keys-skip = назад и вперёд на 5 секунд, с Shift — на 30
+keys-speed = медленнее и быстрее
+keys-off = Не использовать клавиши из одной буквы в этом браузере
