@@ -190,12 +190,12 @@ fn calls(dialect: &Dialect, size: Size, now: Timestamp) -> Vec<String> {
             "insert into call (id, account, call_key, version, phase, direction, result, ended,
                hangup_by, client, did, line, started_at, rang_at, answered_at, ended_at, wait_ms,
                ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, heard_at,
-               derived, facts)
+               derived, facts, sealed)
              select {id}, '{ACCOUNT}', 'old.' || n, 3, 'ended', 'in', 'answered', 'hung_up',
                'client', '+7495' || {number}, '+7495' || {did}, n % {LINES} + 1, {start}, {start},
                {start} + 5000000, {start} + 65000000, 5000, 5000, 60000, 0,
                cast({person} + 200 as text), {person}, {card}, 'own_number', {start} + 65000000,
-               '{derived}', {facts}
+               '{derived}', {facts}, 1
              from {series} as s"
         ),
         format!(

@@ -7,10 +7,7 @@ use uuid::Uuid;
 
 use super::{Db, StoreError};
 use crate::{
-    model::{
-        event::CallEvent,
-        ids::{LineId, PersonId},
-    },
+    model::ids::{LineId, PersonId},
     on_read,
     rules::figures::{ClientDay, Counted, Figures, Slot, Sums},
     tracker::{self, Facts},
@@ -66,7 +63,6 @@ pub async fn recount(db: &Db) -> Result<Figures, StoreError> {
     type Row = (Uuid, Option<i64>, Option<i64>, Option<Vec<u8>>);
     const CALLS: &str = "select id, line, answered_by, facts from call where id > $1 \
         order by id limit $2";
-    const FACTS: &str = "select f.call, f.body from fact f where f.call > $1 and f.call <= $2";
     let mut figures = Figures::default();
     let mut after = Uuid::nil();
     loop {
@@ -76,17 +72,10 @@ pub async fn recount(db: &Db) -> Result<Figures, StoreError> {
         let Some((last, ..)) = calls.last() else {
             return Ok(figures);
         };
-        let rows: Vec<(Uuid, String)> = on_read!(db, pool => {
-            sqlx::query_as(FACTS).bind(after).bind(*last).fetch_all(pool).await?
-        });
         after = *last;
-        let mut unsealed = facts_by_call(rows)?;
-        for (id, line, person, sealed) in calls {
-            let facts = match sealed {
-                Some(blob) => Facts::unseal(&blob)
-                    .map_err(|source| StoreError::Sealed { call: id, source })?,
-                None => unsealed.remove(&id).unwrap_or_default(),
-            };
+        for (id, line, person, facts) in calls {
+            let facts = Facts::unseal(facts.as_deref().unwrap_or(b"[]"))
+                .map_err(|source| StoreError::Sealed { call: id, source })?;
             let call = tracker::derive(&facts);
             let counted = Counted {
                 call: &call,
@@ -96,19 +85,4 @@ pub async fn recount(db: &Db) -> Result<Figures, StoreError> {
             figures.delta(None, Some(counted));
         }
     }
-}
-
-/// Rows of `fact` gathered by call.
-pub(super) fn facts_by_call(
-    rows: Vec<(Uuid, String)>,
-) -> Result<std::collections::HashMap<Uuid, Facts>, StoreError> {
-    let mut calls: std::collections::HashMap<Uuid, Facts> = std::collections::HashMap::new();
-    for (call, body) in rows {
-        let event: CallEvent = serde_json::from_str(&body).map_err(|source| StoreError::Value {
-            what: "fact.body",
-            source,
-        })?;
-        calls.entry(call).or_default().insert(event);
-    }
-    Ok(calls)
 }

@@ -15,6 +15,7 @@ use crate::{
         time::Timestamp,
     },
     on_read,
+    tracker::Facts,
 };
 
 /// Totals stop counting here; a page then says "more than".
@@ -462,23 +463,19 @@ pub async fn involved(db: &Db, id: CallId) -> Result<Vec<Involved>, StoreError> 
     }))
 }
 
-/// Facts of a call that are still rows, by time.
+/// Facts of a call, by time.
 pub async fn facts(db: &Db, id: CallId) -> Result<Vec<CallEvent>, StoreError> {
-    let rows: Vec<(String,)> = on_read!(db, pool => {
-        sqlx::query_as("select body from fact where call = $1 limit 2000")
+    let row: Option<(Option<Vec<u8>>,)> = on_read!(db, pool => {
+        sqlx::query_as("select facts from call where id = $1")
             .bind(id.0)
-            .fetch_all(pool)
+            .fetch_optional(pool)
             .await?
     });
-    let mut facts = rows
-        .into_iter()
-        .map(|(body,)| {
-            serde_json::from_str(&body).map_err(|source| StoreError::Value {
-                what: "fact.body",
-                source,
-            })
-        })
-        .collect::<Result<Vec<CallEvent>, _>>()?;
+    let Some((Some(blob),)) = row else {
+        return Ok(Vec::new());
+    };
+    let facts = Facts::unseal(&blob).map_err(|source| StoreError::Sealed { call: id.0, source })?;
+    let mut facts: Vec<CallEvent> = facts.into_iter().collect();
     facts.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     Ok(facts)
 }

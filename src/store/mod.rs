@@ -152,6 +152,9 @@ impl Db {
                 // FULL: an acknowledged message survives power loss.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(5))
+                // The default of 2 MB holds no more than one batch's pages; taken only as needed.
+                .pragma("cache_size", "-32000")
+                .pragma("temp_store", "memory")
                 .statement_cache_capacity(256);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)

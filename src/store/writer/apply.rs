@@ -19,13 +19,13 @@ use crate::{
     model::{
         call::{Call, Change},
         event::{CallEvent, Direction},
-        ids::{AccountName, CallId, CallKey, CardId, FactId, LineId, PersonId},
+        ids::{AccountName, CallId, CallKey, CardId, LineId, PersonId},
         time::Timestamp,
     },
     rules::matching::{Candidate, MatchReason, PhoneKind, rank},
     store::{
         Db,
-        rows::{Engine, Rows, Tx},
+        rows::{Engine, Rows, Statement, Tx},
     },
     tracker::{self, Facts},
 };
@@ -101,22 +101,13 @@ pub(super) struct Work {
     pub(super) before: Option<Stand>,
     /// Calls that turned out to be this one.
     pub(super) losers: Vec<Known>,
-    /// Facts to write; all of them after a merge or an unsealing.
-    fresh: Fresh,
-    unsealed: bool,
     received_at: Timestamp,
-}
-
-#[derive(Debug)]
-enum Fresh {
-    These(Vec<FactId>),
-    All,
 }
 
 /// The events of a batch, each with the submission it came in.
 type Events<'a> = Vec<(usize, &'a CallEvent)>;
 
-/// A stored call: id, version, account, key, derived, card, reason, line, answered by, sealed facts.
+/// A stored call: id, version, account, key, derived, card, reason, line, answered by, facts, sealed.
 type CallRow = (
     Uuid,
     i64,
@@ -128,6 +119,7 @@ type CallRow = (
     Option<i64>,
     Option<i64>,
     Option<Vec<u8>>,
+    i64,
 );
 
 impl Committer {
@@ -156,8 +148,9 @@ impl Committer {
         let works = self.apply(&mut tx, batch, &mut receipts).await?;
         tx.commit().await?;
         let mut changes = Vec::with_capacity(works.len());
-        for work in works {
+        for mut work in works {
             changes.push(work.change());
+            work.known.sealed = false;
             self.memory.keep(work.known);
         }
         Ok(Applied { receipts, changes })
@@ -302,23 +295,13 @@ impl Committer {
             return Ok(known);
         }
         let mut calls = sql::LOAD_CALLS.rows(self.engine);
-        let mut facts = sql::LOAD_FACTS.rows(self.engine);
         for id in &wanted {
             calls.id(id.0);
-            facts.id(id.0);
         }
         let rows: Vec<CallRow> = tx.fetch(calls).await?;
         for row in rows {
             let call = read_call(row)?;
             known.insert(call.id, call);
-        }
-        let rows: Vec<(Uuid, String)> = tx.fetch(facts).await?;
-        for (id, body) in rows {
-            let event: CallEvent = serde_json::from_str(&body)
-                .map_err(|error| ApplyError::Unusable(format!("a stored fact: {error}")))?;
-            if let Some(call) = known.get_mut(&CallId(id)) {
-                call.facts.insert(event);
-            }
         }
         Ok(known)
     }
@@ -341,23 +324,19 @@ impl Committer {
         for loser in &losers {
             known.facts.unite(loser.facts.clone());
         }
-        let mut fresh = Vec::new();
+        let mut learnt = !losers.is_empty() || before.is_none();
         let mut received_at = None;
         for (submission, event) in group.events.iter().map(|n| events[*n]) {
             if known.facts.insert(event.clone()) {
-                fresh.push(event.id.clone());
+                learnt = true;
                 receipts[submission].new_facts += 1;
             }
             let at = batch[submission].received_at;
             received_at = Some(received_at.map_or(at, |earlier: Timestamp| earlier.min(at)));
         }
-        if fresh.is_empty() && losers.is_empty() && before.is_some() {
+        if !learnt {
             return Err(Box::new(known));
         }
-        let unsealed = std::mem::take(&mut known.sealed);
-        let rewritten = unsealed || !losers.is_empty();
-        fresh.sort_unstable();
-        fresh.dedup();
         known.version = losers
             .iter()
             .fold(known.version, |version, loser| version.max(loser.version))
@@ -370,12 +349,6 @@ impl Committer {
             known,
             before,
             losers,
-            fresh: if rewritten {
-                Fresh::All
-            } else {
-                Fresh::These(fresh)
-            },
-            unsealed,
             received_at: received_at.unwrap_or_default(),
         })
     }
@@ -511,30 +484,21 @@ impl Committer {
 
     /// Writes calls with their names and facts, then all that follows from them.
     async fn write(&self, tx: &mut Tx, works: &[Work], names: Rows) -> Result<(), ApplyError> {
-        let mut added = sql::ADD_CALLS.rows(self.engine);
-        let mut touched = sql::TOUCH_CALLS.rows(self.engine);
-        let mut changed = sql::CHANGE_CALLS.rows(self.engine);
-        let mut unsealed = sql::UNSEAL.rows(self.engine);
-        let mut facts = sql::ADD_FACTS.rows(self.engine);
+        let mut written = Written::ALL.map(|written| written.statement().rows(self.engine));
         for work in works {
-            let rows = match &work.before {
-                None => &mut added,
-                Some(before) if same_indexed(before, &work.known.stand) => &mut touched,
-                Some(_) => &mut changed,
+            let known = &work.known;
+            let how = match &work.before {
+                None => Written::Added,
+                Some(_) if known.sealed => Written::Changed,
+                Some(before) => Written::for_change(before, &known.stand),
             };
-            write_call(rows, &work.known)?;
-            write_facts(&mut facts, work)?;
-            if work.unsealed {
-                unsealed.id(work.known.id.0);
-            }
+            write_call(&mut written[how as usize], known)?;
         }
-        tx.run(added).await?;
-        tx.run(touched).await?;
-        tx.run(changed).await?;
-        tx.run(unsealed).await?;
+        for rows in written {
+            tx.run(rows).await?;
+        }
         effects::merge(tx, works).await?;
         tx.run(names).await?;
-        tx.run(facts).await?;
         let now = works.iter().map(|work| work.received_at).max();
         effects::Effects {
             engine: self.engine,
@@ -586,10 +550,10 @@ fn winner(mut calls: Vec<Known>) -> (Option<Known>, Vec<Known>) {
 }
 
 fn read_call(row: CallRow) -> Result<Known, ApplyError> {
-    let (id, version, account, key, derived, card, reason, line, answered_by, sealed) = row;
+    let (id, version, account, key, derived, card, reason, line, answered_by, facts, sealed) = row;
     let call: Call = serde_json::from_str(&derived)
         .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?;
-    let facts = match &sealed {
+    let facts = match &facts {
         Some(blob) => Facts::unseal(blob)
             .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?,
         None => Facts::new(),
@@ -600,7 +564,7 @@ fn read_call(row: CallRow) -> Result<Known, ApplyError> {
         account: AccountName::from(account),
         key: CallKey::from(key),
         facts,
-        sealed: sealed.is_some(),
+        sealed: sealed != 0,
         stand: Stand {
             call: Arc::new(call),
             card: card.map(CardId),
@@ -680,16 +644,59 @@ fn assign_cards(
     missing
 }
 
-/// Whether no column of an index of `call` differs.
-fn same_indexed(before: &Stand, after: &Stand) -> bool {
-    let (b, a) = (&before.call, &after.call);
-    b.started_at == a.started_at
-        && b.ended == a.ended
-        && b.ended_at == a.ended_at
-        && b.client.as_ref().and_then(|c| c.e164()) == a.client.as_ref().and_then(|c| c.e164())
-        && before.card == after.card
-        && before.line == after.line
-        && before.answered_by == after.answered_by
+/// How a call is written, by which columns of indexes change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Added,
+    Touched,
+    Started,
+    Answered,
+    Ended,
+    Changed,
+}
+
+impl Written {
+    const ALL: [Self; 6] = [
+        Self::Added,
+        Self::Touched,
+        Self::Started,
+        Self::Answered,
+        Self::Ended,
+        Self::Changed,
+    ];
+
+    fn statement(self) -> &'static Statement {
+        match self {
+            Self::Added => &sql::ADD_CALLS,
+            Self::Touched => &sql::TOUCH_CALLS,
+            Self::Started => &sql::START_CALLS,
+            Self::Answered => &sql::ANSWER_CALLS,
+            Self::Ended => &sql::END_CALLS,
+            Self::Changed => &sql::CHANGE_CALLS,
+        }
+    }
+
+    fn for_change(before: &Stand, after: &Stand) -> Self {
+        let (b, a) = (&before.call, &after.call);
+        let client = |call: &Call| {
+            call.client
+                .as_ref()
+                .and_then(|c| c.e164().map(str::to_owned))
+        };
+        let others = before.card != after.card
+            || before.line != after.line
+            || (b.client != a.client && client(b) != client(a));
+        let started = b.started_at != a.started_at;
+        let answered = before.answered_by != after.answered_by;
+        let ended = b.ended != a.ended || b.ended_at != a.ended_at;
+        match (others, started, answered, ended) {
+            (false, false, false, false) => Self::Touched,
+            (false, true, false, false) => Self::Started,
+            (false, false, true, false) => Self::Answered,
+            (false, false, false, true) => Self::Ended,
+            _ => Self::Changed,
+        }
+    }
 }
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {
@@ -731,25 +738,9 @@ fn write_call(rows: &mut Rows, known: &Known) -> Result<(), ApplyError> {
         .text(stand.reason.map(MatchReason::as_str))
         .text(call.route_reason.as_deref())
         .int(call.heard_at.as_micros())
-        .text(to_json("a call", call)?.as_str());
+        .text(to_json("a call", call)?.as_str())
+        .bytes(&known.facts.pack());
     Ok(())
-}
-
-fn write_facts(rows: &mut Rows, work: &Work) -> Result<(), ApplyError> {
-    let known = &work.known;
-    let mut write = |event: &CallEvent| -> Result<(), ApplyError> {
-        rows.id(known.id.0)
-            .text(event.id.as_str())
-            .text(to_json("a fact", event)?.as_str());
-        Ok(())
-    };
-    match &work.fresh {
-        Fresh::All => known.facts.iter().try_for_each(&mut write),
-        Fresh::These(ids) => ids
-            .iter()
-            .filter_map(|id| known.facts.get(&known.account, id))
-            .try_for_each(&mut write),
-    }
 }
 
 fn write_journal(rows: &mut Rows, submission: &Submission, (outcome, reason): (&str, &str)) {

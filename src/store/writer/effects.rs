@@ -31,7 +31,6 @@ pub(super) async fn merge(tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error
     }
     for statement in [
         &sql::MOVE_KEYS,
-        &sql::DROP_FACTS,
         &sql::DROP_PERSONS_OF_LOSERS,
         &sql::DROP_DOUBLE_RECORDINGS,
         &sql::MOVE_RECORDINGS,

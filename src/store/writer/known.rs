@@ -23,7 +23,7 @@ pub(super) struct Known {
     pub(super) account: AccountName,
     pub(super) key: CallKey,
     pub(super) facts: Facts,
-    /// Whether the facts are stored as one blob.
+    /// Whether the facts are stored compressed, as those of calls long over.
     pub(super) sealed: bool,
     pub(super) stand: Stand,
 }

@@ -50,13 +50,7 @@ pub(super) static LOCK_CALLS: Statement = Statement::new(
 /// What is stored of calls.
 pub(super) static LOAD_CALLS: Statement = Statement::new(
     "select c.id, c.version, c.account, c.call_key, c.derived, c.card, c.match_reason, c.line, \
-     c.answered_by, c.facts from {rows} as r join call c on c.id = r.id",
-    &[("id", Id)],
-);
-
-/// Facts of calls that are not sealed.
-pub(super) static LOAD_FACTS: Statement = Statement::new(
-    "select f.call, f.body from {rows} as r join fact f on f.call = r.id",
+     c.answered_by, c.facts, c.sealed from {rows} as r join call c on c.id = r.id",
     &[("id", Id)],
 );
 
@@ -91,6 +85,7 @@ const CALL: &[(&str, Kind)] = &[
     ("route_reason", Text),
     ("heard_at", Int),
     ("derived", Long),
+    ("facts", Bytes),
 ];
 
 /// A call seen for the first time.
@@ -98,37 +93,52 @@ pub(super) static ADD_CALLS: Statement = Statement::new(
     "insert into call (id, account, call_key, version, phase, direction, result, ended, hangup_by, \
      client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
      wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
-     route_reason, heard_at, derived) \
+     route_reason, heard_at, derived, facts) \
      select id, account, call_key, version, phase, direction, result, ended, hangup_by, \
      client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
      wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
-     route_reason, heard_at, derived from {rows} as r",
+     route_reason, heard_at, derived, facts from {rows} as r",
     CALL,
 );
 
-/// A change that touches no column of an index: most of them.
-pub(super) static TOUCH_CALLS: Statement = Statement::new(
-    "update call set call_key = r.call_key, version = r.version, phase = r.phase, \
-     direction = r.direction, result = r.result, hangup_by = r.hangup_by, \
-     client_shown = r.client_shown, client_name = r.client_name, did = r.did, \
-     rang_at = r.rang_at, answered_at = r.answered_at, wait_ms = r.wait_ms, ring_ms = r.ring_ms, \
-     talk_ms = r.talk_ms, hold_ms = r.hold_ms, answered_ext = r.answered_ext, \
-     match_reason = r.match_reason, route_reason = r.route_reason, heard_at = r.heard_at, \
-     derived = r.derived from {rows} as r where call.id = r.id",
+/// Columns of `call` that no index holds. SQLite rewrites the entries of every index whose column an
+/// update names, changed or not; so the columns of indexes are named only where they change.
+macro_rules! update_call {
+    ($more:literal) => {
+        concat!(
+            "update call set call_key = r.call_key, version = r.version, phase = r.phase, \
+             direction = r.direction, result = r.result, hangup_by = r.hangup_by, \
+             client_shown = r.client_shown, client_name = r.client_name, did = r.did, \
+             rang_at = r.rang_at, answered_at = r.answered_at, wait_ms = r.wait_ms, \
+             ring_ms = r.ring_ms, talk_ms = r.talk_ms, hold_ms = r.hold_ms, \
+             answered_ext = r.answered_ext, match_reason = r.match_reason, \
+             route_reason = r.route_reason, heard_at = r.heard_at, derived = r.derived, \
+             facts = r.facts",
+            $more,
+            " from {rows} as r where call.id = r.id"
+        )
+    };
+}
+
+/// A change of nothing that an index holds: most of them.
+pub(super) static TOUCH_CALLS: Statement = Statement::new(update_call!(""), CALL);
+/// An earlier start has become known.
+pub(super) static START_CALLS: Statement =
+    Statement::new(update_call!(", started_at = r.started_at"), CALL);
+/// A person has answered.
+pub(super) static ANSWER_CALLS: Statement =
+    Statement::new(update_call!(", answered_by = r.answered_by"), CALL);
+/// The call has ended.
+pub(super) static END_CALLS: Statement = Statement::new(
+    update_call!(", ended = r.ended, ended_at = r.ended_at"),
     CALL,
 );
-
-/// Any other change. SQLite rewrites the entries of every index whose column is named here, changed
-/// or not, so this is kept apart from [`TOUCH_CALLS`].
+/// Any other change; a sealed call is opened again.
 pub(super) static CHANGE_CALLS: Statement = Statement::new(
-    "update call set call_key = r.call_key, version = r.version, phase = r.phase, \
-     direction = r.direction, result = r.result, ended = r.ended, hangup_by = r.hangup_by, \
-     client = r.client, client_shown = r.client_shown, client_name = r.client_name, did = r.did, \
-     line = r.line, started_at = r.started_at, rang_at = r.rang_at, answered_at = r.answered_at, \
-     ended_at = r.ended_at, wait_ms = r.wait_ms, ring_ms = r.ring_ms, talk_ms = r.talk_ms, \
-     hold_ms = r.hold_ms, answered_ext = r.answered_ext, answered_by = r.answered_by, \
-     card = r.card, match_reason = r.match_reason, route_reason = r.route_reason, \
-     heard_at = r.heard_at, derived = r.derived from {rows} as r where call.id = r.id",
+    update_call!(
+        ", started_at = r.started_at, answered_by = r.answered_by, ended = r.ended, \
+         ended_at = r.ended_at, client = r.client, card = r.card, line = r.line, sealed = 0"
+    ),
     CALL,
 );
 
@@ -139,27 +149,10 @@ pub(super) static ADD_KEYS: Statement = Statement::new(
     &[("account", Text), ("key", Text), ("call", Id)],
 );
 
-/// Facts; told again with more, a fact is replaced by the union.
-pub(super) static ADD_FACTS: Statement = Statement::new(
-    "insert into fact (call, id, body) select call, id, body from {rows} as r \
-     where true on conflict (call, id) do update set body = excluded.body",
-    &[("call", Id), ("id", Text), ("body", Long)],
-);
-
-/// Sealed calls that have heard something new go back to rows.
-pub(super) static UNSEAL: Statement = Statement::new(
-    "update call set facts = null where id in (select id from {rows} as r)",
-    &[("id", Id)],
-);
-
 // ---- merges: what belonged to the loser belongs to the winner
 
 pub(super) static MOVE_KEYS: Statement = Statement::new(
     "update call_key set call = r.winner from {rows} as r where call_key.call = r.loser",
-    MERGE,
-);
-pub(super) static DROP_FACTS: Statement = Statement::new(
-    "delete from fact where call in (select loser from {rows} as r)",
     MERGE,
 );
 pub(super) static DROP_PERSONS_OF_LOSERS: Statement = Statement::new(

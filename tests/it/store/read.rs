@@ -79,7 +79,6 @@ pub async fn picture(db: &Db) -> Picture {
              coalesce(cast(c.line as text), '') || '|' || coalesce(cast(c.answered_by as text), '') \
              || '|' || coalesce((select p.e164 || '/' || p.ext from card_phone p \
              where p.card = c.card), '') || '|' || coalesce(c.recording, '') || '|' || \
-             (select count(*) from fact f where f.call = c.id) || '|' || \
              (select count(*) from call_key k where k.call = c.id) \
              from call c order by c.call_key",
         )

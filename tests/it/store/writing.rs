@@ -139,7 +139,7 @@ async fn two_keys_turn_out_to_be_one_call(base: Base) {
     assert_eq!(count(&base.db, "select count(*) from call").await, 1);
     let seen = picture(&base.db).await;
     assert_eq!(seen.calls[0][0], "a");
-    assert_eq!(seen.calls[0][8], "2", "both keys name it");
+    assert_eq!(seen.calls[0][7], "2", "both keys name it");
     let calls: i64 = seen
         .figures
         .iter()

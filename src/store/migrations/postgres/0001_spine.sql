@@ -172,15 +172,18 @@ create table call (
     recording    text,
     heard_at     bigint not null,
     derived      text not null,
-    facts        bytea
+    facts        bytea,
+    sealed       bigint not null default 0
 );
+-- A live call is rewritten with every event; compressing it each time costs more than it saves.
+alter table call set (toast_tuple_target = 8160, fillfactor = 70);
 create index call_by_start on call (started_at desc, id desc);
-create index call_by_client on call (client, started_at desc) where client is not null;
+create index call_by_client on call (client) where client is not null;
 create index call_by_card on call (card, started_at desc) where card is not null;
 create index call_by_line on call (line, started_at desc);
 create index call_by_person on call (answered_by, started_at desc) where answered_by is not null;
 create index call_open on call (started_at) where ended is null;
-create index call_to_seal on call (heard_at) where facts is null and ended is not null;
+create index call_to_seal on call (started_at) where sealed = 0 and ended is not null;
 
 create table call_key (
     account text not null,
@@ -189,13 +192,6 @@ create table call_key (
     primary key (account, key)
 );
 create index call_key_by_call on call_key (call);
-
-create table fact (
-    call uuid not null references call (id),
-    id   text not null,
-    body text not null,
-    primary key (call, id)
-);
 
 create table call_person (
     call       uuid not null references call (id),

@@ -49,15 +49,16 @@ create table call (
     recording    text,                         -- best state of its recordings; null: none told of
     heard_at     integer not null,
     derived      text not null,                -- the whole derived Call as JSON (legs, transfers, ...)
-    facts        blob                          -- sealed facts; null while they are rows of `fact`
+    facts        blob,                         -- all facts as JSON; sealed: deflated (tracker::Facts)
+    sealed       integer not null default 0
 ) strict;
 create index call_by_start on call (started_at desc, id desc);
-create index call_by_client on call (client, started_at desc) where client is not null;
+create index call_by_client on call (client) where client is not null;
 create index call_by_card on call (card, started_at desc) where card is not null;
 create index call_by_line on call (line, started_at desc);
 create index call_by_person on call (answered_by, started_at desc) where answered_by is not null;
 create index call_open on call (started_at) where ended is null;
-create index call_to_seal on call (heard_at) where facts is null and ended is not null;
+create index call_to_seal on call (started_at) where sealed = 0 and ended is not null;
 
 -- Every name a call goes by: keys of the provider, channel ids.
 create table call_key (
@@ -67,13 +68,6 @@ create table call_key (
     primary key (account, key)
 ) strict, without rowid;
 create index call_key_by_call on call_key (call);
-
-create table fact (
-    call blob not null references call (id),
-    id   text not null,
-    body text not null,                        -- CallEvent as JSON
-    primary key (call, id)
-) strict, without rowid;
 
 -- Who was rung, for "my calls", rights and figures by person.
 create table call_person (
