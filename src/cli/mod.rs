@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 the configuration has problems. What a command
 //! finds goes to standard output, the log and complaints to standard error.
 
+mod bench;
 mod book;
 mod export;
 mod import;
@@ -58,6 +59,8 @@ enum Command {
     /// Write out calls
     #[command(subcommand)]
     Export(export::Command),
+    /// Measure this machine with this build
+    Bench(bench::Arguments),
     /// Show the facts and calls in a fixture, a recorded request or a stream
     Replay(replay::Arguments),
     /// Show as JSON what is understood of numbers, audio files or an AMI stream
@@ -98,6 +101,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::User(command) => block_on(user::run(started(config)?, command)),
         Command::Import(command) => block_on(import::run(started(config)?, command)),
         Command::Export(command) => block_on(export::run(started(config)?, command)),
+        Command::Bench(arguments) => block_on(bench::run(arguments)),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Inspect(command) => inspect::run(&command),
     }

@@ -1,0 +1,78 @@
+//! `ringcard bench`: arguments of the benches, and their report as JSON or lines.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::bench::{self, Options, Report, seed::Size, stage::Store};
+
+/// What to measure, in which state.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Which bench
+    #[arg(value_enum)]
+    bench: Bench,
+    /// Engine
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Store,
+    /// Rounds; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Cards in the database at the start
+    #[arg(long, default_value_t = 1_000_000)]
+    clients: usize,
+    /// Calls in the database at the start
+    #[arg(long, default_value_t = 3_000_000)]
+    calls: usize,
+    /// People at their desks
+    #[arg(long, default_value_t = 500)]
+    people: usize,
+    /// Connections of the load
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Folder for the databases [default: the system's for temporary files]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Bench {
+    /// Events a second, and how soon one is acknowledged
+    Ingest,
+}
+
+/// Does it.
+pub async fn run(arguments: Arguments) -> Result<()> {
+    let options = Options {
+        store: arguments.store,
+        size: Size {
+            people: arguments.people,
+            clients: arguments.clients,
+            calls: arguments.calls,
+        },
+        rounds: arguments.rounds.into(),
+        connections: arguments.connections,
+        folder: arguments.folder,
+    };
+    let report = match arguments.bench {
+        Bench::Ingest => bench::ingest::run(&options).await?,
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print_lines(&report)?;
+    }
+    Ok(())
+}
+
+fn print_lines(report: &Report) -> Result<()> {
+    let json = serde_json::to_value(report)?;
+    for (name, figure) in json.as_object().into_iter().flatten() {
+        println!("{name:16} {figure}");
+    }
+    Ok(())
+}
