@@ -2,7 +2,7 @@
 //!
 //! * `settings.toml`: the account's table as in the configuration, with its `type`;
 //! * `input.jsonl`: one line per message, in the order sent: `at` (arrival), then either `method`,
-//!   `path`, `query` and `body` of a request, or `bytes` of a stream; and what is expected of it:
+//!   `path`, `query`, `headers` and `body` of a request, or `bytes` of a stream; and what is expected of it:
 //!   `refused`, `unreadable`, or its meaning in `means`;
 //! * `facts.jsonl`: snapshot of what each line gives (`RINGCARD_BLESS=1` writes it anew; read the
 //!   difference before you commit it);
@@ -35,6 +35,9 @@ pub struct Line {
     pub query: String,
     #[serde(default)]
     pub body: String,
+    /// Names in lower case, and values.
+    #[serde(default)]
+    headers: Vec<(String, String)>,
     /// Bytes of a stream.
     pub bytes: Option<String>,
     /// The message must not be let in.
@@ -56,6 +59,7 @@ impl Line {
             path: path.to_owned(),
             query: query.to_owned(),
             body: body.to_owned(),
+            headers: Vec::new(),
             bytes: None,
             refused: false,
             unreadable: false,
@@ -74,7 +78,7 @@ impl Line {
             method: self.method.clone(),
             path: self.path.clone(),
             query: self.query.clone(),
-            headers: Vec::new(),
+            headers: self.headers.clone(),
             body: self.body.clone().into(),
             remote: "192.0.2.10".to_owned(),
         }

@@ -4,13 +4,13 @@
 //! <https://docs.asterisk.org/Asterisk_22_Documentation/API_Documentation/AMI_Events/>.
 
 use super::{
-    facts::{Directory, End, Leg, Teller, cause, is_short_number, own_command},
+    facts::{Directory, End, Leg, Teller, cause, own_command},
     wire::{Block, seconds},
 };
 use crate::{
     model::{
-        event::{Cause, Clock, Direction, Fact, Party, TransferKind},
-        ids::{AccountName, Extension, LegKey},
+        event::{Cause, Clock, Direction, Fact, Party},
+        ids::{AccountName, LegKey},
         time::Timestamp,
     },
     pbx::DecodeError,
@@ -77,10 +77,11 @@ impl Reader<'_> {
     }
 }
 
-struct Say<'a> {
-    block: &'a Block<'a>,
-    directory: &'a Directory,
-    tell: Teller<'a>,
+/// One block being told.
+pub(super) struct Say<'a> {
+    pub(super) block: &'a Block<'a>,
+    pub(super) directory: &'a Directory,
+    pub(super) tell: Teller<'a>,
 }
 
 impl<'a> Say<'a> {
@@ -91,8 +92,8 @@ impl<'a> Say<'a> {
             "dialbegin" => self.dial_begin(),
             "dialstate" => self.dial_state(),
             "dialend" => self.dial_end(),
-            "bridgeenter" => self.bridge("enters", |bridge| Fact::Enters { bridge }),
-            "bridgeleave" => self.bridge("leaves", |bridge| Fact::Leaves { bridge }),
+            "bridgeenter" => self.bridge(Teller::enters),
+            "bridgeleave" => self.bridge(Teller::leaves),
             "localbridge" | "localoptimizationbegin" | "localoptimizationend" => self.local(),
             "hold" => self.hold("holds", Fact::Holds),
             "unhold" => self.hold("resumes", Fact::Resumes),
@@ -112,7 +113,7 @@ impl<'a> Say<'a> {
     }
 
     /// The channel of an event; `prefix` names which of several.
-    fn leg(&self, prefix: &str) -> Option<Leg<'a>> {
+    pub(super) fn leg(&self, prefix: &str) -> Option<Leg<'a>> {
         let unique = self.block.of(prefix, "Uniqueid")?;
         Some(Leg {
             unique,
@@ -121,7 +122,7 @@ impl<'a> Say<'a> {
         })
     }
 
-    fn need(&self, prefix: &str) -> Result<Leg<'a>, DecodeError> {
+    pub(super) fn need(&self, prefix: &str) -> Result<Leg<'a>, DecodeError> {
         self.leg(prefix).ok_or(DecodeError::Field("Uniqueid"))
     }
 
@@ -129,8 +130,8 @@ impl<'a> Say<'a> {
         self.block.of(prefix, "ChannelState") == Some(state)
     }
 
-    /// Who is at the end of this channel, with the number that the message gives for it.
-    fn party(&mut self, leg: &Leg<'_>, number: Option<&str>, initiator: bool) {
+    /// Tells who is at the end of this channel, with the number that the message gives for it.
+    pub(super) fn party(&mut self, leg: &Leg<'_>, number: Option<&str>, initiator: bool) {
         if let Some(party) = self.directory.party(leg.channel, number) {
             let with = None;
             self.tell.once(
@@ -216,6 +217,7 @@ impl<'a> Say<'a> {
         self.tell.once(&leg, "dialled", Fact::Dialled { by });
         self.tell.belongs(&leg);
         if let Some(caller) = caller {
+            self.party(&caller, None, false);
             self.tell.belongs(&caller);
         }
         if self.state_is("Dest", RINGING) {
@@ -267,82 +269,18 @@ impl<'a> Say<'a> {
         Ok(Told::Facts)
     }
 
-    fn bridge(&mut self, what: &str, fact: fn(String) -> Fact) -> Result<Told, DecodeError> {
+    fn bridge(&mut self, tell: fn(&mut Teller<'a>, &Leg<'_>, &str)) -> Result<Told, DecodeError> {
         let leg = self.need("")?;
         let bridge = self.block.get("BridgeUniqueid");
         let bridge = bridge.ok_or(DecodeError::Field("BridgeUniqueid"))?;
         self.tell.belongs(&leg);
-        self.tell
-            .again(&leg, &format!("{what}/{bridge}"), fact(bridge.to_owned()));
-        Ok(Told::Facts)
-    }
-
-    /// The two halves of a Local channel.
-    fn local(&mut self) -> Result<Told, DecodeError> {
-        let (one, two) = (self.need("LocalOne")?, self.need("LocalTwo")?);
-        self.party(&one, None, false);
-        self.party(&two, None, false);
-        let leg = LegKey::from(two.unique);
-        self.tell.once(&one, "tied", Fact::TiedTo { leg });
-        self.tell.same_call(one.linked, two.unique);
-        self.tell.belongs(&one);
+        tell(&mut self.tell, &leg, bridge);
         Ok(Told::Facts)
     }
 
     fn hold(&mut self, what: &str, fact: Fact) -> Result<Told, DecodeError> {
         let leg = self.need("")?;
         self.tell.again(&leg, what, fact);
-        Ok(Told::Facts)
-    }
-
-    fn succeeded(&self) -> bool {
-        self.block
-            .get("Result")
-            .is_none_or(|result| result.eq_ignore_ascii_case("Success"))
-    }
-
-    fn blind_transfer(&mut self) -> Result<Told, DecodeError> {
-        let leg = self.need("Transferer")?;
-        if !self.succeeded() {
-            return Ok(Told::Nothing("transfer_failed"));
-        }
-        let to = self.block.get("Extension").filter(|to| is_short_number(to));
-        let fact = Fact::Transfers {
-            kind: TransferKind::Blind,
-            to: to.map(Extension::from),
-        };
-        self.tell.again(&leg, "transfers", fact);
-        if let Some(transferee) = self.leg("Transferee") {
-            self.tell.same_call(leg.linked, transferee.unique);
-        }
-        Ok(Told::Facts)
-    }
-
-    fn attended_transfer(&mut self) -> Result<Told, DecodeError> {
-        let leg = self.need("OrigTransferer")?;
-        if !self.succeeded() {
-            return Ok(Told::Nothing("transfer_failed"));
-        }
-        let target = self.block.get("TransferTargetChannel");
-        let fact = Fact::Transfers {
-            kind: TransferKind::Attended,
-            to: target.and_then(|channel| self.directory.transfer_target(channel)),
-        };
-        self.tell.again(&leg, "transfers", fact);
-        for prefix in ["SecondTransferer", "Transferee", "TransferTarget"] {
-            if let Some(other) = self.leg(prefix) {
-                self.tell.same_call(leg.linked, other.linked);
-                self.tell.same_call(leg.linked, other.unique);
-            }
-        }
-        Ok(Told::Facts)
-    }
-
-    /// Somebody takes a call that rings at another phone: both are one call from now on.
-    fn pickup(&mut self) -> Result<Told, DecodeError> {
-        let (taker, target) = (self.need("")?, self.need("Target")?);
-        self.tell.same_call(target.linked, taker.linked);
-        self.tell.same_call(target.linked, taker.unique);
         Ok(Told::Facts)
     }
 

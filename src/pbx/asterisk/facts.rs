@@ -218,6 +218,22 @@ impl Teller<'_> {
         self.push(leg.linked, None, id, fact);
     }
 
+    /// The channel enters a bridge.
+    pub fn enters(&mut self, leg: &Leg<'_>, bridge: &str) {
+        let fact = Fact::Enters {
+            bridge: bridge.to_owned(),
+        };
+        self.again(leg, &format!("enters/{bridge}"), fact);
+    }
+
+    /// The channel leaves a bridge.
+    pub fn leaves(&mut self, leg: &Leg<'_>, bridge: &str) {
+        let fact = Fact::Leaves {
+            bridge: bridge.to_owned(),
+        };
+        self.again(leg, &format!("leaves/{bridge}"), fact);
+    }
+
     /// A machine of the PBX takes the channel.
     pub fn runs(&mut self, leg: &Leg<'_>, what: Party) {
         let name = match &what {

@@ -9,9 +9,9 @@
 //! |---|---|
 //! | `wire` | blocks on the wire, actions |
 //! | `session` | one connection: login, list of channels, signs of life |
-//! | `events` | what events say about calls |
+//! | `events`, `passing` | what events say about calls; transfers and Local channels |
 //! | `facts` | channels as legs and parties, identities of facts |
-//! | `cel` | rows of the event log |
+//! | `cel`, `rows` | the event log: the file, and what its rows say |
 //! | `route` | the dialplan's question and our answer |
 //! | `commands` | click-to-call |
 //!
@@ -21,7 +21,9 @@ mod cel;
 mod commands;
 mod events;
 mod facts;
+mod passing;
 mod route;
+mod rows;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -227,7 +229,7 @@ impl Pbx for Account {
         let account = self.shared();
         let cursor = cursor.map(str::to_owned);
         let reading = tokio::task::spawn_blocking(move || {
-            let rows = cel::Rows {
+            let rows = rows::Rows {
                 account: &account.name,
                 directory: &account.directory,
                 now: now(),

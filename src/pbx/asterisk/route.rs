@@ -19,6 +19,9 @@ use crate::{
     pbx::{DecodeError, Enquiry, Refused, Reply, Request, RouteAnswer},
 };
 
+/// Where the dialplan asks, below the account's address.
+const PATH: &str = "/route";
+
 /// Lets a question in: the path and the token must fit.
 pub fn verify(token: &str, request: &Request) -> Result<(), Refused> {
     let given = request
@@ -28,7 +31,7 @@ pub fn verify(token: &str, request: &Request) -> Result<(), Refused> {
         .and_then(|(_, value)| value.strip_prefix("Bearer "))
         .unwrap_or_default();
     let fits = bool::from(given.as_bytes().ct_eq(token.as_bytes()));
-    match fits && !token.is_empty() {
+    match fits && !token.is_empty() && request.path == PATH {
         true => Ok(()),
         false => Err(Refused::Token),
     }
@@ -40,11 +43,6 @@ pub fn enquiry(
     request: &Request,
     now: Timestamp,
 ) -> Result<Enquiry, DecodeError> {
-    if request.path.trim_end_matches('/') != "/route" {
-        return Err(DecodeError::Malformed(
-            "only /route is asked for".to_owned(),
-        ));
-    }
     let query = Query::read(&request.query)?;
     let plan = &account.directory.plan;
     let call = query.get("linkedid").or(query.get("uid"));
@@ -200,6 +198,9 @@ mod tests {
         assert_eq!(verify("t0", &request), Ok(()));
         assert_eq!(verify("t1", &request), Err(Refused::Token));
         assert_eq!(verify("", &request), Err(Refused::Token));
+        request.path = "/route/".to_owned();
+        assert_eq!(verify("t0", &request), Err(Refused::Token));
+        request.path = PATH.to_owned();
         request.headers.clear();
         assert_eq!(verify("t0", &request), Err(Refused::Token));
         assert_eq!(verify("", &request), Err(Refused::Token));
