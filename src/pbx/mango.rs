@@ -35,7 +35,7 @@ use super::{
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
-    event::{Fact, RecordingSource, RecordingStage},
+    event::{Clock, Fact, RecordingSource, RecordingStage},
     ids::{AccountName, CallKey, LegKey},
     phone::NumberingPlan,
     time::Timestamp,
@@ -292,6 +292,12 @@ impl MangoDecoder {
         // There is no word for the end of a hold but to be connected again, after three events at least.
         if state == "Connected" && message.seq.is_some_and(|seq| seq > 2) {
             facts.happened(Some(&leg), &format!("{place}/resumes"), Fact::Resumes);
+        }
+        if state == "Disconnected"
+            && let Some(talks) = shape.must_have_talked(message.seq)
+        {
+            let at = (facts.at, Clock::NoLaterThan);
+            facts.happened_at(Some(&leg), &format!("{place}/talked"), at, talks);
         }
         facts.happened(Some(&leg), &format!("{place}/{what}"), fact);
         Ok(())

@@ -26,12 +26,17 @@ fn facts_are_those_of_the_snapshot() {
             fs::write(&path, &told).expect("the fixture folder can be written");
         }
         let kept = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            told,
-            kept,
-            "{} has changed; see RINGCARD_BLESS",
-            path.display()
-        );
+        let count = told.lines().count().max(kept.lines().count());
+        for n in 0..count {
+            let (told, kept) = (told.lines().nth(n), kept.lines().nth(n));
+            assert_eq!(
+                told,
+                kept,
+                "{} line {} (see RINGCARD_BLESS)",
+                path.display(),
+                n + 1
+            );
+        }
     }
 }
 

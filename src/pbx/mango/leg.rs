@@ -138,6 +138,15 @@ impl Shape {
         }
     }
 
+    /// A plain leg appears as its first event and, unless it is connected, is gone as its second. So a
+    /// later end tells of a talk even if the messages that told it are lost. Legs that change hands
+    /// appear more than once and tell nothing this way.
+    pub fn must_have_talked(&self, last_seq: Option<i64>) -> Option<Fact> {
+        let is_plain = matches!(self.role, Role::Incoming | Role::Outgoing | Role::Internal);
+        let was_connected = self.is_phone && is_plain && last_seq.is_some_and(|seq| seq > 2);
+        was_connected.then(|| self.connected())
+    }
+
     /// What it means that the leg is gone.
     pub fn ends(&self, reason: Reason) -> Fact {
         let by = match (reason, self.role) {

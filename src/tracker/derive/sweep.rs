@@ -104,7 +104,9 @@ impl<'a> Sweep<'_, 'a> {
             Fact::Talks { with } => {
                 leg.up_at = leg.up_at.or(Some(at));
                 if !ends.initiator {
-                    self.talks.begin(place, leg, ends.party, with, at);
+                    let is_exact = moment.event.clock.is_exact();
+                    self.talks
+                        .begin(place, leg, ends.party, with, (at, is_exact));
                 }
             }
             Fact::Holds => self.hold(place, moment),

@@ -56,17 +56,23 @@ pub(super) struct Talks<'a> {
 const MOVED_WITHIN_MS: i64 = 500;
 
 impl<'a> Talks<'a> {
-    /// Begins what an event PBX tells: `party`, at this leg's end, talks with `other`.
+    /// Begins what an event PBX tells: `party`, at this leg's end, talks with `other`, from this moment
+    /// on or (if it is not exact) already at this moment.
     pub fn begin(
         &mut self,
         place: u32,
         leg: &mut LegLine<'a>,
         party: Option<&'a Party>,
         other: &'a Party,
-        at: Timestamp,
+        (at, is_exact): (Timestamp, bool),
     ) {
-        if let Some((person, with)) = sides(party, other) {
-            self.open(place, leg, person, with, at);
+        let Some((person, with)) = sides(party, other) else {
+            return;
+        };
+        let known = self.all.len();
+        self.open(place, leg, person, with, at);
+        if let Some(new) = self.all.get_mut(known) {
+            new.from_known = is_exact;
         }
     }
 
