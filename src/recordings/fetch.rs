@@ -22,9 +22,12 @@ use crate::{
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No such file in the shared folder, or no shared folder.
+    /// No such file in the shared folder.
     #[error("the file is not there")]
     NotThere,
+    /// The shared folder itself is gone: not mounted, perhaps.
+    #[error("the shared folder is not there")]
+    FolderGone,
     /// The PBX is still writing the file.
     #[error("the file is still growing")]
     StillGrowing,
@@ -49,7 +52,7 @@ impl FetchError {
     /// Whether trying again can help. Providers say "not found" of recordings that are not ready.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::NotThere | Self::StillGrowing | Self::Io(_) => Retry::Later,
+            Self::NotThere | Self::FolderGone | Self::StillGrowing | Self::Io(_) => Retry::Later,
             Self::Outside | Self::TooLarge { .. } => Retry::Never,
             Self::Http(http::Error::Status {
                 status: 404 | 409, ..
@@ -58,10 +61,28 @@ impl FetchError {
         }
     }
 
+    /// Whether this says nothing of the file: a host, a mount or a disk is away and will be back.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::FolderGone | Self::Io(_) => true,
+            Self::Http(error) => matches!(
+                error,
+                http::Error::Timeout
+                    | http::Error::Unreachable
+                    | http::Error::Status {
+                        status: 408 | 429 | 500..,
+                        ..
+                    }
+            ),
+            Self::NotThere | Self::StillGrowing | Self::Outside | Self::TooLarge { .. } => false,
+        }
+    }
+
     /// The closed word kept with the recording.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NotThere => "not_there",
+            Self::FolderGone => "folder_gone",
             Self::StillGrowing => "still_growing",
             Self::Outside => "outside_folder",
             Self::TooLarge { .. } | Self::Http(http::Error::TooLarge { .. }) => "too_large",
@@ -149,7 +170,10 @@ impl Fetcher {
 
 /// The real path of a file in a folder, after all links, if it still lies in the folder.
 async fn inside(folder: &Path, file: &Path) -> Result<PathBuf, FetchError> {
-    let folder = tokio::fs::canonicalize(folder).await.map_err(not_there)?;
+    let folder = match tokio::fs::canonicalize(folder).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(FetchError::FolderGone),
+        found => found?,
+    };
     let path = tokio::fs::canonicalize(folder.join(file))
         .await
         .map_err(not_there)?;
@@ -242,7 +266,8 @@ mod tests {
         }
         std::fs::remove_dir_all(folder.join("shared")).unwrap();
         let error = fetch(&folder, "2026/a.wav", 0).await.unwrap_err();
-        assert!(matches!(error, FetchError::NotThere));
+        assert!(matches!(error, FetchError::FolderGone));
+        assert!(error.is_outage());
     }
 
     #[tokio::test]

@@ -1,8 +1,13 @@
 //! Works through the jobs that fetch recordings, until each is kept or visibly given up.
 //!
 //! An attempt is: ask the account's adapter where the file is, fetch it, let [`super::audio`] say
-//! what it is, keep it, write down what was measured. Whatever may still come right is tried again
-//! after 5 s, 30 s, 2 min, 10 min and 1 h.
+//! what it is, keep it, write down what was measured. What may still come right is tried again after
+//! 5 s, 30 s, 2 min, 10 min and 1 h; while a host, a mount or a disk is away every hour, for three days.
+
+mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -18,34 +23,27 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use verdict::{Ended, filed, pause_after};
+
 use super::{
-    audio::{self, InspectError, Measured, Player, Refused},
-    fetch::{FetchError, Fetcher},
-    vault::{Vault, VaultError},
+    audio::{self, InspectError, Measured, Refused},
+    fetch::Fetcher,
+    vault::Vault,
 };
 use crate::{
-    http::{self, Retry},
+    http,
     model::{
         ids::{AccountName, CallId},
         recording::RecordingState,
         time::Timestamp,
     },
-    pbx::{Pbx, PbxError},
+    pbx::Pbx,
     store::{
         Db, StoreError,
-        recordings::{self as rows, Filed, Job, Wanted},
+        recordings::{self as rows, Job, Wanted},
     },
     telemetry::RecordingFetched,
 };
-
-/// Pauses before the second to the sixth attempt.
-pub const PAUSES: [Duration; 5] = [
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_secs(2 * 60),
-    Duration::from_secs(10 * 60),
-    Duration::from_secs(60 * 60),
-];
 
 /// States told and not yet heard by a slow listener; who lags reads the store instead.
 const TOLD_KEPT: usize = 1_024;
@@ -98,25 +96,6 @@ pub struct Told {
     pub state: RecordingState,
     /// Why, as a closed word; empty where the state says it all.
     pub reason: &'static str,
-}
-
-/// What an attempt led to.
-#[derive(Debug, PartialEq, Eq)]
-enum Ended {
-    /// The file is in the store; what is to be written down.
-    Here(Box<Filed>),
-    /// It may come right: `wait` is what the other side asked for, `at_last` the state if this was
-    /// the last attempt.
-    Later {
-        reason: &'static str,
-        wait: Option<Duration>,
-        at_last: RecordingState,
-    },
-    /// It will not come right.
-    Never {
-        state: RecordingState,
-        reason: &'static str,
-    },
 }
 
 /// The lane: one per node; several nodes share the jobs by leases.
@@ -288,15 +267,15 @@ impl Lane {
             Ended::Later {
                 reason,
                 wait,
-                at_last,
-            } => match pause_after(job.attempt) {
+                trouble,
+            } => match pause_after(job.attempt, trouble) {
                 Some(pause) => {
                     let pause = pause.max(wait.unwrap_or_default());
                     let due_at = now.plus_millis(pause.as_millis() as i64);
                     let is_ours = rows::put_off(&self.db, job, wanted.id, due_at, reason).await?;
                     return Ok(is_ours.then_some((RecordingState::Waiting, reason)));
                 }
-                None => (at_last, reason),
+                None => (trouble.at_last(), reason),
             },
             Ended::Never { state, reason } => (state, reason),
         };
@@ -367,100 +346,3 @@ async fn inspect(file: PathBuf) -> Result<Measured, InspectError> {
 fn inspect_file(file: &Path) -> Result<Measured, InspectError> {
     audio::inspect(&mut std::fs::File::open(file)?)
 }
-
-fn filed(measured: Measured) -> Filed {
-    let (state, reason, peaks, measures) = match &measured.player {
-        Player::Sound(sound) => {
-            let measures = serde_json::to_string(&sound.measures);
-            let measures = measures.expect("measures are plain numbers");
-            (
-                RecordingState::Kept,
-                "",
-                Some(sound.peaks.concat()),
-                Some(measures),
-            )
-        }
-        Player::NoPlayer(reason) => (RecordingState::NoPlayer, reason.as_str(), None, None),
-    };
-    Filed {
-        state,
-        reason: reason.to_owned(),
-        sha256: measured.sha256,
-        size: measured.size_bytes as i64,
-        format: measured.format.as_str().to_owned(),
-        duration_ms: measured.duration_ms.map(|length| length as i64),
-        channels: measured.channels.map(i64::from),
-        sample_rate: measured.sample_rate_hz.map(i64::from),
-        peaks,
-        measures,
-    }
-}
-
-/// The pause after this attempt (from 1); `None` after the last.
-fn pause_after(attempt: i64) -> Option<Duration> {
-    let at = usize::try_from(attempt - 1).ok()?;
-    PAUSES.get(at).copied()
-}
-
-impl Ended {
-    fn never(reason: &'static str) -> Self {
-        Self::Never {
-            state: RecordingState::Failed,
-            reason,
-        }
-    }
-
-    fn later(reason: &'static str, wait: Option<Duration>) -> Self {
-        Self::Later {
-            reason,
-            wait,
-            at_last: RecordingState::Failed,
-        }
-    }
-
-    fn of_retry(retry: Retry, reason: &'static str) -> Self {
-        match retry {
-            Retry::Never => Self::never(reason),
-            Retry::Later => Self::later(reason, None),
-            Retry::After(wait) => Self::later(reason, Some(wait)),
-        }
-    }
-
-    fn of_pbx(error: &PbxError) -> Self {
-        match error {
-            PbxError::Unsupported => Self::never("unsupported"),
-            PbxError::Refused(_) => Self::never("not_allowed"),
-            PbxError::Throttled { retry_after } => {
-                Self::of_retry(Retry::After(*retry_after), "throttled")
-            }
-            _ => Self::of_retry(Retry::Later, "unreachable"),
-        }
-    }
-
-    fn of_fetch(error: &FetchError) -> Self {
-        Self::of_retry(error.retry(), error.as_str())
-    }
-
-    fn of_inspection(error: &InspectError) -> Self {
-        match error {
-            InspectError::Refused(refused) if refused.may_heal() => Self::Later {
-                reason: refused.as_str(),
-                wait: None,
-                at_last: RecordingState::Refused,
-            },
-            InspectError::Refused(refused) => Self::Never {
-                state: RecordingState::Refused,
-                reason: refused.as_str(),
-            },
-            InspectError::Io(_) => Self::of_retry(Retry::Later, "disk"),
-        }
-    }
-
-    fn of_vault(error: &VaultError) -> Self {
-        tracing::error!(%error, "a recording could not be stored");
-        Self::of_retry(Retry::Later, "store")
-    }
-}
-
-#[cfg(test)]
-mod tests;

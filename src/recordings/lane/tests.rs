@@ -2,11 +2,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
-use super::*;
+use super::{
+    verdict::{MOST_ATTEMPTS, PAUSES},
+    *,
+};
 use crate::{
     model::event::RecordingSource,
     pbx::{
-        Decoder, Intake,
+        Decoder, Intake, PbxError,
         recording::{Fetch, RecordingSettings},
     },
     recordings::{audio::fixtures as sound, fixtures::Folder},
@@ -276,6 +279,69 @@ async fn a_host_that_comes_back_is_asked_again() {
         bench.state(call).await,
         (RecordingState::Kept, String::new())
     );
+}
+
+#[tokio::test]
+async fn an_outage_of_hours_is_outlived() {
+    let bench = Bench::new().await;
+    let server = MockServer::start().await;
+    Mock::given(path("/rec"))
+        .respond_with(ResponseTemplate::new(502))
+        .up_to_n_times(9)
+        .mount(&server)
+        .await;
+    Mock::given(path("/rec"))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(wav()))
+        .mount(&server)
+        .await;
+    let call = bench.tell_link(&server).await;
+    bench.lane.work_due().await;
+    for hour in 0..8 {
+        bench.pass(Duration::from_secs(3_600));
+        assert_eq!(bench.lane.work_due().await, 1, "hour {hour}");
+        assert_eq!(bench.state(call).await.0, RecordingState::Waiting);
+    }
+    bench.pass(Duration::from_secs(3_600));
+    bench.lane.work_due().await;
+    assert_eq!(bench.state(call).await.0, RecordingState::Kept);
+}
+
+#[tokio::test]
+async fn a_host_that_never_comes_back_is_given_up_after_three_days() {
+    let bench = Bench::new().await;
+    let server = host(ResponseTemplate::new(502)).await;
+    let call = bench.tell_link(&server).await;
+    let mut hours = 0;
+    while bench.lane.work_due().await == 1 {
+        bench.pass(Duration::from_secs(3_600));
+        hours += 1;
+    }
+    assert_eq!(hours, MOST_ATTEMPTS);
+    assert_eq!(
+        bench.state(call).await,
+        (RecordingState::Failed, "host_error".into())
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_costs_no_recording() {
+    let bench = Bench::new().await;
+    let call = bench.tell_file(&wav()).await;
+    // Where the recording's folder has to be, something else stands.
+    let name = audio::inspect(&mut std::io::Cursor::new(wav()))
+        .unwrap()
+        .sha256;
+    let in_the_way = bench.folder.join("recordings").join(&name[..2]);
+    std::fs::write(&in_the_way, b"").unwrap();
+    bench.lane.work_due().await;
+    assert_eq!(
+        bench.state(call).await,
+        (RecordingState::Waiting, "store".into())
+    );
+    std::fs::remove_file(in_the_way).unwrap();
+    bench.pass(PAUSES[0]);
+    bench.lane.work_due().await;
+    assert_eq!(bench.state(call).await.0, RecordingState::Kept);
 }
 
 #[tokio::test]
