@@ -71,7 +71,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     // The PBX simulator plays a PBX from outside: it may know the trade's words and nothing of ours.
     ("simulator", &[]),
-    ("bench", &["app", "simulator", "store"]),
+    ("bench", &["app", "flow", "simulator", "store", "tracker"]),
     ("lib", &[]),
 ];
 
@@ -424,18 +424,20 @@ impl Source {
             .into_owned()
     }
 
-    /// Whether the file that declares this module does so for tests only.
+    /// Whether this module, or one that it lies in, is declared for tests only.
     fn is_test(&self) -> bool {
-        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_stem()) else {
-            return false;
-        };
-        let name = name.to_string_lossy();
-        let declarations = ["", "pub(super) ", "pub(crate) ", "pub "]
-            .map(|sight| format!("#[cfg(test)]\n{sight}mod {name};"));
-        [folder.join("mod.rs"), folder.with_extension("rs")]
-            .iter()
-            .filter_map(|parent| fs::read_to_string(parent).ok())
-            .any(|parent| declarations.iter().any(|line| parent.contains(line)))
+        let mut module = self.path.clone();
+        if module.ends_with("mod.rs") {
+            module.pop();
+        }
+        loop {
+            if declared_for_tests(&module) {
+                return true;
+            }
+            if !module.pop() || module.as_os_str() == "src" {
+                return false;
+            }
+        }
     }
 
     /// Lines outside `#[cfg(test)]` modules, counted from 1.
@@ -529,6 +531,24 @@ impl Source {
         }
         found
     }
+}
+
+/// Whether the file or folder of this module is declared under `#[cfg(test)]`.
+fn declared_for_tests(module: &Path) -> bool {
+    let (Some(folder), Some(name)) = (module.parent(), module.file_stem()) else {
+        return false;
+    };
+    let name = name.to_string_lossy();
+    let declarations = ["", "pub(super) ", "pub(crate) ", "pub "]
+        .map(|sight| format!("#[cfg(test)]\n{sight}mod {name};"));
+    [
+        folder.join("mod.rs"),
+        folder.with_extension("rs"),
+        folder.join("lib.rs"),
+    ]
+    .iter()
+    .filter_map(|parent| fs::read_to_string(parent).ok())
+    .any(|parent| declarations.iter().any(|line| parent.contains(line)))
 }
 
 /// From `fn` to the closing brace of its body; `None` for a declaration without one.
