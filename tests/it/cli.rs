@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// A folder with a database in which commands run.
@@ -37,6 +38,19 @@ impl Desk {
             .write_all(input.as_bytes())
             .unwrap();
         child.wait_with_output().unwrap()
+    }
+
+    /// Runs what must go well with these variables, and gives its standard output.
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringcard"))
+            .args(arguments)
+            .current_dir(&self.0)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {complaints}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs what must go well, and gives its standard output.
@@ -192,4 +206,94 @@ fn a_fixture_is_replayed_by_the_code_that_runs_in_production() {
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0]["result"], "answered");
     assert_eq!(calls[0]["direction"], "in");
+}
+
+/// A server that runs in its own process.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(desk: &Desk, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringcard"))
+            .arg("serve")
+            .current_dir(&desk.0)
+            .env("RINGCARD__SERVER__LISTEN", "127.0.0.1:0")
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = log
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| Some(line.split_once("address=")?.1.trim().to_owned()))
+            .expect("it says where it listens");
+        // Somebody must go on reading, or the server would wait for its log.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, address }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Asks it to stop, as systemd does, and gives its exit code.
+    fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn a_call_goes_from_the_socket_to_the_export_and_a_stop_loses_nothing() {
+    let desk = Desk::new();
+    desk.file(
+        "ringcard.toml",
+        "[[pbx]]\nname = \"office\"\ntype = \"sipuni\"\ntoken = \"env:OFFICE_TOKEN\"\n",
+    );
+    let token = "k3Vd9Qw2Zr7Lm5Xp8Tn4Bc";
+    let served = Served::start(&desk, &[("OFFICE_TOKEN", token)]);
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/pbx/sipuni/answered"
+    );
+    let input = fs::read_to_string(format!("{folder}/input.jsonl")).unwrap();
+    let theirs = "p7QmZ2c9Yt4Ls8Xw1Ke6Vb";
+    for line in input.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let path = message["path"].as_str().unwrap().replace(theirs, token);
+        let query = message["query"].as_str().unwrap();
+        let answer = served.get(&format!("/hooks/office{path}?{query}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(
+        served
+            .get("/hooks/office/wrong/")
+            .starts_with("HTTP/1.1 404")
+    );
+    assert_eq!(served.terminate(), Some(0));
+
+    let calls = desk.run_with(&["export", "calls"], &[("OFFICE_TOKEN", token)]);
+    let call: serde_json::Value = serde_json::from_str(calls.lines().next().unwrap()).unwrap();
+    assert_eq!(call["result"], "answered");
+    assert_eq!(call["account"], "office");
+    assert!(call["card"].is_string(), "the first call made a card");
+    assert_eq!(calls.lines().count(), 1);
+    let sheet = desk.run_with(
+        &["export", "calls", "--format", "csv"],
+        &[("OFFICE_TOKEN", token)],
+    );
+    assert_eq!(sheet.lines().count(), 2);
+    assert!(sheet.starts_with("id,account,call_key,"));
 }
