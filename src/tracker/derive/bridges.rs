@@ -24,17 +24,21 @@ pub(super) struct Bridges<'a> {
     left: Vec<u32>,
     /// When something changed that is not settled yet.
     changed_at: Option<Timestamp>,
+    /// Whether only bounds are known for the times of what changed then.
+    is_bound: bool,
     groups: Vec<u32>,
 }
 
 impl<'a> Bridges<'a> {
-    /// A leg enters a bridge; it is in one bridge at a time.
-    pub fn enter(&mut self, leg: u32, bridge: &'a str, at: Timestamp) {
+    /// A leg enters a bridge; it is in one bridge at a time. `at` is when, or (if it is not exact) a
+    /// moment at which it was already so.
+    pub fn enter(&mut self, leg: u32, bridge: &'a str, (at, is_exact): (Timestamp, bool)) {
         let next = self.numbers.len() as u32;
         let bridge = *self.numbers.entry(bridge).or_insert(next);
         self.inside.retain(|(inside, _)| *inside != leg);
         self.inside.push((leg, bridge));
         self.changed_at = Some(at);
+        self.is_bound |= !is_exact;
     }
 
     /// A leg leaves this bridge, or whatever bridge it is in.
@@ -68,6 +72,7 @@ impl<'a> Bridges<'a> {
         let Some(at) = self.changed_at.take() else {
             return;
         };
+        let from_known = !std::mem::take(&mut self.is_bound);
         let first_left = self.left.first().copied();
         for leg in std::mem::take(&mut self.left) {
             if self.inside.iter().all(|(inside, _)| *inside != leg) {
@@ -87,7 +92,7 @@ impl<'a> Bridges<'a> {
                 line.alone_at = line.alone_at.or(Some(at));
             }
             match company.talk(me) {
-                Some((person, with)) => talks.open(leg, line, person, with, at),
+                Some((person, with)) => talks.open(leg, line, person, with, (at, from_known)),
                 None => talks.close(line, at, first_left),
             }
         }

@@ -184,7 +184,8 @@ fn internal_caller<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Option<&'a Exten
 fn spans(call: &mut Call, swept: &Swept<'_>, times: &Times<'_>) {
     let unanswered = !times.is_answered();
     let until = call.answered_at.or(call.ended_at.filter(|_| unanswered));
-    call.wait_ms = until.map(|until| until.millis_since(call.started_at));
+    let waited = until.filter(|_| times.started_known);
+    call.wait_ms = waited.map(|until| until.millis_since(call.started_at));
     call.ring_ms = until.and_then(|until| Some(until.millis_since(call.rang_at?)));
     let Some(ended_at) = call.ended_at else {
         return;

@@ -93,7 +93,7 @@ impl<'a> Sweep<'_, 'a> {
         let Some(place) = self.line_of(moment) else {
             return; // told twice
         };
-        let at = moment.at;
+        let (at, is_exact) = (moment.at, moment.event.clock.is_exact());
         let ends = &self.known.ends[moment.leg as usize];
         let leg = &mut self.legs[place as usize];
         leg.last_at = at;
@@ -104,7 +104,6 @@ impl<'a> Sweep<'_, 'a> {
             Fact::Talks { with } => {
                 leg.up_at = leg.up_at.or(Some(at));
                 if !ends.initiator {
-                    let is_exact = moment.event.clock.is_exact();
                     self.talks
                         .begin(place, leg, ends.party, with, (at, is_exact));
                 }
@@ -114,7 +113,7 @@ impl<'a> Sweep<'_, 'a> {
             Fact::TransferredFrom { from } => {
                 leg.transferred_from = leg.transferred_from.or(Some((from, at)));
             }
-            Fact::Enters { bridge } => self.bridges.enter(place, bridge, at),
+            Fact::Enters { bridge } => self.bridges.enter(place, bridge, (at, is_exact)),
             Fact::Leaves { bridge } => {
                 if leg.talked_at.is_none() {
                     leg.alone_at = leg.alone_at.or(leg.up_at).or(Some(at));

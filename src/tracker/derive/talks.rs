@@ -66,13 +66,8 @@ impl<'a> Talks<'a> {
         other: &'a Party,
         (at, is_exact): (Timestamp, bool),
     ) {
-        let Some((person, with)) = sides(party, other) else {
-            return;
-        };
-        let known = self.all.len();
-        self.open(place, leg, person, with, at);
-        if let Some(new) = self.all.get_mut(known) {
-            new.from_known = is_exact;
+        if let Some((person, with)) = sides(party, other) {
+            self.open(place, leg, person, with, (at, is_exact));
         }
     }
 
@@ -81,8 +76,7 @@ impl<'a> Talks<'a> {
         if let Some(other) = ends.with
             && let Some((person, with)) = sides(ends.party, other)
         {
-            self.open(place, leg, person, with, at);
-            self.all[leg.talk as usize].from_known = false;
+            self.open(place, leg, person, with, (at, false));
         }
     }
 
@@ -93,7 +87,7 @@ impl<'a> Talks<'a> {
         leg: &mut LegLine<'a>,
         person: Option<&'a Extension>,
         with: With<'a>,
-        at: Timestamp,
+        (at, from_known): (Timestamp, bool),
     ) {
         if let Some(last) = self.all.get_mut(leg.talk as usize) {
             let same = last.person == person && last.with == with;
@@ -119,7 +113,7 @@ impl<'a> Talks<'a> {
             person,
             with,
             from: at,
-            from_known: true,
+            from_known,
             to: None,
             left_by: None,
         });

@@ -55,6 +55,8 @@ pub(super) enum End {
 /// The three moments of a call.
 pub(super) struct Times<'a> {
     pub started_at: Timestamp,
+    /// Whether the start is known, or only that it was no later.
+    pub started_known: bool,
     pub answer: Answer,
     pub end: End,
     /// Why the provider says that the call ended or was not answered.
@@ -95,7 +97,7 @@ impl Times<'_> {
 /// Finds start, answer and end.
 pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<'a>) -> Times<'a> {
     let told = Told::gather(known);
-    let started_at = told.start(known);
+    let (started_at, started_known) = told.start(known);
     let (end, closing_side) = end(known, swept, &told, started_at);
     let mut answer = told.answer(started_at);
     if matches!(answer, Answer::NotYet) {
@@ -113,6 +115,7 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
     let summaries = || told.summaries.iter().map(|(_, _, summary)| *summary);
     Times {
         started_at,
+        started_known,
         answer,
         end,
         cause: summaries().find_map(|summary| summary.cause),
@@ -202,8 +205,9 @@ impl<'a> Told<'a> {
         told
     }
 
-    /// The earliest start: of each key what its summary says, else its earliest fact.
-    fn start(&self, known: &Known<'a>) -> Timestamp {
+    /// The earliest start: of each key what its summary says, else its earliest fact; and whether that
+    /// is the start or only a bound for it.
+    fn start(&self, known: &Known<'_>) -> (Timestamp, bool) {
         let summed = self
             .summaries
             .iter()
@@ -217,12 +221,14 @@ impl<'a> Told<'a> {
             .line
             .iter()
             .find(|moment| is_of_the_call(&moment.event.fact) && !is_summed(&moment.event.call))
-            .map(|moment| moment.at);
-        summed
+            .map(|moment| (moment.at, !moment.event.clock.is_exact()));
+        let (at, is_bound) = summed
+            .map(|start| (start, false))
             .chain(first)
             .min()
-            .or_else(|| known.line.first().map(|moment| moment.at))
-            .unwrap_or_default()
+            .or_else(|| known.line.first().map(|moment| (moment.at, true)))
+            .unwrap_or_default();
+        (at, !is_bound)
     }
 
     /// What the summaries say of the answer.

@@ -3,7 +3,7 @@
 use crate::{
     model::{
         call::{Call, CallResult, Leg, LegResult, Phase},
-        event::{CallEvent, Cause, Direction, Fact, Party, Side, TransferKind},
+        event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side, TransferKind},
     },
     tracker::{Facts, derive, story::*},
 };
@@ -667,17 +667,31 @@ fn a_bridge_with_an_unknown_leg_is_a_talk_with_somebody() {
 }
 
 #[test]
-fn a_call_read_from_a_list_of_live_channels() {
-    let mut facts = facts(&comes_in());
-    for (at, leg, fact) in with(phone(1.0, "p", "201", "t"), &meet(6.0, "x", "p", "t")) {
-        let mut seen = event("call-1", at + 30.0, leg, fact);
-        seen.clock = crate::model::event::Clock::NoLaterThan;
+fn a_call_read_from_a_list_of_live_channels_has_unknown_times_until_the_log_tells_them() {
+    let mut facts = Facts::new();
+    let named = |(at, leg, fact): Line| {
+        let mut event = event("call-1", at, leg, fact);
+        event.id = format!("{leg}/{:?}", event.fact).into();
+        event
+    };
+    for line in answered() {
+        let mut seen = named(line);
+        (seen.at, seen.clock) = (moment(60.0), Clock::NoLaterThan);
         facts.insert(seen);
     }
-    let call = derive(&facts);
+    let listed = derive(&facts);
     assert_eq!(
-        (call.phase, call.answered_by),
+        (listed.phase, listed.answered_by),
         (Phase::Talking, Some(ext("201")))
+    );
+    assert_eq!(listed.result, Some(CallResult::Answered));
+    assert_eq!((listed.answered_at, listed.wait_ms), (None, None));
+    facts.extend(answered().into_iter().map(named));
+    facts.extend(part(90.0, "x", "t", "p").into_iter().map(named));
+    let logged = derive(&facts);
+    assert_eq!(
+        spans(&logged),
+        [Some(6.0), Some(5.0), Some(84.001), Some(0.0)]
     );
 }
 
