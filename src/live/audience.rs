@@ -169,11 +169,26 @@ pub fn audience(
             },
         );
     };
+    let call = &change.call;
+    let comes_in = matches!(call.direction, None | Some(Direction::In));
+    let rings = comes_in && !call.is_over() && now.millis_since(call.heard_at) <= STALE_RING_MS;
+    let ringing: Vec<PersonId> = match rings {
+        true => directory.all(&change.account, &call.ringing).collect(),
+        false => Vec::new(),
+    };
+    // What comes later in this function replaces what came before: one's own phone beats watching.
+    for watcher in watchers {
+        let watched = |person: &PersonId| {
+            watcher.department.is_none() || watcher.department == directory.department(*person)
+        };
+        if ringing.iter().any(watched) {
+            put(watcher.person, Stage::Ringing, Reason::Supervises);
+        }
+    }
     let had_talked = |pop: &Pop| pop.reason == Reason::Rung && pop.stage != Stage::Ringing;
     for (person, _) in before.iter().filter(|(_, pop)| had_talked(pop)) {
         put(*person, Stage::WrapUp, Reason::Rung);
     }
-    let call = &change.call;
     if call.is_over() {
         // Answer and end may be told in one commit: whoever had the pop and answered wraps up.
         for leg in call.legs.iter().filter(|leg| leg.answered_at.is_some()) {
@@ -184,28 +199,13 @@ pub fn audience(
                 put(person, Stage::WrapUp, Reason::Rung);
             }
         }
-        return after;
     }
-    let comes_in = matches!(call.direction, None | Some(Direction::In));
-    if !comes_in || now.millis_since(call.heard_at) > STALE_RING_MS {
-        return after;
+    for person in ringing {
+        put(person, Stage::Ringing, Reason::Rung);
     }
-    let ringing: Vec<PersonId> = directory.all(&change.account, &call.ringing).collect();
-    for person in &ringing {
-        put(*person, Stage::Ringing, Reason::Rung);
-    }
-    for person in directory.all(&change.account, &call.talking) {
-        put(person, Stage::Talking, Reason::Rung);
-    }
-    let supervisors = watchers.iter().filter(|watcher| {
-        ringing.iter().any(|person| {
-            watcher.department.is_none() || watcher.department == directory.department(*person)
-        })
-    });
-    let supervisors: Vec<PersonId> = supervisors.map(|watcher| watcher.person).collect();
-    for person in supervisors {
-        if !ringing.contains(&person) {
-            put(person, Stage::Ringing, Reason::Supervises);
+    if rings {
+        for person in directory.all(&change.account, &call.talking) {
+            put(person, Stage::Talking, Reason::Rung);
         }
     }
     after

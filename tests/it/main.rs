@@ -6,6 +6,7 @@ mod deploy;
 mod dialled;
 mod hooks;
 mod ops;
+mod pages;
 mod recordings;
 mod store;
 mod support;

@@ -79,12 +79,8 @@ async fn ask_by_link(
     let person = people::by_id(&site.db, person)
         .await?
         .ok_or(Error::NotFound)?;
-    let chosen = asked
-        .language
-        .as_deref()
-        .and_then(Language::parse)
-        .or_else(|| Language::parse(&person.language));
-    let guest = in_language(guest, chosen);
+    let chosen = asked.language.as_deref().and_then(Language::parse);
+    let guest = in_language(guest, chosen.or_else(|| Language::parse(&person.language)));
     let t = guest.texts;
     let content = html! {
         h1 { (t.fill("link-greeting", &[("name", person.name.as_str().into())])) }

@@ -1,0 +1,8 @@
+//! Stories of people at their pages: sign-in, rights, pops, journal, calls, figures.
+
+mod calls;
+mod journal;
+mod office;
+mod pops;
+mod rights;
+mod sign_in;
