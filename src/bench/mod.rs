@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod ingest;
 pub mod load;
 pub mod reference;
+pub mod route;
 pub mod seed;
 pub mod stage;
 

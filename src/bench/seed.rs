@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 
-use super::stage::ACCOUNT;
+use super::stage::{ACCOUNT, ASKING};
 use crate::{
     model::{
         call::{Call, CallResult, Ended, Leg, LegResult, Phase},
@@ -127,17 +127,17 @@ fn statements(dialect: &Dialect, size: Size, now: Timestamp) -> Vec<String> {
 
 fn desks(dialect: &Dialect, people: usize) -> Vec<String> {
     let series = dialect.series(people);
-    let mut all = vec![
-        format!(
-            "insert into person (id, login, name, role, language, active, created_at)
-             select n + 1, 'p' || (n + 201), 'Person ' || (n + 201), 'manager', 'en', 1, 0
-             from {series} as s"
-        ),
-        format!(
+    let mut all = vec![format!(
+        "insert into person (id, login, name, role, language, active, created_at)
+         select n + 1, 'p' || (n + 201), 'Person ' || (n + 201), 'manager', 'en', 1, 0
+         from {series} as s"
+    )];
+    for account in [ACCOUNT, ASKING] {
+        all.push(format!(
             "insert into person_extension (account, extension, person)
-             select '{ACCOUNT}', cast(n + 201 as text), n + 1 from {series} as s"
-        ),
-    ];
+             select '{account}', cast(n + 201 as text), n + 1 from {series} as s"
+        ));
+    }
     for line in 1..=LINES {
         let did = invented_number(line);
         all.push(format!(

@@ -40,6 +40,10 @@ impl Store {
 
 /// The account that sends.
 pub const ACCOUNT: &str = "bench";
+/// The account that asks who should ring.
+pub const ASKING: &str = "asking";
+/// What the asking account shows.
+pub const ROUTE_TOKEN: &str = "bench-route-token";
 const KEY: &str = "bench-key";
 const SALT: &str = "bench-salt";
 
@@ -104,7 +108,9 @@ impl Stage {
     pub async fn gateway(&self, store: store::Settings) -> Result<Gateway> {
         let account = format!(
             "[[pbx]]\nname = \"{ACCOUNT}\"\ntype = \"mango\"\nvpbx_api_key = \"{KEY}\"\n\
-             vpbx_api_salt = \"{SALT}\"\n"
+             vpbx_api_salt = \"{SALT}\"\n\
+             [[pbx]]\nname = \"{ASKING}\"\ntype = \"asterisk\"\naddress = \"127.0.0.1:9\"\n\
+             secret = \"unused\"\nroute_token = \"{ROUTE_TOKEN}\"\n"
         );
         // Not through `config`: the secrets of a bench are no secrets.
         let mut settings: Settings = toml::from_str(&account)?;

@@ -43,6 +43,8 @@ pub struct Arguments {
 enum Bench {
     /// Events a second, and how soon one is acknowledged
     Ingest,
+    /// How soon "who should ring?" is answered while events come in
+    Route,
 }
 
 /// Does it.
@@ -60,6 +62,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     };
     let report = match arguments.bench {
         Bench::Ingest => bench::ingest::run(&options).await?,
+        Bench::Route => bench::route::run(&options).await?,
     };
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);

@@ -5,10 +5,12 @@
 
 mod bench;
 mod book;
+mod demo;
 mod export;
 mod import;
 mod inspect;
 mod replay;
+mod simulate;
 mod user;
 
 use std::{
@@ -44,6 +46,10 @@ struct Arguments {
 enum Command {
     /// Run the gateway until SIGINT or SIGTERM
     Serve,
+    /// Show an office that works, with a simulated PBX; nothing leaves this machine
+    Demo(demo::Arguments),
+    /// Play a simulated PBX against a running gateway and print what must be found afterwards
+    Simulate(simulate::Arguments),
     /// Read the configuration and tell every problem; start nothing
     Check(Check),
     /// Bring the database's schema up to date
@@ -95,6 +101,8 @@ fn run(arguments: Arguments) -> Result<()> {
     let config = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => block_on(app::run(started(config)?)),
+        Command::Demo(arguments) => block_on(demo::run(arguments)),
+        Command::Simulate(arguments) => block_on(simulate::run(arguments)),
         Command::Check(check) => checked(config, &check),
         Command::Migrate => block_on(migrate(config)),
         Command::Providers => providers(),

@@ -38,7 +38,7 @@ pub enum Said {
 pub const PLOTS: [Plot; 16] = Plot::ALL;
 
 impl Asterisk {
-    /// The linked id of a call. A click has the channel id that the Originate asked for, or `click`.
+    /// The linked id of a call.
     pub fn call_key(&self, story: &Story) -> String {
         self.unique(story, 0)
     }
@@ -48,9 +48,9 @@ impl Asterisk {
         format!("{}.{counter}", story.start.as_seconds())
     }
 
-    /// The path of the recording, as the PBX tells it.
-    pub fn recording(&self, story: &Story) -> String {
-        format!("{}/{}.wav", self.recordings, self.call_key(story))
+    /// The path of a call's recording, as the PBX tells it.
+    pub fn recording(&self, call_key: &str) -> String {
+        format!("{}/{call_key}.wav", self.recordings)
     }
 
     /// What must be found after the story was told.
@@ -70,9 +70,15 @@ impl Asterisk {
 
     /// Everything the story makes the PBX say, in the order of its times.
     pub fn tell(&self, story: &Story) -> Vec<Sent<Said>> {
+        self.tell_as(story, self.call_key(story))
+    }
+
+    /// [`Asterisk::tell`] with the id of the first channel given, as an Originate gives it.
+    pub fn tell_as(&self, story: &Story, first: String) -> Vec<Sent<Said>> {
         let mut teller = Teller {
             asterisk: self,
             story,
+            first,
             sent: Vec::new(),
             uniques: 0,
             tick: 0,
@@ -109,6 +115,7 @@ pub(super) struct Chan {
 pub(super) struct Teller<'a> {
     pub(super) asterisk: &'a Asterisk,
     pub(super) story: &'a Story,
+    pub(super) first: String,
     pub(super) sent: Vec<Sent<Said>>,
     pub(super) uniques: usize,
     pub(super) tick: i64,
@@ -217,7 +224,10 @@ impl Teller<'_> {
     }
 
     pub(super) fn channel(&mut self, endpoint: &str, linked: Option<&str>) -> Chan {
-        let unique = self.asterisk.unique(self.story, self.uniques);
+        let unique = match self.uniques {
+            0 => self.first.clone(),
+            n => self.asterisk.unique(self.story, n),
+        };
         self.uniques += 1;
         let tail = self.dice.below(1 << 32);
         Chan {
@@ -360,7 +370,7 @@ impl Teller<'_> {
         if !self.story.recorded {
             return;
         }
-        let file = self.asterisk.recording(self.story);
+        let file = self.asterisk.recording(&self.first);
         let more = format!("Variable: MIXMONITOR_FILENAME\r\nValue: {file}\r\n");
         let fields = format!("{}{more}", snapshot("", chan));
         self.event(ms, "VarSet", "dialplan", &fields);

@@ -34,6 +34,13 @@ pub struct Originate {
     pub action_id: String,
 }
 
+/// What a user of this interface may do.
+const COMMANDS: &str = "Originate: Originate a call.  (Priv: originate,all)\r\n\
+    Redirect: Redirect (transfer) a call.  (Priv: call,all)\r\n\
+    Getvar: Gets a channel variable or function value.  (Priv: call,reporting,all)\r\n\
+    CoreShowChannels: List currently active channels.  (Priv: system,reporting,all)\r\n\
+    Ping: Keepalive command.  (Priv: <none>)\r\n";
+
 /// A listening manager interface.
 pub struct AmiServer {
     address: SocketAddr,
@@ -288,6 +295,7 @@ fn answer(shared: &Shared, id: u64, challenge: &str, action: &Headers) -> bool {
             format!("Response: Error\r\n{tag}Message: Permission denied\r\n\r\n")
         }
         "ping" => ok("Ping: Pong\r\nTimestamp: 0.000000\r\n"),
+        "listcommands" => ok(COMMANDS),
         "coreshowchannels" => channels(&state, &tag),
         "originate" => {
             let channel_id = get(action, "ChannelId").to_owned();

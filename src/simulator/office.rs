@@ -107,6 +107,8 @@ pub struct Draw {
     pub pause_ms: i64,
     /// How long people talk.
     pub tempo: Tempo,
+    /// Whether calls are recorded, as chance decides; otherwise never.
+    pub records: bool,
 }
 
 impl Draw {
@@ -132,7 +134,8 @@ impl Draw {
             .filter(|plot| known.contains(plot))
             .collect();
         let plot = *dice.pick(&plots);
-        let story = Story::draw(dice, &self.world, plot, number, start, self.tempo);
+        let mut story = Story::draw(dice, &self.world, plot, number, start, self.tempo);
+        story.recorded &= self.records;
         let told = self.accounts[account].tell(&story, dice);
         Call {
             account,
@@ -153,6 +156,7 @@ mod tests {
             accounts: vec![Account::Sipuni(Sipuni {
                 account: "lossy".to_owned(),
                 token: "t".to_owned(),
+                records: "https://records.invalid/record".to_owned(),
                 run: 1,
             })],
             world: World::company(5, 10),
@@ -161,6 +165,7 @@ mod tests {
             from: Timestamp::from_seconds(1_773_728_100),
             pause_ms: 5_000,
             tempo: Tempo::NATURAL,
+            records: true,
         };
         let ledgers = |calls: Vec<Call>| -> Vec<Ledger> {
             calls.into_iter().map(|call| call.ledger).collect()

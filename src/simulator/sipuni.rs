@@ -39,6 +39,8 @@ pub struct Sipuni {
     pub account: String,
     /// The secret in the path.
     pub token: String,
+    /// What links to recordings begin with.
+    pub records: String,
     /// Put into every id, so that runs do not meet.
     pub run: u64,
 }
@@ -244,7 +246,7 @@ impl Teller<'_> {
         self.ending(&mut event, status, story.answered_ms);
         if story.recorded {
             let id = self.sipuni.call_key(story);
-            let link = format!("https://sipuni.com/api/crm/record?id={id}&hash=0123456789abcdef");
+            let link = format!("{}?id={id}&hash=0123456789abcdef", self.sipuni.records);
             event.push(("call_record_link", link));
         }
         self.send(story.end_ms, &event);
@@ -273,6 +275,7 @@ mod tests {
         let sipuni = Sipuni {
             account: "lossy".to_owned(),
             token: "token".to_owned(),
+            records: "https://records.invalid/record".to_owned(),
             run: 1,
         };
         for plot in PLOTS {

@@ -94,6 +94,7 @@ fn run(account: Account, pbx: &dyn Pbx, chaos: impl Fn(&mut Dice) -> Chaos, seed
                 from: Timestamp::from_seconds(1_773_728_100),
                 pause_ms: 20_000,
                 tempo: Tempo::NATURAL,
+                records: true,
             };
             let calls = draw.calls(&mut dice);
             let mut sent: Vec<Sent<Told>> = calls.iter().flat_map(|c| c.told.clone()).collect();
@@ -150,6 +151,7 @@ fn sipuni() -> (Account, Arc<dyn Pbx>) {
     let account = Account::Sipuni(Sipuni {
         account: "lossy".to_owned(),
         token: TOKEN.to_owned(),
+        records: "https://records.invalid/record".to_owned(),
         run: 1,
     });
     (

@@ -78,6 +78,7 @@ impl Plan {
             from: Timestamp::from_seconds(now - 3_000),
             pause_ms: 20_000,
             tempo: Tempo::NATURAL,
+            records: true,
         };
         let calls = draw.calls(dice);
         let chaos = Chaos::draw(dice);

@@ -45,6 +45,7 @@ pub fn accounts(seed: u64) -> Vec<Account> {
         Account::Sipuni(Sipuni {
             account: "lossy".to_owned(),
             token: SIPUNI_TOKEN.to_owned(),
+            records: "https://records.invalid/record".to_owned(),
             run: seed,
         }),
     ];
