@@ -78,11 +78,11 @@ async fn reaches(gateway: &TestGateway, state: RecordingState) -> Recording {
     only(gateway).await.unwrap()
 }
 
-/// Sipuni's last word on an answered call, with a link to its recording.
-async fn call_is_over(gateway: &TestGateway, call: &str, link: &str) {
+/// Sipuni's last word on an answered call, told at this second, with a link to its recording.
+async fn call_is_over(gateway: &TestGateway, second: &str, link: &str) {
     let query = [
         ("event", "2"),
-        ("call_id", call),
+        ("call_id", "1773728100.1"),
         ("src_num", "74950000011"),
         ("src_type", "1"),
         ("dst_num", "201"),
@@ -90,7 +90,7 @@ async fn call_is_over(gateway: &TestGateway, call: &str, link: &str) {
         ("short_src_num", "74950000011"),
         ("short_dst_num", "201"),
         ("pbxdstnum", "74950000001"),
-        ("timestamp", "1773728199"),
+        ("timestamp", second),
         ("call_start_timestamp", "1773728100"),
         ("call_answer_timestamp", "1773728109"),
         ("status", "ANSWER"),
@@ -122,8 +122,8 @@ async fn a_link_told_at_the_end_becomes_a_kept_recording() {
         .await;
     let gateway = gateway(&host).await;
     let link = host.uri() + "/record?id=1&hash=secret";
-    call_is_over(&gateway, "1773728100.1", &link).await;
-    call_is_over(&gateway, "1773728100.1", &link).await;
+    call_is_over(&gateway, "1773728199", &link).await;
+    call_is_over(&gateway, "1773728199", &link).await;
     let kept = reaches(&gateway, RecordingState::Kept).await;
     let expected = audio::inspect(&mut Cursor::new(&sound)).unwrap();
     assert_eq!(kept.sha256.as_ref(), Some(&expected.sha256));
@@ -191,10 +191,10 @@ async fn a_better_link_gives_a_recording_that_was_given_up_another_chance() {
         .mount(&host)
         .await;
     let gateway = gateway(&host).await;
-    call_is_over(&gateway, "1773728100.1", &(host.uri() + "/old?id=1")).await;
+    call_is_over(&gateway, "1773728199", &(host.uri() + "/old?id=1")).await;
     let given_up = reaches(&gateway, RecordingState::Failed).await;
     assert_eq!(given_up.reason, "host_not_allowed");
-    call_is_over(&gateway, "1773728100.1", &(host.uri() + "/new?id=1")).await;
+    call_is_over(&gateway, "1773728205", &(host.uri() + "/new?id=1")).await;
     reaches(&gateway, RecordingState::Kept).await;
     gateway.stop().await;
 }
@@ -207,7 +207,7 @@ async fn a_restart_takes_up_what_was_being_fetched() {
         .mount(&host)
         .await;
     let mut gateway = gateway(&host).await;
-    call_is_over(&gateway, "1773728100.1", &(host.uri() + "/record?id=1")).await;
+    call_is_over(&gateway, "1773728199", &(host.uri() + "/record?id=1")).await;
     reaches(&gateway, RecordingState::Kept).await;
     // As after a crash in the middle: claimed by nobody who lives, and the lease is over.
     on_write!(gateway.db(), pool => {
