@@ -12,13 +12,19 @@
 
 pub mod dial;
 pub mod enquiry;
+pub mod timers;
+pub mod upkeep;
 
 use bytes::Bytes;
 
 use crate::{
     model::{event::CallEvent, ids::AccountName, time::Timestamp},
     pbx::{DecodeError, Decoded},
-    store::writer::{CommitError, Outcome, Receipt, Submission, Writer},
+    store::{
+        Db, StoreError,
+        raw::{self, RawMessage},
+        writer::{CommitError, Outcome, Receipt, Submission, Writer},
+    },
 };
 
 /// One message as it came in, before its meaning.
@@ -89,6 +95,57 @@ impl Flow {
                 outcome: Outcome::Applied,
             })
             .await
+    }
+}
+
+/// How a dead letter fared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// Applied; it is no dead letter any more.
+    Applied(Receipt),
+    /// Still not understood, for this reason.
+    StillUnread(DecodeError),
+    /// Understood, and still cannot be applied.
+    StillUnfit,
+    /// There is no such dead letter.
+    Gone,
+}
+
+/// A dead letter could not be replayed now.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The writer did not take it.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl Flow {
+    /// Takes a dead letter of the journal in again, with the decoder as it is today; `decode` knows how
+    /// the account's messages are kept. Facts that were applied before are known as repetitions.
+    pub async fn replay(
+        &self,
+        db: &Db,
+        id: i64,
+        now: Timestamp,
+        decode: impl FnOnce(&RawMessage) -> (Decoded, Option<DecodeError>),
+    ) -> Result<Replayed, ReplayError> {
+        let Some(letter) = raw::get(db, id).await?.filter(RawMessage::is_dead) else {
+            return Ok(Replayed::Gone);
+        };
+        let (decoded, error) = decode(&letter);
+        if let Some(error) = error {
+            return Ok(Replayed::StillUnread(error));
+        }
+        let events = decoded.events;
+        let receipt = self.tell(letter.account, "replay", events, now).await?;
+        if receipt.dead_letter {
+            return Ok(Replayed::StillUnfit);
+        }
+        raw::replayed(db, id).await?;
+        Ok(Replayed::Applied(receipt))
     }
 }
 

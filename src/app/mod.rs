@@ -29,6 +29,7 @@ use crate::{
         self, Flow,
         dial::{Line, Link},
         enquiry::Desk,
+        timers, upkeep,
     },
     http,
     live::Hub,
@@ -114,6 +115,7 @@ impl Gateway {
             .await
             .context("people could not be read")?;
         parts.watch_changes();
+        parts.watch_time(settings);
         parts.start_dialled(settings);
         let site = parts.site(settings, vault)?;
         parts.until_stop(web::pops::run(Arc::clone(&site), moments));
@@ -309,6 +311,14 @@ impl Parts {
             }
         });
         self.until_stop(Arc::clone(&self.desk).refresh());
+    }
+
+    /// Asks what is due on calls, and does the work of the quiet hours.
+    fn watch_time(&self, settings: &Settings) {
+        let clock: timers::Clock = Arc::new(flow::now);
+        self.until_stop(timers::run(self.flow.clone(), self.db.clone(), clock));
+        let upkeep = settings.upkeep.clone();
+        self.until_stop(upkeep::run(self.db.clone(), upkeep, flow::now));
     }
 
     /// Runs something that has nothing to finish.

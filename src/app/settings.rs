@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Problem, Problems, nearest},
-    flow::{dial, enquiry},
+    flow::{dial, enquiry, upkeep},
     http, live,
     model::{ids::AccountName, phone::NumberingPlan},
     pbx::{self, Pbx},
@@ -33,6 +33,8 @@ pub struct Settings {
     pub store: store::Settings,
     /// The writer of call events.
     pub writer: writer::Settings,
+    /// Sealing and letting go.
+    pub upkeep: upkeep::Settings,
     /// What PBXes post.
     pub hooks: hooks::Settings,
     /// Connections we dial, and PBXes' own records.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     event::{Cause, Direction, Party, RecordingSource, RecordingStage, Side, TransferKind},
-    ids::{AccountName, CallId, CardId, Extension, LegKey, LineId},
+    ids::{AccountName, CallId, CallKey, CardId, Extension, LegKey, LineId},
     phone::Number,
     time::Timestamp,
 };
@@ -333,6 +333,8 @@ pub struct Change {
     pub id: CallId,
     /// The account that knows it.
     pub account: AccountName,
+    /// The key that names it there.
+    pub key: CallKey,
     /// Grows with every commit that touched the call: of two changes the greater one is newer.
     pub version: i64,
     /// The call as it stands after the commit.

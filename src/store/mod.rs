@@ -16,6 +16,7 @@ pub mod export;
 pub mod figures;
 pub mod import;
 pub mod journal;
+pub mod open;
 pub mod people;
 pub mod pops;
 pub mod raw;

@@ -26,6 +26,13 @@ pub struct RawMessage {
     pub reason: String,
 }
 
+impl RawMessage {
+    /// Whether it could not be understood or applied, and nobody has replayed it.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.outcome.as_str(), "undecodable" | "apply_failed")
+    }
+}
+
 type Row = (i64, String, i64, String, Vec<u8>, String, String);
 
 fn message((id, account, received_at, source, body, outcome, reason): Row) -> RawMessage {
@@ -48,13 +55,6 @@ pub async fn dead_letters(db: &Db, before: i64, limit: i64) -> Result<Vec<RawMes
         sqlx::query_as(SQL).bind(before).bind(limit).fetch_all(pool).await?
     });
     Ok(rows.into_iter().map(message).collect())
-}
-
-/// How many dead letters there are.
-pub async fn dead_letter_count(db: &Db) -> Result<i64, StoreError> {
-    const SQL: &str = "select count(*) from raw where outcome in ('undecodable', 'apply_failed')";
-    let (count,): (i64,) = on_read!(db, pool => sqlx::query_as(SQL).fetch_one(pool).await?);
-    Ok(count)
 }
 
 /// One message of the journal.

@@ -164,7 +164,18 @@ impl Committer {
     ) -> Result<(), sqlx::Error> {
         let mut tx = Tx::begin(&self.db).await?;
         let mut journal = sql::JOURNAL.rows(self.engine);
-        write_journal(&mut journal, submission, ("apply_failed", reason));
+        if submission.raw.is_empty() {
+            // Facts of our own have no message behind them: the facts themselves are kept.
+            let kept = Submission {
+                raw: serde_json::to_vec(&submission.events)
+                    .unwrap_or_default()
+                    .into(),
+                ..submission.clone()
+            };
+            write_journal(&mut journal, &kept, ("apply_failed", reason));
+        } else {
+            write_journal(&mut journal, submission, ("apply_failed", reason));
+        }
         tx.run(journal).await?;
         tx.commit().await
     }
@@ -524,6 +535,7 @@ impl Work {
         Change {
             id: self.known.id,
             account: self.known.account.clone(),
+            key: self.known.key.clone(),
             version: self.known.version,
             call: stand.call.clone(),
             card: stand.card,

@@ -263,3 +263,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! What the store promises, on both engines.
 
+mod faults;
 mod order;
 mod read;
 mod told;
+mod upkeep;
 mod writing;

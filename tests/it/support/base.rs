@@ -34,6 +34,20 @@ impl Base {
         Self { db, folder, url }
     }
 
+    /// The address of the server's own database, on PostgreSQL.
+    pub fn server_url(&self) -> String {
+        self.url.replace(&self.database_name(), "postgres")
+    }
+
+    /// The name of this database, on PostgreSQL.
+    pub fn database_name(&self) -> String {
+        let after = self
+            .url
+            .rsplit_once("localhost/")
+            .map_or("", |(_, name)| name);
+        after.split('?').next().unwrap_or_default().to_owned()
+    }
+
     /// Another set of connections to the same database, as another node or tool has.
     pub async fn another(&self) -> Db {
         Db::open(&settings(&self.url)).await.unwrap()

@@ -1,0 +1,138 @@
+//! A planted panic, and what the writer does with the rest of the batch. (Stories that need no plant
+//! stand in `tests/it/store`.)
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::*;
+use crate::{
+    model::event::{Clock, Fact},
+    on_read, store,
+};
+
+/// Derives as ever, but for one call.
+fn planted(facts: &Facts) -> Call {
+    let poisoned = facts
+        .iter()
+        .any(|event| event.call.as_str().starts_with("poison"));
+    assert!(!poisoned, "a planted panic");
+    tracker::derive(facts)
+}
+
+fn submission(key: &str) -> Submission {
+    let event = CallEvent {
+        account: "office".into(),
+        call: key.into(),
+        leg: None,
+        at: Timestamp::from_seconds(1_773_700_000),
+        clock: Clock::Exact,
+        id: format!("{key}/digits").as_str().into(),
+        fact: Fact::Digits {
+            digits: "1".to_owned(),
+        },
+    };
+    Submission {
+        account: "office".into(),
+        source: "webhook",
+        received_at: event.at,
+        raw: Bytes::from(key.to_owned()),
+        events: vec![event],
+        outcome: Outcome::Applied,
+    }
+}
+
+struct Base {
+    db: Db,
+    folder: std::path::PathBuf,
+}
+
+impl Base {
+    async fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let db = Db::open(&store::Settings {
+            url: format!("sqlite:{}", folder.join("t.db").display()),
+            ..store::Settings::default()
+        })
+        .await
+        .unwrap();
+        db.migrate().await.unwrap();
+        Self { db, folder }
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        let (n,): (i64,) =
+            on_read!(&self.db, pool => sqlx::query_as(sql).fetch_one(pool).await.unwrap());
+        n
+    }
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_applied_is_buried_alone_and_can_be_replayed() {
+    let base = Base::new().await;
+    let writer = Writer::start_with(base.db.clone(), 1, &Settings::default(), planted);
+    let keys = ["a", "b", "poison-1", "c", "d", "poison-2", "e"];
+    let receipts = join_all(keys.map(|key| writer.commit(submission(key)))).await;
+    let buried: Vec<bool> = receipts
+        .into_iter()
+        .map(|receipt| receipt.unwrap().dead_letter)
+        .collect();
+    assert_eq!(buried, [false, false, true, false, false, true, false]);
+    assert_eq!(base.count("select count(*) from call").await, 5);
+    assert_eq!(base.count("select count(*) from raw").await, 7);
+    let letters = store::raw::dead_letters(&base.db, i64::MAX, 10)
+        .await
+        .unwrap();
+    assert_eq!(letters.len(), 2);
+    assert!(letters[0].reason.contains("a planted panic"), "{letters:?}");
+    writer.close().await;
+
+    // After the fix the letter is taken in again and is none any more.
+    let mended = Writer::start(base.db.clone(), 1, &Settings::default());
+    let receipt = mended.commit(submission("poison-1")).await.unwrap();
+    assert_eq!((receipt.new_facts, receipt.dead_letter), (1, false));
+    mended.close().await;
+}
+
+#[tokio::test]
+async fn facts_of_our_own_that_cannot_be_applied_are_kept_too() {
+    let base = Base::new().await;
+    let writer = Writer::start_with(base.db.clone(), 1, &Settings::default(), planted);
+    let ours = Submission {
+        raw: Bytes::new(),
+        ..submission("poison")
+    };
+    assert!(writer.commit(ours).await.unwrap().dead_letter);
+    let letters = store::raw::dead_letters(&base.db, i64::MAX, 10)
+        .await
+        .unwrap();
+    assert!(String::from_utf8_lossy(&letters[0].body).contains("poison/digits"));
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_at_the_end_is_committed_and_nothing_is_taken_after() {
+    let base = Base::new().await;
+    let writer = Writer::start(base.db.clone(), 1, &Settings::default());
+    let last = join_all((0..50).map(|n| {
+        let writer = writer.clone();
+        async move { writer.commit(submission(&n.to_string())).await }
+    }));
+    let close = async {
+        tokio::task::yield_now().await;
+        writer.close().await;
+    };
+    let (last, ()) = tokio::join!(last, close);
+    assert!(last.into_iter().all(|receipt| receipt.is_ok()));
+    assert_eq!(base.count("select count(*) from call").await, 50);
+    assert_eq!(
+        writer.commit(submission("late")).await,
+        Err(CommitError::Closing)
+    );
+}

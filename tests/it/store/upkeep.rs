@@ -1,0 +1,230 @@
+//! Sealing, the journal's bounds, timers and several nodes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use ringcard::{
+    flow::{Flow, Replayed, timers, upkeep},
+    model::{event::Cause, time::Timestamp},
+    pbx::{DecodeError, Decoded},
+    store::{
+        figures, raw, sealing,
+        writer::{Outcome, Settings, Submission, Writer},
+    },
+};
+
+use super::{
+    read::{count, people, picture, text},
+    told::{Told, message, moment},
+};
+use crate::{on_both_engines, support::base::Base};
+
+const CLIENT: &str = "+74950000011";
+const DAY_S: i64 = 86_400;
+
+on_both_engines!(
+    a_sealed_call_says_the_same_and_a_late_fact_opens_it,
+    the_journal_goes_after_its_time_but_dead_letters_stay,
+    a_dead_letter_is_replayed_once_it_can_be_read,
+    a_call_nobody_hears_of_is_closed,
+    a_call_left_open_is_closed_after_a_restart,
+    two_nodes_agree,
+);
+
+fn writer(base: &Base, node: i64) -> Writer {
+    Writer::start(base.db.clone(), node, &Settings::default())
+}
+
+async fn send(writer: &Writer, messages: impl IntoIterator<Item = Submission>) {
+    for message in messages {
+        writer.commit(message).await.unwrap();
+    }
+}
+
+async fn a_sealed_call_says_the_same_and_a_late_fact_opens_it(base: Base) {
+    people(&base.db).await;
+    let writer = writer(&base, 1);
+    let call = Told::incoming("1", CLIENT, 0);
+    send(&writer, call.answered("201")).await;
+    send(
+        &writer,
+        [message(vec![Told::incoming("2", CLIENT, 5).parties()])],
+    )
+    .await;
+    let before = picture(&base.db).await;
+    let seal = async |before| sealing::seal(&base.db, before, 10).await.unwrap();
+    assert_eq!(seal(moment(60)).await, 0, "heard of since");
+    assert_eq!(seal(moment(DAY_S)).await, 1, "only the one that is over");
+    assert_eq!(seal(moment(DAY_S)).await, 0);
+    picture(&base.db).await.is(&before, "after sealing");
+    assert_eq!(
+        figures::recount(&base.db).await.unwrap(),
+        figures::stored(&base.db).await.unwrap()
+    );
+    // The writer still remembers the call as it was; the version tells it to read again.
+    let late = message(vec![call.ends("202", 70, Cause::NoAnswer)]);
+    send(&writer, [late.clone()]).await;
+    assert_eq!(writer.commit(late).await.unwrap().new_facts, 0);
+    assert_eq!(
+        count(&base.db, "select count(*) from call where sealed = 1").await,
+        0
+    );
+    assert_eq!(count(&base.db, "select max(version) from call").await, 6);
+    writer.close().await;
+}
+
+async fn the_journal_goes_after_its_time_but_dead_letters_stay(base: Base) {
+    let writer = writer(&base, 1);
+    for day in 0..10 {
+        let told = Told::incoming("1", CLIENT, day * DAY_S);
+        send(&writer, [message(vec![told.parties()])]).await;
+        let dead = Submission {
+            outcome: Outcome::Undecodable("no".to_owned()),
+            events: Vec::new(),
+            ..message(vec![told.parties()])
+        };
+        send(&writer, [dead]).await;
+    }
+    let gone = raw::forget(&base.db, moment(5 * DAY_S), moment(2 * DAY_S), 3)
+        .await
+        .unwrap();
+    assert_eq!(gone, 5 + 2);
+    let dead = raw::dead_letters(&base.db, i64::MAX, 100).await.unwrap();
+    assert_eq!(dead.len(), 8);
+    let settings = upkeep::Settings::default();
+    upkeep::once(&base.db, &settings, moment(365 * DAY_S))
+        .await
+        .unwrap();
+    assert_eq!(count(&base.db, "select count(*) from raw").await, 0);
+    writer.close().await;
+}
+
+async fn a_dead_letter_is_replayed_once_it_can_be_read(base: Base) {
+    let flow = Flow::new(writer(&base, 1));
+    let unread = Submission {
+        outcome: Outcome::Undecodable("field x is missing".to_owned()),
+        events: Vec::new(),
+        ..message(vec![Told::incoming("1", CLIENT, 0).parties()])
+    };
+    send(flow.writer(), [unread]).await;
+    let id = raw::dead_letters(&base.db, i64::MAX, 1).await.unwrap()[0].id;
+    let error = DecodeError::Field("x");
+    let still = flow
+        .replay(&base.db, id, moment(9), |_| {
+            (Decoded::default(), Some(error.clone()))
+        })
+        .await
+        .unwrap();
+    assert_eq!(still, Replayed::StillUnread(error.clone()));
+    let read = |_: &raw::RawMessage| {
+        let decoded = Decoded {
+            events: vec![Told::incoming("1", CLIENT, 0).parties()],
+            ..Decoded::default()
+        };
+        (decoded, None)
+    };
+    let applied = flow.replay(&base.db, id, moment(9), read).await.unwrap();
+    assert!(matches!(applied, Replayed::Applied(receipt) if receipt.new_facts == 1));
+    assert_eq!(count(&base.db, "select count(*) from call").await, 1);
+    let gone = flow.replay(&base.db, id, moment(9), read).await.unwrap();
+    assert_eq!(gone, Replayed::Gone);
+    flow.writer().close().await;
+}
+
+/// A clock that the test sets.
+fn clock(at: Timestamp) -> (Arc<AtomicI64>, timers::Clock) {
+    let hands = Arc::new(AtomicI64::new(at.as_micros()));
+    let read = Arc::clone(&hands);
+    (
+        hands,
+        Arc::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed))),
+    )
+}
+
+async fn a_call_nobody_hears_of_is_closed(base: Base) {
+    people(&base.db).await;
+    let flow = Flow::new(writer(&base, 1));
+    let mut changes = flow.writer().changes();
+    let (hands, clock) = clock(moment(10));
+    let timers = tokio::spawn(timers::run(flow.clone(), base.db.clone(), clock));
+    let mut told = Told::incoming("1", CLIENT, 0).answered("201");
+    told.truncate(2); // rang and answered; then silence
+    send(flow.writer(), told).await;
+    for _ in 0..2 {
+        assert!(!changes.recv().await.unwrap().call.is_over());
+    }
+    hands.store(moment(5 * 3_600).as_micros(), Ordering::Relaxed);
+    // Anything heard of another call makes the wheel look at the clock.
+    send(
+        flow.writer(),
+        Told::incoming("2", CLIENT, 5 * 3_600).missed("202"),
+    )
+    .await;
+    let closed = loop {
+        let change = changes.recv().await.unwrap();
+        if change.key.as_str() == "1" {
+            break change;
+        }
+    };
+    assert!(closed.call.is_over());
+    assert_eq!(
+        text(
+            &base.db,
+            "select result || ' ' || ended from call where call_key = '1'"
+        )
+        .await,
+        Some("answered unknown".to_owned())
+    );
+    timers.abort();
+    flow.writer().close().await;
+}
+
+async fn a_call_left_open_is_closed_after_a_restart(base: Base) {
+    let before = writer(&base, 1);
+    send(
+        &before,
+        [message(vec![Told::incoming("1", CLIENT, 0).parties()])],
+    )
+    .await;
+    before.close().await;
+    let flow = Flow::new(writer(&base, 1));
+    let mut changes = flow.writer().changes();
+    let (_, clock) = clock(moment(5 * 3_600));
+    let timers = tokio::spawn(timers::run(flow.clone(), base.db.clone(), clock));
+    assert!(changes.recv().await.unwrap().call.is_over());
+    timers.abort();
+    flow.writer().close().await;
+}
+
+/// Two writers hear halves of the same calls, at the same time. (On one SQLite file this is a tool
+/// beside the server; on PostgreSQL two nodes.)
+async fn two_nodes_agree(base: Base) {
+    people(&base.db).await;
+    let nodes = [
+        writer(&base, 1),
+        Writer::start(base.another().await, 2, &Settings::default()),
+    ];
+    let keys: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    let mut all = Vec::new();
+    for (n, key) in keys.iter().enumerate() {
+        let client = ["+74950000011", "+74950000012", "+74950000013"][n % 3];
+        let at = i64::try_from(n).unwrap() * 3;
+        all.extend(Told::incoming(key, client, at).answered("201"));
+    }
+    let commits = all.into_iter().enumerate().map(|(n, message)| {
+        let node = nodes[n % 2].clone();
+        async move { while node.commit(message.clone()).await.is_err() {} }
+    });
+    futures_util::future::join_all(commits).await;
+    assert_eq!(count(&base.db, "select count(*) from call").await, 30);
+    assert_eq!(count(&base.db, "select count(*) from card").await, 3);
+    assert_eq!(
+        figures::recount(&base.db).await.unwrap(),
+        figures::stored(&base.db).await.unwrap()
+    );
+    for node in nodes {
+        node.close().await;
+    }
+}
