@@ -71,6 +71,7 @@ fn of(version: i64, call: Call) -> Change {
     Change {
         id: CallId(uuid::Uuid::from_u128(7)),
         account: AccountName::from("office"),
+        key: "k".into(),
         version,
         call: Arc::new(call),
         card: None,
