@@ -11,7 +11,7 @@ use crate::model::{
 /// The set of facts known about one call.
 ///
 /// A fact is named by its account and [`FactId`]; told again it changes nothing, told with other
-/// words it is united by the rule of [`merge`]. So a set is the same whatever the order and
+/// words it is united by the rule of `merge`. So a set is the same whatever the order and
 /// repetition of what was put in, two sets can be united in any order, and everything that is
 /// derived from a set inherits this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -389,6 +389,68 @@ fn a_lost_answer_shows_in_the_hold_that_follows_it() {
 }
 
 #[test]
+fn who_consults_keeps_the_client_waiting_even_if_no_hold_was_told() {
+    let mut story = attended_transfer();
+    story.remove(4);
+    let call = call(&story);
+    assert_eq!(spans(&call), [Some(5.0), Some(5.0), Some(92.0), Some(10.0)]);
+    assert_eq!(
+        passings(&call),
+        [(TransferKind::Attended, "201", "202", 55.0)]
+    );
+}
+
+#[test]
+fn the_one_who_was_asked_has_the_client_when_the_other_is_gone() {
+    let mut story = attended_transfer();
+    // The word that 202 talks with the client is lost; a later one names the client for that leg.
+    story[8] = (107.0, "202", between(person("202"), client()));
+    let call = call(&story);
+    assert_eq!(
+        passings(&call),
+        [(TransferKind::Attended, "201", "202", 55.0)]
+    );
+    assert_eq!(spans(&call), [Some(5.0), Some(5.0), Some(87.0), Some(15.0)]);
+}
+
+#[test]
+fn who_passed_the_client_on_had_them() {
+    let story = [
+        (0.0, "", parties(IN)),
+        (0.0, "201", between(person("201"), client())),
+        (0.0, "201", rings()),
+        (40.0, "202", between(person("202"), client())),
+        (40.0, "202", rings()),
+        (40.0, "202", transferred_from("201")),
+        (41.0, "201", ends(Cause::Normal)),
+        (47.0, "202", talks(client())),
+        (107.0, "", over()),
+    ];
+    let call = call(&story);
+    assert_eq!(call.answered_by, Some(ext("201")));
+    assert_eq!(
+        (call.answered_at, call.wait_ms),
+        (None, None),
+        "nobody told when"
+    );
+    assert_eq!(passings(&call), [(TransferKind::Blind, "201", "202", 47.0)]);
+}
+
+#[test]
+fn a_phone_that_rang_out_rang_before_the_one_that_was_told() {
+    let call = call(&[
+        (0.0, "", parties(IN)),
+        (20.0, "201", between(person("201"), client())),
+        (20.0, "201", ends(Cause::NoAnswer)),
+        (20.0, "202", between(person("202"), client())),
+        (20.0, "202", rings()),
+        (38.0, "", missed_by(Cause::NoAnswer, 38.0)),
+    ]);
+    assert_eq!(call.result, Some(CallResult::Missed));
+    assert_eq!((call.rang_at, call.ring_ms), (None, None));
+}
+
+#[test]
 fn a_blind_transfer_told_by_the_new_leg() {
     let story = with(
         answered_by_201(),
