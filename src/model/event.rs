@@ -53,7 +53,8 @@ pub enum Clock {
     /// The provider stamped the moment itself (or we stamped a live event on arrival).
     #[default]
     Exact,
-    /// It was already so at this moment: read from a list of live channels.
+    /// It was already so at this moment: read from a list of live channels, implied by what came later,
+    /// or told with a time that cannot be.
     NoLaterThan,
 }
 

@@ -6,6 +6,16 @@
 //! each says where it belongs: `entry_id` is the call, `call_id` a leg, `seq` counts the events of a
 //! leg.
 //!
+//! ```toml
+//! [[pbx]]
+//! name = "cloud-office"
+//! type = "mango"
+//! vpbx_api_key = "env:MANGO_KEY"      # both from the cabinet: Интеграции, API коннектор
+//! vpbx_api_salt = "env:MANGO_SALT"
+//! ```
+//!
+//! The cabinet is given `<public_url>/hooks/cloud-office` as the address of the outside system.
+//!
 //! Left out here: commands, routing by command and history; their results are only counted. A file in
 //! the cloud storage is asked for by `queries/recording/post`, which leads to a link of one use.
 
@@ -553,6 +563,36 @@ mod tests {
             matches!(facts[..], [Fact::Parties { .. }, Fact::Ends { .. }]),
             "{facts:?}"
         );
+    }
+
+    /// Ends of one leg as its event number `seq`, with these ends of it.
+    fn talks_implied_by(seq: i64, ends: &str) -> usize {
+        let json = format!(
+            r#"{{"entry_id":"e","call_id":"c","timestamp":1775458800,"seq":{seq},
+                "call_state":"Disconnected","disconnect_reason":1110,{ends}}}"#
+        );
+        let events = decode("/events/call", &json).events.into_iter();
+        let talks = events.filter(|event| matches!(event.fact, Fact::Talks { .. }));
+        talks
+            .inspect(|event| assert!(!event.clock.is_exact()))
+            .count()
+    }
+
+    #[test]
+    fn the_count_of_a_legs_events_tells_of_a_lost_talk() {
+        let incoming = r#""location":"abonent","from":{"number":"74950000021"},
+            "to":{"extension":"301","line_number":"74950000003"}"#;
+        assert_eq!(talks_implied_by(2, incoming), 0, "rang and ended");
+        assert_eq!(talks_implied_by(3, incoming), 1);
+        let menu = incoming.replace("abonent", "ivr");
+        assert_eq!(talks_implied_by(3, &menu), 0, "a machine does not talk");
+        let passed = incoming.replace(
+            r#""from":{"#,
+            r#""transfer":"blind","from":{"taken_from_call_id":"b","#,
+        );
+        assert_eq!(talks_implied_by(3, &passed), 0, "appears twice");
+        let own = format!(r#""callback_initiator":"API",{incoming}"#);
+        assert_eq!(talks_implied_by(3, &own), 0, "a callback's own leg");
     }
 
     #[test]

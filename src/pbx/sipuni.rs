@@ -10,6 +10,16 @@
 //! * `/<token>/tracking`: visitor data of the call-tracking service. It names no call, so it is kept as
 //!   a raw message and counted; the join by caller, line and time is not made here.
 //!
+//! ```toml
+//! [[pbx]]
+//! name = "lossy-office"
+//! type = "sipuni"
+//! token = "env:SIPUNI_TOKEN"          # ours: openssl rand -hex 16
+//! ```
+//!
+//! The cabinet is given `<public_url>/hooks/lossy-office/<token>` as the address of PBX events; scheme
+//! node and call-tracking get the longer ones.
+//!
 //! Left out here: commands and history.
 
 mod event;

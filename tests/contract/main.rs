@@ -2,6 +2,9 @@
 //!
 //! A new provider writes no test code: it brings `tests/fixtures/pbx/<provider>/<situation>/` and its
 //! line in the registry. What the folders hold is told in `conversation`.
+//!
+//! A folder of further messages with their meanings and calls (not ours to publish) is held to the same
+//! with `RINGCARD_PROTOCOL_SAMPLES=<folder> cargo test --test contract`.
 
 mod calls;
 mod conversation;
