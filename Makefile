@@ -1,6 +1,6 @@
 # The first two are all a newcomer needs. `tests/setup.sh` installs what is missing and says when it
 # needs root.
-.PHONY: run test test-full check sim bench build setup-build setup-test fmt clippy doc tidy
+.PHONY: run test test-full check sim planted bench build setup-build setup-test fmt clippy doc tidy
 
 CARGO ?= cargo
 SEEDS ?= 1000
@@ -33,6 +33,9 @@ tidy: ## imports, leftovers, lengths, licences, unused dependencies; part of `ma
 sim: setup-test ## SEEDS=1000 for many, SEED=42 to replay one; STORE=postgres takes the other store
 	$(if $(SEED),RINGCARD_SEED=$(SEED),RINGCARD_SEEDS=$(SEEDS)) \
 		$(CARGO) test --test sim seeds_hold_on_$(STORE) -- --nocapture
+
+planted: setup-test ## show that the simulation finds every planted fault (tests/sim/README.md)
+	SEEDS=$(SEEDS) tests/sim/planted.sh
 
 bench: setup-build ## BENCH=ingest|pop|route STORE=sqlite|postgres
 	$(CARGO) run --release -- bench $(BENCH) --store $(STORE) --json

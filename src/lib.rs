@@ -15,6 +15,8 @@ pub mod http;
 pub mod live;
 pub mod model;
 pub mod pbx;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod policy;
 pub mod recordings;
 pub mod rules;

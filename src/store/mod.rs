@@ -151,7 +151,7 @@ impl Db {
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 // FULL: an acknowledged message survives power loss.
-                .synchronous(SqliteSynchronous::Full)
+                .synchronous(synchronous())
                 .busy_timeout(Duration::from_secs(5))
                 // The default of 2 MB holds no more than one batch's pages; taken only as needed.
                 .pragma("cache_size", "-32000")
@@ -228,6 +228,14 @@ impl Db {
             Self::Pg(_) => None,
         }
     }
+}
+
+fn synchronous() -> SqliteSynchronous {
+    #[cfg(feature = "planted")]
+    if crate::planted::is("synchronous_off") {
+        return SqliteSynchronous::Off;
+    }
+    SqliteSynchronous::Full
 }
 
 #[cfg(test)]

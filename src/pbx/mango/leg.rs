@@ -102,8 +102,17 @@ impl Shape {
         Some(Fact::Leg {
             party: self.callee.clone()?,
             with: Some(self.caller.clone()),
-            initiator: self.role == Role::Initiator,
+            initiator: self.is_initiator(),
         })
+    }
+
+    /// The employee's own leg of a click-to-call.
+    fn is_initiator(&self) -> bool {
+        #[cfg(feature = "planted")]
+        if crate::planted::is("click_leg_is_the_clients") {
+            return false;
+        }
+        self.role == Role::Initiator
     }
 
     /// Tells who passes the client on to whom, when the leg begins to ring or is connected; later

@@ -118,6 +118,10 @@ impl Effects<'_> {
                 known.1 |= leg.answered_at.is_some();
             }
         }
+        #[cfg(feature = "planted")]
+        if crate::planted::is("rings_for_everybody") {
+            persons.entry(PersonId(1)).or_default().0 = true;
+        }
         persons
     }
 
@@ -331,6 +335,8 @@ impl Effects<'_> {
         let mut figures = Figures::default();
         for work in works {
             let before = work.before.as_ref().map(Stand::counted);
+            #[cfg(feature = "planted")]
+            let before = before.filter(|_| !crate::planted::is("figures_not_taken_back"));
             figures.delta(before, Some(work.known.stand.counted()));
             for loser in &work.losers {
                 figures.delta(Some(loser.stand.counted()), None);

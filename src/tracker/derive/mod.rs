@@ -186,6 +186,11 @@ fn spans(call: &mut Call, swept: &Swept<'_>, times: &Times<'_>) {
     let until = call.answered_at.or(call.ended_at.filter(|_| unanswered));
     let waited = until.filter(|_| times.started_known);
     call.wait_ms = waited.map(|until| until.millis_since(call.started_at));
+    #[cfg(feature = "planted")]
+    if crate::planted::is("wait_from_ring") {
+        let rang_at = call.rang_at.unwrap_or(call.started_at);
+        call.wait_ms = waited.map(|until| until.millis_since(rang_at));
+    }
     call.ring_ms = until.and_then(|until| Some(until.millis_since(call.rang_at?)));
     let Some(ended_at) = call.ended_at else {
         return;

@@ -107,6 +107,10 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
     {
         answer = at;
     }
+    #[cfg(feature = "planted")]
+    if let Some(at) = planted_answer(known) {
+        answer = Answer::At(at);
+    }
     if let Answer::At(at) = answer
         && (at < started_at || matches!(end, End::At(ended) if at > ended))
     {
@@ -124,6 +128,18 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
             .or(closing_side),
         named: summaries().find_map(|summary| summary.extension.as_ref()),
     }
+}
+
+/// A fault: the leg that a queue or menu picked up counts as answered.
+#[cfg(feature = "planted")]
+fn planted_answer(known: &Known<'_>) -> Option<Timestamp> {
+    if !crate::planted::is("queue_counts_as_answer") {
+        return None;
+    }
+    let mut moments = known.line.iter();
+    moments
+        .find(|moment| moment.event.fact == Fact::Up)
+        .map(|moment| moment.at)
 }
 
 /// Whether this talk makes the call an answered one.

@@ -63,6 +63,7 @@ pub async fn check(plan: &Plan, place: &Place) -> Vec<String> {
     cards(plan, &rows, &db, &mut wrong).await;
     figures(&rows, &db, &mut wrong).await;
     tasks(plan, &rows, &db, &mut wrong).await;
+    rung(plan, &db, &mut wrong).await;
     journal(&db, &mut wrong).await;
     db.close().await;
     wrong
@@ -351,6 +352,31 @@ async fn tasks(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
                 "{}: missed, and nobody is told to call back",
                 name(&call.ledger)
             ));
+        }
+    }
+}
+
+/// Sight of a call, and "my calls", go to exactly those whose phones rang.
+async fn rung(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
+    let persons: Vec<(String, String)> = on_read!(db, pool => {
+        sqlx::query_as(
+            "select call.call_key, person.login from call_person
+             join call on call.id = call_person.call
+             join person on person.id = call_person.person
+             where call_person.rang = 1",
+        )
+        .fetch_all(pool)
+        .await
+    })
+    .expect("the people of calls can be read");
+    for (key, login) in persons {
+        let call = plan.calls.iter().find(|call| call.ledger.call_key == key);
+        let rang = call.is_some_and(|call| {
+            let mut people = call.ledger.rang.iter();
+            people.any(|extension| login == format!("p{extension}"))
+        });
+        if !rang {
+            wrong.push(format!("{key}: {login} is told to have been rung"));
         }
     }
 }

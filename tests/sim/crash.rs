@@ -1,0 +1,444 @@
+//! Kills the real `ringcard serve` under a thousand events a second, again and again, and cuts the
+//! power: whatever was acknowledged must be there afterwards, and no call twice.
+//!
+//! * kill -9 of the process, on both stores;
+//! * power loss with SQLite: a preload shim (`powerloss.c`) keeps only what was synced, and the next
+//!   start finds no more than that;
+//! * PostgreSQL stopped in immediate mode under a gateway that lives on.
+//!
+//! A message without an answer is sent again, as a provider would; one with an answer never is.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use ringcard::{
+    bench::{cluster::Cluster, load::Load},
+    model::time::Timestamp,
+    on_read,
+    simulator::{connection::Connection, dice::Dice, mango::Mango},
+    store::{Db, Settings},
+};
+
+const ACCOUNT: &str = "crash";
+const KEY: &str = "crash-key";
+const SALT: &str = "crash-salt";
+/// Messages a second.
+const RATE: u64 = 1_000;
+const CONNECTIONS: u64 = 16;
+
+/// How often everything is killed.
+fn kills() -> u64 {
+    crate::number("RINGCARD_KILLS").unwrap_or(3)
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_process_is_killed_on_sqlite() {
+    let place = Place::new();
+    let url = format!("sqlite:{}", place.data().join("ringcard.db").display());
+    let wrong = Trial::new(&place, url, None).run(kills(), Blow::Kill);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_fails_on_sqlite() {
+    let wrong = power_fails(&[]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_process_is_killed_on_postgres() {
+    let place = Place::new();
+    let cluster = Cluster::start("").expect("PostgreSQL is installed: `make test` does it");
+    let url = cluster.database().expect("a new database");
+    let wrong = Trial::new(&place, url, None).run(kills(), Blow::Kill);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_postgres_stops_at_once() {
+    let place = Place::new();
+    let cluster = Cluster::start("").expect("PostgreSQL is installed: `make test` does it");
+    let url = cluster.database().expect("a new database");
+    let blows = kills().div_ceil(2);
+    let wrong = Trial::new(&place, url, None).run(blows, Blow::Database(&cluster));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The test must be able to fail: with a store that does not wait for the disk, power loss is seen.
+#[cfg(feature = "planted")]
+#[test]
+fn a_store_that_does_not_sync_is_found_out() {
+    let wrong = power_fails(&[("RINGCARD_PLANTED", "synchronous_off")]);
+    assert!(!wrong.is_empty(), "synchronous=OFF lost nothing");
+}
+
+fn power_fails(planted: &[(&str, &str)]) -> Vec<String> {
+    let place = Place::new();
+    let url = format!("sqlite:{}", place.data().join("ringcard.db").display());
+    let mut trial = Trial::new(&place, url, Some(place.shim()));
+    trial.env = planted
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    trial.run(kills().div_ceil(2), Blow::Power)
+}
+
+/// What happens to the gateway.
+enum Blow<'a> {
+    /// kill -9.
+    Kill,
+    /// kill -9, and what was not synced is gone.
+    Power,
+    /// The database server stops without a checkpoint and comes back; the gateway lives on.
+    Database(&'a Cluster),
+}
+
+/// Folders of one trial.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        let place =
+            Self(std::env::temp_dir().join(format!("ringcard-crash-{}", uuid::Uuid::now_v7())));
+        for folder in [place.data(), place.durable()] {
+            fs::create_dir_all(folder).expect("the temporary folder can be written");
+        }
+        place
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// What a disk would hold after power loss.
+    fn durable(&self) -> PathBuf {
+        self.0.join("durable")
+    }
+
+    /// Compiles the shim.
+    fn shim(&self) -> PathBuf {
+        let library = self.0.join("powerloss.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim/powerloss.c");
+        let status = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O2", "-o"])
+            .arg(&library)
+            .arg(source)
+            .args(["-ldl", "-lpthread"])
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "cc compiles the shim"
+        );
+        library
+    }
+
+    /// Puts what was durable where the gateway looks.
+    fn lose_power(&self) {
+        let _ = fs::remove_dir_all(self.data());
+        fs::create_dir_all(self.data()).expect("it was there before");
+        for entry in fs::read_dir(self.durable()).expect("it was made with the place") {
+            let entry = entry.expect("a folder of ours");
+            fs::copy(entry.path(), self.data().join(entry.file_name())).expect("room on the disk");
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Left-overs in the temporary folder hurt nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A gateway that is killed, and everything it has acknowledged.
+struct Trial<'a> {
+    place: &'a Place,
+    url: String,
+    shim: Option<PathBuf>,
+    address: SocketAddr,
+    env: Vec<(String, String)>,
+    dice: Dice,
+    /// Signatures of messages that were answered with 2xx.
+    acknowledged: BTreeSet<String>,
+    /// Calls that at least one message was sent of.
+    calls: u64,
+}
+
+impl<'a> Trial<'a> {
+    fn new(place: &'a Place, url: String, shim: Option<PathBuf>) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        Self {
+            place,
+            url,
+            shim,
+            address: free.local_addr().expect("it is bound"),
+            env: Vec::new(),
+            dice: Dice::new(11),
+            acknowledged: BTreeSet::new(),
+            calls: 0,
+        }
+    }
+
+    fn run(mut self, blows: u64, blow: Blow<'_>) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("threads can be started");
+        let mut waiting: Vec<Bytes> = Vec::new();
+        let mut gateway = self.start();
+        for _ in 0..blows {
+            waiting.extend(self.messages());
+            let stop = Arc::new(AtomicBool::new(false));
+            let load = runtime.spawn(send(self.address, waiting, Arc::clone(&stop)));
+            std::thread::sleep(Duration::from_millis(self.dice.between(350, 900) as u64));
+            match &blow {
+                Blow::Kill => self.kill(&mut gateway),
+                Blow::Power => {
+                    self.kill(&mut gateway);
+                    self.place.lose_power();
+                }
+                Blow::Database(cluster) => {
+                    cluster.crash().expect("the server was up");
+                    std::thread::sleep(Duration::from_millis(300));
+                    cluster.up().expect("it recovers by itself");
+                }
+            }
+            if !matches!(blow, Blow::Database(_)) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+            let told = runtime.block_on(load).expect("the load does not panic");
+            self.acknowledged.extend(told.acknowledged);
+            waiting = told.unanswered;
+            if !matches!(blow, Blow::Database(_)) {
+                gateway = self.start();
+            }
+        }
+        // Everything that was not answered comes once more, to a gateway that is left alone.
+        let last = send(self.address, waiting, Arc::new(AtomicBool::new(false)));
+        let told = runtime.block_on(last);
+        self.acknowledged.extend(told.acknowledged);
+        let mut wrong = Vec::new();
+        if !told.unanswered.is_empty() {
+            wrong.push(format!(
+                "{} messages were never taken",
+                told.unanswered.len()
+            ));
+        }
+        self.kill(&mut gateway);
+        if matches!(blow, Blow::Power) {
+            self.place.lose_power();
+        }
+        wrong.extend(runtime.block_on(self.check()));
+        wrong
+    }
+
+    /// Messages of some new calls: more than can be sent before the blow.
+    fn messages(&mut self) -> Vec<Bytes> {
+        let load = Load {
+            account: Mango {
+                account: ACCOUNT.to_owned(),
+                key: KEY.to_owned(),
+                salt: SALT.to_owned(),
+                run: 1,
+            },
+            root: format!("/hooks/{ACCOUNT}"),
+            clients: 300,
+            people: 10,
+        };
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = Timestamp::from_seconds(since.map_or(0, |since| since.as_secs() as i64));
+        let calls = 150;
+        let messages = load.requests(self.calls, calls, now, &mut self.dice);
+        self.calls += calls;
+        messages
+    }
+
+    fn start(&self) -> Child {
+        let config = self.place.0.join("ringcard.toml");
+        let text = format!(
+            "[server]\nlisten = \"{}\"\n[store]\nurl = \"{}\"\n[log]\nlevel = \"error\"\n\
+             [hooks]\nper_second = 100000\nburst = 100000\n[ops]\nmin_free_mib = 1\n\
+             [recordings]\nfolder = \"{}\"\n[[pbx]]\nname = \"{ACCOUNT}\"\ntype = \"mango\"\n\
+             vpbx_api_key = \"env:CRASH_KEY\"\nvpbx_api_salt = \"env:CRASH_SALT\"\n",
+            self.address,
+            self.url,
+            self.place.0.join("recordings").display()
+        );
+        fs::write(&config, text).expect("the folder of this trial can be written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringcard"));
+        command.arg("--config").arg(&config).arg("serve");
+        command.env("CRASH_KEY", KEY).env("CRASH_SALT", SALT);
+        command.envs(self.env.iter().cloned());
+        if let Some(shim) = &self.shim {
+            command.env("LD_PRELOAD", shim);
+            command.env("POWERLOSS_DATA", self.place.data());
+            command.env("POWERLOSS_DURABLE", self.place.durable());
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program was built");
+        let patience = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpStream::connect(self.address).is_err() {
+            assert!(Instant::now() < patience, "ringcard serve does not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        child
+    }
+
+    /// SIGKILL: no handler runs, nothing is written any more.
+    fn kill(&self, gateway: &mut Child) {
+        gateway.kill().expect("it is our own child");
+        gateway.wait().expect("it is our own child");
+    }
+
+    async fn check(&self) -> Vec<String> {
+        let settings = Settings {
+            url: self.url.clone(),
+            ..Settings::default()
+        };
+        let db = Db::open(&settings).await.expect("the database opens");
+        let raw: Vec<(Vec<u8>,)> = on_read!(&db, pool => {
+            sqlx::query_as("select body from raw").fetch_all(pool).await
+        })
+        .expect("the journal can be read");
+        let kept: BTreeSet<String> = raw.iter().filter_map(|(body,)| signature(body)).collect();
+        let lost = self.acknowledged.difference(&kept).count();
+        let (calls, keys, odd): (i64, i64, i64) = on_read!(&db, pool => {
+            sqlx::query_as(
+                "select count(*), count(distinct call_key),
+                        cast(coalesce(sum(case when result = 'answered' and phase = 'ended'
+                          and talk_ms > 0 then 0 else 1 end), 0) as bigint) from call",
+            )
+            .fetch_one(pool)
+            .await
+        })
+        .expect("calls can be read");
+        db.close().await;
+        let mut wrong = Vec::new();
+        if self.acknowledged.len() < 200 {
+            wrong.push(format!(
+                "only {} messages were taken",
+                self.acknowledged.len()
+            ));
+        }
+        if lost > 0 {
+            wrong.push(format!(
+                "{lost} of {} acknowledged events are lost",
+                self.acknowledged.len()
+            ));
+        }
+        if calls != keys || keys != self.calls as i64 {
+            wrong.push(format!(
+                "{calls} calls with {keys} keys, {} were made",
+                self.calls
+            ));
+        }
+        if odd > 0 {
+            wrong.push(format!("{odd} calls are not what was told of them"));
+        }
+        wrong
+    }
+}
+
+/// What became of messages.
+struct Told {
+    acknowledged: BTreeSet<String>,
+    unanswered: Vec<Bytes>,
+}
+
+/// Sends at [`RATE`] until all is sent or `stop` is said.
+async fn send(address: SocketAddr, messages: Vec<Bytes>, stop: Arc<AtomicBool>) -> Told {
+    let mut lanes: Vec<Vec<Bytes>> = vec![Vec::new(); CONNECTIONS as usize];
+    for (n, message) in messages.into_iter().enumerate() {
+        lanes[n % CONNECTIONS as usize].push(message);
+    }
+    let lanes: Vec<_> = lanes
+        .into_iter()
+        .map(|lane| tokio::spawn(send_lane(address, lane, Arc::clone(&stop))))
+        .collect();
+    let mut told = Told {
+        acknowledged: BTreeSet::new(),
+        unanswered: Vec::new(),
+    };
+    for lane in lanes {
+        let part = lane.await.expect("the load does not panic");
+        told.acknowledged.extend(part.acknowledged);
+        told.unanswered.extend(part.unanswered);
+    }
+    told
+}
+
+async fn send_lane(address: SocketAddr, lane: Vec<Bytes>, stop: Arc<AtomicBool>) -> Told {
+    let mut told = Told {
+        acknowledged: BTreeSet::new(),
+        unanswered: Vec::new(),
+    };
+    let mut connection = None;
+    let pause = Duration::from_micros(1_000_000 * CONNECTIONS / RATE);
+    for message in lane {
+        let due = Instant::now() + pause;
+        let mut taken = false;
+        // While the database is away the answer is 503, and the message comes again.
+        for _ in 0..100 {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let answer = exchange(address, &mut connection, &message).await;
+            if matches!(answer, Some(200..300)) {
+                taken = true;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        match (taken, signature(&message)) {
+            (true, Some(signature)) => {
+                told.acknowledged.insert(signature);
+            }
+            _ => told.unanswered.push(message),
+        }
+        tokio::time::sleep_until(due.into()).await;
+    }
+    told
+}
+
+async fn exchange(
+    address: SocketAddr,
+    connection: &mut Option<Connection>,
+    message: &[u8],
+) -> Option<u16> {
+    if connection.is_none() {
+        *connection = Connection::open(address).await.ok();
+    }
+    let patience = Duration::from_secs(10);
+    let answer = tokio::time::timeout(patience, connection.as_mut()?.exchange(message)).await;
+    match answer {
+        Ok(Ok(status)) => Some(status),
+        _ => {
+            *connection = None;
+            None
+        }
+    }
+}
+
+/// The signature inside a message: every message has its own.
+fn signature(message: &[u8]) -> Option<String> {
+    let at = memchr::memmem::find(message, b"sign=")? + 5;
+    let text = message.get(at..at + 64)?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
