@@ -259,7 +259,7 @@ impl Reader<'_> {
     }
 
     fn take_env(&mut self) {
-        for (name, text) in self.env.to_vec() {
+        for (name, text) in self.env.iter().cloned() {
             let Some(key) = name.strip_prefix(ENV_PREFIX) else {
                 continue;
             };

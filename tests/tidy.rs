@@ -609,8 +609,9 @@ fn has_word(text: &str, word: &str) -> bool {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
         let ends_name = word.ends_with(|c: char| c.is_alphanumeric());
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-            && !(ends_name && after.is_some_and(|c| c.is_alphanumeric() || c == '_'))
+        let of_name = |c: char| c.is_alphanumeric() || c == '_';
+        let goes_on = before.is_some_and(of_name) || (ends_name && after.is_some_and(of_name));
+        !goes_on
     })
 }
 

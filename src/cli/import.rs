@@ -73,6 +73,9 @@ pub async fn run(settings: Settings, command: Command) -> Result<()> {
         }
         Command::Office { file } => {
             let office = read_office(&file)?;
+            let known = import::logins(&db).await?.into_keys().collect();
+            let groups = import::groups_known(&db).await?;
+            all_known(&office, known, groups)?;
             import::office(&db, &office, flow::now()).await?;
             println!(
                 "{}",
@@ -321,6 +324,42 @@ fn office_of(text: &str) -> Result<Office> {
     })
 }
 
+/// Whoever and whatever is named must be in the file or in the database.
+fn all_known(
+    office: &Office,
+    mut logins: BTreeSet<String>,
+    mut groups: BTreeSet<String>,
+) -> Result<()> {
+    logins.extend(office.people.iter().map(|person| person.login.clone()));
+    groups.extend(office.groups.iter().map(|group| group.name.clone()));
+    let mut problems = Vec::new();
+    for person in &office.people {
+        let deputy = person.deputy.iter();
+        for unknown in deputy.filter(|login| !logins.contains(*login)) {
+            problems.push(format!(
+                "{}: nobody has the login {unknown:?}",
+                person.login
+            ));
+        }
+    }
+    for group in &office.groups {
+        let members = group.members.iter();
+        for unknown in members.filter(|login| !logins.contains(*login)) {
+            problems.push(format!("{}: nobody has the login {unknown:?}", group.name));
+        }
+    }
+    for line in &office.lines {
+        let group = line.group.iter();
+        for unknown in group.filter(|group| !groups.contains(*group)) {
+            problems.push(format!("{}: there is no group {unknown:?}", line.name));
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", problems.join("\n")),
+    }
+}
+
 fn person(entry: PersonEntry) -> Person {
     let extensions = entry.extensions.into_iter().flat_map(|(account, phones)| {
         phones
@@ -409,6 +448,13 @@ mod tests {
             [("office".to_owned(), "101".to_owned())]
         );
         assert_eq!(office.lines[0].did, "+74950000001");
+        let unknown = office_of(
+            "[[group]]\nname = \"sales\"\nstrategy = \"round_robin\"\nmembers = [\"anna\"]\n",
+        )
+        .unwrap();
+        let told = all_known(&unknown, BTreeSet::new(), BTreeSet::new()).unwrap_err();
+        assert!(told.to_string().contains("anna"));
+        assert!(all_known(&office, BTreeSet::new(), BTreeSet::new()).is_ok());
         let wrong = office_of("[[person]]\nlogin = \"a\"\nname = \"A\"\nrole = \"boss\"\n");
         assert!(wrong.is_err_and(|error| error.to_string().contains("administrator")));
     }

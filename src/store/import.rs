@@ -273,6 +273,14 @@ pub async fn logins(db: &Db) -> Result<BTreeMap<String, PersonId>, StoreError> {
         .collect())
 }
 
+/// Names of all ring groups.
+pub async fn groups_known(db: &Db) -> Result<BTreeSet<String>, StoreError> {
+    let rows: Vec<(String,)> = on_read!(db, pool => {
+        sqlx::query_as("select name from ring_group").fetch_all(pool).await?
+    });
+    Ok(rows.into_iter().map(|(name,)| name).collect())
+}
+
 /// A client as imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {

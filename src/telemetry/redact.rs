@@ -39,10 +39,10 @@ pub fn redact(line: &str, level: Level) -> Cow<'_, str> {
             line = Cow::Owned(line.replace(secret.as_str(), "***"));
         }
     }
-    if level <= Level::INFO {
-        if let Some(masked) = mask_numbers(&line) {
-            line = Cow::Owned(masked);
-        }
+    if level <= Level::INFO
+        && let Some(masked) = mask_numbers(&line)
+    {
+        line = Cow::Owned(masked);
     }
     line
 }

@@ -94,3 +94,50 @@ fn problems_of_sections_and_accounts_are_told_together() {
         "{problems}"
     );
 }
+
+/// Blocks of TOML in the README that hold this word.
+fn blocks(word: &str) -> Vec<String> {
+    const README: &str = include_str!("../../README.md");
+    README
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|block| block.contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_accounts_in_the_readme_can_be_opened() {
+    let accounts = blocks("[[pbx]]");
+    // A secret in a file is a file that is not here.
+    let text = accounts.concat().replace("file:/run/secrets/", "env:");
+    let env: Vec<(String, String)> = text
+        .match_indices("env:")
+        .map(|(at, _)| text[at + 4..].chars().take_while(|c| *c != '"').collect())
+        .map(|name: String| (name, "a-secret-of-22-letters-".to_owned()))
+        .collect();
+    assert!(accounts.len() >= 3 && env.len() >= 5);
+    let loaded = config::parse::<Settings>(&text, env).expect("it is TOML");
+    assert_eq!(loaded.problems, []);
+    let opened = loaded.settings.open().expect("they can be opened");
+    assert_eq!(opened.len(), accounts.len());
+}
+
+#[test]
+fn the_office_in_the_readme_can_be_brought_in() {
+    let office = blocks("[[person]]").concat();
+    let folder = std::env::temp_dir().join(format!("ringcard-readme-{}", uuid::Uuid::now_v7()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("office.toml");
+    let boris = "[[person]]\nlogin = \"boris\"\nname = \"Boris\"\nrole = \"head\"\n";
+    std::fs::write(&file, format!("{office}\n{boris}")).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ringcard"))
+        .args(["import", "office", "office.toml"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(told.trim(), "{\"groups\":1,\"lines\":1,\"people\":2}");
+}
