@@ -13,8 +13,11 @@ use crate::model::{
     time::Timestamp,
 };
 
+/// What is told so late opens no pop any more: messages that a provider kept back during an outage.
+/// Not less, because a provider's clock may differ from ours.
+const TOO_LATE_MS: i64 = 5 * 60_000;
 /// A ring nobody has confirmed for so long is a lost end, not a ring.
-const STALE_RING_MS: i64 = 10 * 60_000;
+pub const LOST_RING_MS: i64 = 10 * 60_000;
 
 /// What a pop is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -171,11 +174,13 @@ pub fn audience(
     };
     let call = &change.call;
     let comes_in = matches!(call.direction, None | Some(Direction::In));
-    let rings = comes_in && !call.is_over() && now.millis_since(call.heard_at) <= STALE_RING_MS;
-    let ringing: Vec<PersonId> = match rings {
-        true => directory.all(&change.account, &call.ringing).collect(),
-        false => Vec::new(),
-    };
+    let goes_on = comes_in && !call.is_over();
+    let in_time = now.millis_since(call.heard_at) <= TOO_LATE_MS;
+    let may_see = |person: &PersonId| goes_on && (in_time || before.contains_key(person));
+    let ringing: Vec<PersonId> = directory
+        .all(&change.account, &call.ringing)
+        .filter(may_see)
+        .collect();
     // What comes later in this function replaces what came before: one's own phone beats watching.
     for watcher in watchers {
         let watched = |person: &PersonId| {
@@ -203,10 +208,9 @@ pub fn audience(
     for person in ringing {
         put(person, Stage::Ringing, Reason::Rung);
     }
-    if rings {
-        for person in directory.all(&change.account, &call.talking) {
-            put(person, Stage::Talking, Reason::Rung);
-        }
+    let talking = directory.all(&change.account, &call.talking);
+    for person in talking.filter(may_see) {
+        put(person, Stage::Talking, Reason::Rung);
     }
     after
 }

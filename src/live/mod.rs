@@ -10,7 +10,7 @@
 //! Leaves out: the database, HTML, HTTP, and the clock (moments come in as arguments).
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -24,8 +24,12 @@ use crate::model::{
 };
 
 pub mod audience;
+pub mod frame;
+mod subscription;
 
 pub use audience::{Directory, Reason, Stage, Watcher};
+pub use frame::{Frame, FrameId, Gone, Happened, Moment, Numbered, Shown};
+pub use subscription::Subscription;
 
 /// Sizes and spans of the live stream.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, Serialize)]
@@ -51,145 +55,6 @@ impl Settings {
     pub const fn wrap_up_ms(&self) -> i64 {
         self.wrap_up_minutes * 60_000
     }
-}
-
-/// What a page is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Frame {
-    /// Show this call, or bring what is shown up to this version.
-    Pop(Shown),
-    /// Take the call away.
-    Withdraw {
-        /// The call.
-        call: CallId,
-        /// Greater than every version shown before.
-        version: i64,
-        /// Why, in words for the page.
-        why: Gone,
-    },
-    /// Something in the lists of this person changed (own calls, tasks).
-    Lists,
-    /// Everything that stands now; whatever is not in it is over.
-    Sync {
-        /// The pops of this person.
-        pops: Vec<Shown>,
-    },
-}
-
-/// One pop of one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Shown {
-    /// The call.
-    pub call: CallId,
-    /// Version of the call; a page never replaces a greater one by a smaller one.
-    pub version: i64,
-    /// What the pop is about now.
-    pub stage: Stage,
-    /// Why this person gets it.
-    pub reason: Reason,
-    /// When the bytes came in that made this pop.
-    #[serde(skip)]
-    pub received_at: Timestamp,
-}
-
-/// Why a pop was taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Gone {
-    /// Another person talks with the client.
-    AnsweredElsewhere,
-    /// The call goes on, but not at this person's phone.
-    MovedOn,
-    /// The call is over.
-    Ended,
-    /// It turned out to be the same call as another one.
-    Merged,
-    /// The person has finished wrap-up, or its time is up.
-    Done,
-}
-
-impl Gone {
-    /// The word in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AnsweredElsewhere => "answered_elsewhere",
-            Self::MovedOn => "moved_on",
-            Self::Ended => "ended",
-            Self::Merged => "merged",
-            Self::Done => "done",
-        }
-    }
-}
-
-/// A frame with its place in the person's stream.
-#[derive(Clone, Debug)]
-pub struct Numbered {
-    /// Where a returning page goes on from.
-    pub id: FrameId,
-    /// What it says.
-    pub frame: Arc<Frame>,
-}
-
-/// Place in one person's stream: the start of this process and a count. Text form `epoch-count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameId {
-    /// Differs after every restart, so an id of an earlier process is never taken for ours.
-    pub epoch: i64,
-    /// Grows by one per frame.
-    pub count: u64,
-}
-
-impl std::fmt::Display for FrameId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.count)
-    }
-}
-
-impl std::str::FromStr for FrameId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (epoch, count) = text.trim().split_once('-').ok_or(())?;
-        Ok(Self {
-            epoch: epoch.parse().map_err(|_| ())?,
-            count: count.parse().map_err(|_| ())?,
-        })
-    }
-}
-
-/// A moment in the life of a pop, for the call row and the "why no pop?" view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// The call.
-    pub call: CallId,
-    /// Whose pop.
-    pub person: PersonId,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What happened.
-    pub what: Happened,
-}
-
-/// What happened to a pop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happened {
-    /// The audience rule chose this person.
-    Decided {
-        /// Why.
-        reason: Reason,
-        /// When the causing bytes came in.
-        received_at: Timestamp,
-    },
-    /// Handed to a browser's socket.
-    Delivered {
-        /// When the causing bytes came in.
-        received_at: Timestamp,
-    },
-    /// The browser says that it stands on the screen.
-    Painted,
-    /// Taken away.
-    Withdrawn(Gone),
 }
 
 /// All live state of this process.
@@ -301,18 +166,21 @@ impl Hub {
         self.any_list.send_modify(|count| *count += 1);
     }
 
-    /// Takes away wrap-up panels whose time is up.
+    /// Takes away wrap-up panels whose time is up, and rings whose end was lost.
     pub fn expire(&self, now: Timestamp) {
         let mut state = self.lock();
         let wrap_up_ms = self.settings.wrap_up_ms();
+        let is_due = |tracked: &Tracked| match tracked.over_at {
+            Some(over_at) => now.millis_since(over_at) >= wrap_up_ms,
+            None => {
+                let call = &tracked.change.call;
+                call.talking.is_empty() && now.millis_since(call.heard_at) >= audience::LOST_RING_MS
+            }
+        };
         let due: Vec<CallId> = state
             .calls
             .iter()
-            .filter(|(_, tracked)| {
-                tracked
-                    .over_at
-                    .is_some_and(|over| now.millis_since(over) >= wrap_up_ms)
-            })
+            .filter(|(_, tracked)| is_due(tracked))
             .map(|(call, _)| *call)
             .collect();
         for call in due {
@@ -579,83 +447,6 @@ fn known_over(known: Option<&Tracked>, change: &Change, now: Timestamp) -> Optio
         return None;
     }
     Some(known.and_then(|known| known.over_at).unwrap_or(now))
-}
-
-/// One page's place in its person's stream.
-pub struct Subscription {
-    hub: Arc<Hub>,
-    person: PersonId,
-    watch: bool,
-    /// Last frame handed out; `None`: the page knows nothing yet and needs a `sync`.
-    seen: Option<u64>,
-    wake: watch::Receiver<u64>,
-}
-
-impl Subscription {
-    /// Waits for the next frame. A page that is new, or has fallen out of the buffer, gets a `sync`.
-    pub async fn next(&mut self) -> Numbered {
-        loop {
-            if let Some(numbered) = self.ready() {
-                return numbered;
-            }
-            if self.wake.changed().await.is_err() {
-                // The hub lives as long as we hold it, and desks are never removed.
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    fn ready(&mut self) -> Option<Numbered> {
-        self.wake.mark_unchanged();
-        let state = self.hub.lock();
-        let desk = state.desks.get(&self.person)?;
-        let next = self
-            .seen
-            .map(|seen| desk.frames.iter().find(|frame| frame.id.count > seen));
-        let numbered = match (self.seen, next) {
-            (Some(seen), Some(Some(frame))) if frame.id.count == seen + 1 => frame.clone(),
-            (Some(seen), Some(None)) if seen == desk.last => return None,
-            _ => Numbered {
-                id: FrameId {
-                    epoch: self.hub.epoch,
-                    count: desk.last,
-                },
-                frame: Arc::new(Frame::Sync {
-                    pops: state.pops(self.person),
-                }),
-            },
-        };
-        self.seen = Some(numbered.id.count);
-        Some(numbered)
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let mut state = self.hub.lock();
-        let Some(desk) = state.desks.get_mut(&self.person) else {
-            return;
-        };
-        desk.pages -= 1;
-        desk.watching -= usize::from(self.watch);
-        if self.watch && desk.watching == 0 {
-            let person = self.person;
-            let mut left: HashSet<CallId> = HashSet::new();
-            for (call, tracked) in &mut state.calls {
-                let watched = tracked
-                    .pops
-                    .get(&person)
-                    .is_some_and(|pop| pop.reason == Reason::Supervises);
-                if watched {
-                    tracked.pops.remove(&person);
-                    left.insert(*call);
-                }
-            }
-            state
-                .calls
-                .retain(|call, kept| !(left.contains(call) && kept.change.call.is_over()));
-        }
-    }
 }
 
 #[cfg(test)]

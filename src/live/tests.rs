@@ -151,6 +151,21 @@ fn outgoing_and_long_silent_calls_pop_nowhere() {
 }
 
 #[test]
+fn a_long_talk_stays_and_a_ring_without_end_does_not() {
+    let (hub, _moments) = hub();
+    hub.publish(&change(1, &[], &["201"]), NOW);
+    let later = NOW.plus_millis(20 * 60_000);
+    hub.expire(later);
+    let _olga = hub.connect(OLGA, true, None, later);
+    assert_eq!(stages(&hub, ANNA), [Stage::Talking]);
+    let mut ringing = change(1, &["202"], &[]);
+    ringing.id = CallId(uuid::Uuid::from_u128(8));
+    hub.publish(&ringing, NOW);
+    hub.expire(later);
+    assert!(stages(&hub, BORIS).is_empty());
+}
+
+#[test]
 fn a_late_copy_changes_nothing() {
     let (hub, _moments) = hub();
     hub.publish(&change(2, &[], &["201"]), NOW);

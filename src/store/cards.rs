@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Db, StoreError,
-    journal::{Bound, Sql, fetch_all},
+    sql::{Bound, Sql, fetch_all},
 };
 use crate::{
     model::{

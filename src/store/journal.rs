@@ -6,7 +6,10 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Db, StoreError};
+use super::{
+    Db, StoreError,
+    sql::{Bound, Sql, fetch_all},
+};
 use crate::{
     model::{
         call::Call,
@@ -135,53 +138,6 @@ pub struct Totals {
     /// Talk in milliseconds.
     pub talk_ms: i64,
 }
-
-/// SQL under construction; every value is bound.
-#[derive(Default)]
-pub(super) struct Sql {
-    pub(super) text: String,
-    pub(super) values: Vec<Bound>,
-}
-
-/// A bound value.
-#[derive(Clone, Debug)]
-pub(super) enum Bound {
-    Int(i64),
-    Text(String),
-    Id(Uuid),
-}
-
-impl Sql {
-    pub(super) fn push(&mut self, text: &str) -> &mut Self {
-        self.text.push_str(text);
-        self
-    }
-
-    pub(super) fn bind(&mut self, value: Bound) -> &mut Self {
-        self.values.push(value);
-        self.text.push_str(&format!("${}", self.values.len()));
-        self
-    }
-}
-
-/// Runs a built query on either engine and gives all rows.
-macro_rules! fetch_all {
-    ($db:expr, $sql:expr) => {{
-        let sql: $crate::store::journal::Sql = $sql;
-        $crate::on_read!($db, pool => {
-            let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql.text));
-            for value in sql.values {
-                query = match value {
-                    $crate::store::journal::Bound::Int(value) => query.bind(value),
-                    $crate::store::journal::Bound::Text(value) => query.bind(value),
-                    $crate::store::journal::Bound::Id(value) => query.bind(value),
-                };
-            }
-            query.fetch_all(pool).await?
-        })
-    }};
-}
-pub(super) use fetch_all;
 
 /// `from … where …` of a filter. When one person's calls are wanted, the walk goes along that person's
 /// own index, so that few calls among millions are found as fast as many.

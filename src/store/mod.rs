@@ -27,6 +27,7 @@ pub mod rows;
 pub mod sealing;
 pub mod sessions;
 pub mod settings;
+pub mod sql;
 pub mod tasks;
 pub mod writer;
 

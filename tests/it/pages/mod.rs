@@ -4,5 +4,6 @@ mod calls;
 mod journal;
 mod office;
 mod pops;
+mod postgres;
 mod rights;
 mod sign_in;

@@ -18,7 +18,10 @@ use ringcard::{
 use scraper::{Html, Selector};
 use serde_json::Value;
 
-use crate::support::gateway::{Answer, TestGateway, answer};
+use crate::support::{
+    gateway::{Answer, TestGateway, answer},
+    postgres,
+};
 
 pub const CLIENT: &str = "+74950000011";
 pub const CLIENT_SHOWN: &str = "+7 495 000-00-11";
@@ -34,8 +37,18 @@ pub struct Office {
 }
 
 impl Office {
+    /// On a SQLite file.
     pub async fn open() -> Self {
-        let gateway = TestGateway::start().await;
+        Self::staffed(TestGateway::start().await).await
+    }
+
+    /// The same company on PostgreSQL.
+    pub async fn open_on_postgres() -> Self {
+        let url = postgres::new_database().await;
+        Self::staffed(TestGateway::start_with("", |settings| settings.store.url = url).await).await
+    }
+
+    async fn staffed(gateway: TestGateway) -> Self {
         let person = async |login: &str, role| person(&gateway, login, role).await;
         let anna = person("anna", Role::Manager).await;
         let boris = person("boris", Role::Manager).await;
