@@ -17,7 +17,14 @@ use std::{
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use axum::Router;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -35,7 +42,10 @@ use crate::{
     live::Hub,
     model::ids::AccountName,
     pbx::{self, Intake, Pbx},
-    recordings::{lane::Lane, vault::Vault},
+    recordings::{
+        lane::{Lane, Told},
+        vault::Vault,
+    },
     store::{Db, writer::Writer},
     telemetry,
     web::{
@@ -120,6 +130,7 @@ impl Gateway {
         let site = parts.site(settings, vault)?;
         parts.until_stop(web::pops::run(Arc::clone(&site), moments));
         let lane = Arc::clone(&parts.lane);
+        parts.until_stop(show_recordings(lane.listen(), Arc::clone(&parts.hub)));
         parts.tasks.spawn(lane.run(parts.stop.clone()));
         let hooks = parts.hooks(settings);
         let router = hooks::router(Arc::clone(&hooks))
@@ -290,7 +301,6 @@ impl Parts {
         let mut counters = Counters::new(self.db.clone());
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            use tokio::sync::broadcast::error::RecvError;
             loop {
                 let change = tokio::select! {
                     change = changes.recv() => change,
@@ -371,6 +381,14 @@ impl web::Commands for Commands {
             Some(pbx) => pbx.command(&command).await,
             None => Err(pbx::PbxError::Unsupported),
         }
+    }
+}
+
+/// Open lists are read anew when a recording has come to another state.
+async fn show_recordings(mut told: broadcast::Receiver<Told>, hub: Arc<Hub>) {
+    // One that was missed is as good a reason as one that was heard.
+    while !matches!(told.recv().await, Err(RecvError::Closed)) {
+        hub.lists_changed();
     }
 }
 

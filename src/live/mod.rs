@@ -163,7 +163,7 @@ impl Hub {
             state.calls.insert(change.id, tracked);
         }
         drop(state);
-        self.any_list.send_modify(|count| *count += 1);
+        self.lists_changed();
     }
 
     /// Takes away wrap-up panels whose time is up, and rings whose end was lost.
@@ -262,6 +262,11 @@ impl Hub {
             seen,
             wake,
         }
+    }
+
+    /// Something that lists show of calls has changed, though no call has: a recording has come.
+    pub fn lists_changed(&self) {
+        self.any_list.send_modify(|count| *count += 1);
     }
 
     /// Changes whenever any call changes; for pages that show lists of everybody's calls.

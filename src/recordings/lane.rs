@@ -16,11 +16,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, broadcast},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{sync::broadcast, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use verdict::{Ended, filed, pause_after};
@@ -106,7 +102,6 @@ pub struct Lane {
     vault: Vault,
     settings: Settings,
     clock: Clock,
-    wake: Notify,
     told: broadcast::Sender<Told>,
 }
 
@@ -131,19 +126,8 @@ impl Lane {
             vault,
             settings: settings.clone(),
             clock,
-            wake: Notify::new(),
             told: broadcast::channel(TOLD_KEPT).0,
         }
-    }
-
-    /// Looks for jobs at once instead of at the next poll.
-    pub fn wake(&self) {
-        self.wake.notify_one();
-    }
-
-    /// Where the recordings lie, for whoever gives them to players.
-    pub fn vault(&self) -> &Vault {
-        &self.vault
     }
 
     /// Every change of state from now on.
@@ -162,7 +146,6 @@ impl Lane {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(_) = running.join_next(), if !running.is_empty() => {}
-                () = self.wake.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(self.settings.poll_ms)) => {}
             }
         }

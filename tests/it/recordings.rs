@@ -1,11 +1,11 @@
 //! From a PBX's word of a recording to the file in our store, through the gateway's own sockets.
 
-use std::io::Cursor;
+use std::{io::Cursor, time::Duration};
 
 use ringcard::{
     model::recording::RecordingState,
     on_read, on_write,
-    recordings::{audio, serve},
+    recordings::{audio, serve, vault::Vault},
     simulator::{dice::Dice, voices},
     store::recordings::{self as rows, Recording},
 };
@@ -136,13 +136,8 @@ async fn a_link_told_at_the_end_becomes_a_kept_recording() {
         .join(&name[2..4])
         .join(name);
     assert_eq!(std::fs::read(file).unwrap(), sound);
-    let part = serve::open(
-        gateway.gateway().lane().vault(),
-        &kept,
-        Some("bytes=0-3"),
-        None,
-    )
-    .await;
+    let vault = Vault::open(&gateway.folder().join("recordings")).unwrap();
+    let part = serve::open(&vault, &kept, Some("bytes=0-3"), None).await;
     assert_eq!(part.unwrap().status, 206);
     let (shown,): (Option<String>,) = on_read!(gateway.db(), pool => {
         sqlx::query_as("select recording from call").fetch_one(pool).await.unwrap()
@@ -195,6 +190,28 @@ async fn a_better_link_gives_a_recording_that_was_given_up_another_chance() {
     let given_up = reaches(&gateway, RecordingState::Failed).await;
     assert_eq!(given_up.reason, "host_not_allowed");
     call_is_over(&gateway, "1773728205", &(host.uri() + "/new?id=1")).await;
+    reaches(&gateway, RecordingState::Kept).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_lists_learn_of_a_recording_without_a_new_call() {
+    let host = MockServer::start().await;
+    // The call has long been shown when its recording comes.
+    let late = ResponseTemplate::new(200)
+        .set_body_bytes(sound())
+        .set_delay(Duration::from_millis(300));
+    Mock::given(path("/record"))
+        .respond_with(late)
+        .mount(&host)
+        .await;
+    let gateway = gateway(&host).await;
+    call_is_over(&gateway, "1773728199", &(host.uri() + "/record?id=1")).await;
+    reaches(&gateway, RecordingState::Fetching).await;
+    let mut lists = gateway.gateway().site().hub.any_list();
+    lists.mark_unchanged();
+    let told = tokio::time::timeout(Duration::from_secs(10), lists.changed()).await;
+    assert!(told.is_ok(), "lists were not told");
     reaches(&gateway, RecordingState::Kept).await;
     gateway.stop().await;
 }

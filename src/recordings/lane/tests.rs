@@ -66,6 +66,7 @@ impl Bench {
         let settings = Settings {
             folder: folder.join("recordings"),
             settle_ms: 0,
+            poll_ms: 20,
             max_size_mib: 1,
             ..Settings::default()
         };
@@ -496,7 +497,6 @@ async fn the_lane_runs_until_it_is_stopped() {
     let running = tokio::spawn(bench.lane.clone().run(stop.clone()));
     let mut heard = bench.lane.listen();
     let call = bench.tell_file(&wav()).await;
-    bench.lane.wake();
     while heard.recv().await.unwrap().state != RecordingState::Kept {}
     assert_eq!(bench.recording(call).await.state, RecordingState::Kept);
     stop.cancel();
