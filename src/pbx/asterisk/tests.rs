@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     model::{
-        event::{CallEvent, Clock, Direction, Fact, Party, TransferKind},
+        event::{CallEvent, Clock, Direction, Fact, Party, RecordingStage, TransferKind},
         phone::NumberingPlan,
     },
     pbx::{DecodeError, Decoded, Input},
@@ -159,6 +159,7 @@ fn an_answered_call_is_understood() {
     assert_eq!((call.wait_ms, call.talk_ms), (Some(2_001), Some(7_999)));
     assert_eq!(call.hangup_by, Some(crate::model::event::Side::Client));
     assert_eq!(call.recordings[0].recording, "a/1.wav");
+    assert_eq!(call.recordings[0].stage, RecordingStage::Completed);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     model::recording::RecordingState,
     pbx::PbxError,
     recordings::{
-        audio::{InspectError, Measured, Player},
+        audio::{InspectError, Measured, Player, Refused},
         fetch::FetchError,
         vault::VaultError,
     },
@@ -150,7 +150,11 @@ impl Ended {
             InspectError::Refused(refused) if refused.may_heal() => Self::Later {
                 reason: refused.as_str(),
                 wait: None,
-                trouble: Trouble::NotReady(RecordingState::Refused),
+                // A PBX that records only conversations leaves a header when nobody talked.
+                trouble: Trouble::NotReady(match refused {
+                    Refused::NoSound => RecordingState::Absent,
+                    _ => RecordingState::Refused,
+                }),
             },
             InspectError::Refused(refused) => Self::Never {
                 state: RecordingState::Refused,

@@ -40,8 +40,24 @@ pub(super) fn around(known: &Known<'_>, call: &mut Call) {
             _ => {}
         }
     }
+    if call.is_over() {
+        end_recordings(&mut call.recordings);
+    }
     call.route_reason = last_route.map(|(_, _, reason)| reason.clone());
     call.recordings.sort_unstable();
+}
+
+/// What was being recorded into a file ends with the call: no PBX records one that is over.
+fn end_recordings(recordings: &mut [RecordingNews]) {
+    for news in recordings {
+        let goes_on = matches!(
+            news.stage,
+            RecordingStage::Started | RecordingStage::Continued
+        );
+        if goes_on && news.source.is_some() {
+            news.stage = RecordingStage::Completed;
+        }
+    }
 }
 
 fn note_recording(

@@ -1,0 +1,383 @@
+//! A real Asterisk with SIPp around it: `tests/asterisk` says what it is made of.
+//!
+//! Each story has an instance of its own, with ports and folders of its own. 127.0.0.2 is the outside
+//! world, 127.0.0.1 are the phones 101 to 105.
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// Secret of the manager user and token of the dialplan's questions.
+pub const SECRET: &str = "laboratory";
+/// Name of the account in the gateway.
+pub const ACCOUNT: &str = "office";
+
+const WORLD: &str = "127.0.0.2";
+const PHONES: &str = "127.0.0.1";
+/// Longer than any story.
+const FOR_EVER_MS: u32 = 600_000;
+
+/// One Asterisk, running or not yet.
+pub struct Lab {
+    id: String,
+    chroot: PathBuf,
+    /// Scenarios as rendered, sound, and what SIPp complained of.
+    folder: PathBuf,
+    sip: u16,
+    ami: u16,
+    trunk: u16,
+    phones: u16,
+    rtp: u16,
+    media: AtomicU16,
+    child: Option<Child>,
+}
+
+/// What SIPp plays.
+#[derive(Clone)]
+pub struct Scenario {
+    file: &'static str,
+    words: Vec<(&'static str, String)>,
+    calls: u32,
+    per_second: u32,
+    twin: Option<u16>,
+}
+
+/// A SIPp that plays; it goes when this is dropped.
+pub struct Playing {
+    child: Child,
+    errors: PathBuf,
+    file: &'static str,
+}
+
+impl Scenario {
+    fn new(file: &'static str) -> Self {
+        Self {
+            file,
+            words: Vec::new(),
+            calls: 1,
+            per_second: 10,
+            twin: None,
+        }
+    }
+
+    fn with(mut self, word: &'static str, value: impl ToString) -> Self {
+        self.words.push((word, value.to_string()));
+        self
+    }
+
+    /// A phone that is picked up after this time and then talks until the other side hangs up.
+    pub fn answers(after_ms: u32) -> Self {
+        Self::new("phone.xml")
+            .with("ANSWER_MS", after_ms)
+            .with("TALK_MS", FOR_EVER_MS)
+    }
+
+    /// A phone that rings for ever.
+    pub fn rings() -> Self {
+        Self::answers(FOR_EVER_MS)
+    }
+
+    /// A phone that is busy.
+    pub fn busy() -> Self {
+        Self::new("busy.xml").with("STATUS", "486 Busy Here")
+    }
+
+    /// A phone that rings and is then declined.
+    pub fn declines(after_ms: u32) -> Self {
+        Self::new("refuse.xml")
+            .with("STATUS", "603 Decline")
+            .with("ANSWER_MS", after_ms)
+    }
+
+    /// A phone that answers, talks, and passes its caller on without asking.
+    pub fn passes_on(after_ms: u32, talk_ms: u32, to: &str) -> Self {
+        Self::new("transfer.xml")
+            .with("ANSWER_MS", after_ms)
+            .with("TALK_MS", talk_ms)
+            .with("TARGET", to)
+    }
+
+    /// A phone that answers, holds its caller for a while and goes on talking.
+    pub fn holds(after_ms: u32, talk_ms: u32, hold_ms: u32) -> Self {
+        Self::new("hold.xml")
+            .with("ANSWER_MS", after_ms)
+            .with("TALK_MS", talk_ms)
+            .with("HOLD_MS", hold_ms)
+    }
+
+    /// Calls a number and talks for this long.
+    pub fn calls(from: &str, to: &str, talk_ms: u32) -> Self {
+        Self::calling("call.xml", from, to).with("TALK_MS", talk_ms)
+    }
+
+    /// Calls a number and gives up this long after it began to ring.
+    pub fn gives_up(from: &str, to: &str, wait_ms: u32) -> Self {
+        Self::calling("abandon.xml", from, to).with("WAIT_MS", wait_ms)
+    }
+
+    /// Calls without showing the number.
+    pub fn calls_withheld(to: &str, talk_ms: u32) -> Self {
+        let mut scenario = Self::calls("anonymous", to, talk_ms);
+        scenario.words.retain(|(word, _)| *word != "EXTRA");
+        scenario.with("EXTRA", "Privacy: id")
+    }
+
+    fn calling(file: &'static str, from: &str, to: &str) -> Self {
+        Self::new(file)
+            .with("FROM", from)
+            .with("TO", to)
+            .with("NAME", "Client")
+            .with("EXTRA", "X-Laboratory: yes")
+    }
+
+    /// Hangs up after talking for this long.
+    pub fn talks(mut self, talk_ms: u32) -> Self {
+        self.words.retain(|(word, _)| *word != "TALK_MS");
+        self.with("TALK_MS", talk_ms)
+    }
+
+    /// So many calls, so many a second.
+    pub fn times(mut self, calls: u32, per_second: u32) -> Self {
+        (self.calls, self.per_second) = (calls, per_second);
+        self
+    }
+}
+
+impl Playing {
+    /// Waits until every call of the scenario is over, and says whether it went as written.
+    pub async fn finish(mut self) {
+        let status = timeout(Duration::from_secs(90), self.child.wait()).await;
+        let went_well = matches!(&status, Ok(Ok(status)) if status.success());
+        let complaint = std::fs::read_to_string(&self.errors).unwrap_or_default();
+        assert!(
+            went_well,
+            "{} ended with {status:?}: {complaint}",
+            self.file
+        );
+    }
+}
+
+impl Lab {
+    /// Chooses ports and folders; nothing runs yet.
+    pub fn plan() -> Self {
+        let made = std::process::Command::new("tests/asterisk/chroot.sh")
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("tests/asterisk/chroot.sh can be run");
+        assert!(
+            made.status.success(),
+            "no Asterisk: run tests/setup.sh test"
+        );
+        let chroot = String::from_utf8(made.stdout).expect("a path is text");
+        let id = format!("it-{}", uuid::Uuid::now_v7().simple());
+        let folder = std::env::temp_dir().join(format!("ringcard-{id}"));
+        std::fs::create_dir_all(&folder).expect("a folder for scenarios");
+        std::fs::write(folder.join("tone.alaw"), tone()).expect("the folder can be written");
+        let ami = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        Self {
+            id,
+            chroot: PathBuf::from(chroot.trim()),
+            folder,
+            sip: free_ports(PHONES, 1),
+            ami: ami.expect("a free port").port(),
+            trunk: free_ports(WORLD, 1),
+            phones: free_ports(PHONES, 5),
+            rtp: 10_000 + rand::random_range(0..24) * 400,
+            media: AtomicU16::new(50_000 + rand::random_range(0..25) * 400),
+            child: None,
+        }
+    }
+
+    /// Port of the manager interface.
+    pub fn ami(&self) -> u16 {
+        self.ami
+    }
+
+    /// A recording's file on the PBX.
+    pub fn recording(&self, name: &str) -> PathBuf {
+        self.files().join("spool/monitor").join(name)
+    }
+
+    /// The account's entry in the configuration; the manager interface is reached at `port`.
+    pub fn config(&self, port: u16) -> String {
+        let files = self.files();
+        format!(
+            "[[pbx]]\nname = '{ACCOUNT}'\ntype = 'asterisk'\naddress = '127.0.0.1:{port}'\n\
+             secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\ncel = '{}'\n\
+             [pbx.recordings]\nfolder = '{}'\nstrip = '/srv/ringcard/{}/spool/monitor'\n",
+            self.log().display(),
+            files.join("spool/monitor").display(),
+            self.id,
+        )
+    }
+
+    /// The log of channel events.
+    pub fn log(&self) -> PathBuf {
+        self.files().join("log/cel-custom/ringcard.csv")
+    }
+
+    fn files(&self) -> PathBuf {
+        self.chroot.join("srv/ringcard").join(&self.id)
+    }
+
+    /// Starts Asterisk, which asks `route_url` who should ring. Its files outlive it.
+    pub fn boot(&mut self, route_url: &str) {
+        let child = Command::new("tests/asterisk/instance.sh")
+            .env("LAB_CHROOT", &self.chroot)
+            .env("LAB_ID", &self.id)
+            .env("LAB_SIP_PORT", self.sip.to_string())
+            .env("LAB_AMI_PORT", self.ami.to_string())
+            .env("LAB_AMI_SECRET", SECRET)
+            .env("LAB_TRUNK_PORT", self.trunk.to_string())
+            .env("LAB_PHONE_PORT", self.phones.to_string())
+            .env("LAB_RTP_PORT", self.rtp.to_string())
+            .env("LAB_ROUTE_URL", route_url)
+            .env("LAB_ROUTE_TOKEN", SECRET)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        self.child = Some(child.expect("tests/asterisk/instance.sh can be run"));
+    }
+
+    /// Kills Asterisk as a power cut would.
+    pub async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.expect("a child of ours can be killed");
+        }
+    }
+
+    /// Plays a phone that is called.
+    pub fn phone(&self, extension: u16, scenario: Scenario) -> Playing {
+        self.play(&scenario, PHONES, self.phones + extension - 101)
+    }
+
+    /// Plays the outside world: it calls, or is called.
+    pub fn world(&self, scenario: Scenario) -> Playing {
+        self.play(&scenario, WORLD, self.trunk)
+    }
+
+    /// Plays the outside world calling on a line of its own, beside what [`Lab::world`] plays.
+    pub fn another_caller(&self, scenario: Scenario) -> Playing {
+        self.play(&scenario, WORLD, free_ports(WORLD, 1))
+    }
+
+    /// Plays a phone that calls.
+    pub fn from_phone(&self, scenario: Scenario) -> Playing {
+        self.play(&scenario, PHONES, free_ports(PHONES, 1))
+    }
+
+    /// Plays a phone that answers, asks a colleague on its second line and passes its caller on.
+    pub async fn phone_that_asks_first(
+        &self,
+        extension: u16,
+        colleague: &str,
+        talk_ms: u32,
+    ) -> (Playing, Playing) {
+        let twin = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let twin = Some(twin.expect("a free port").port());
+        let own = extension.to_string();
+        let mut second = Scenario::calling("consult.xml", &own, colleague).with("TALK_MS", 2_000);
+        let mut first = Scenario::passes_on(1_000, talk_ms, colleague);
+        (first.file, first.twin, second.twin) = ("transfer_attended.xml", twin, twin);
+        let second = self.from_phone(second);
+        // The second line listens for the first one's word, so it has to be there first.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (self.phone(extension, first), second)
+    }
+
+    fn play(&self, scenario: &Scenario, ip: &str, port: u16) -> Playing {
+        let file = self.render(scenario, port);
+        let errors = file.with_extension("errors");
+        let media = self
+            .media
+            .fetch_add(2 * scenario.calls as u16 + 2, Ordering::Relaxed);
+        let mut command = Command::new("sipp");
+        command
+            .arg("-sf")
+            .arg(&file)
+            .args(["-i", ip, "-mi", ip, "-nostdin", "-trace_err"])
+            .args(["-p", &port.to_string(), "-mp", &media.to_string()])
+            .args([
+                "-m",
+                &scenario.calls.to_string(),
+                "-r",
+                &scenario.per_second.to_string(),
+            ])
+            .arg("-error_file")
+            .arg(&errors);
+        if let Some(twin) = scenario.twin {
+            command.args(["-3pcc", &format!("127.0.0.1:{twin}")]);
+        }
+        let child = command
+            .arg(format!("127.0.0.1:{}", self.sip))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        Playing {
+            child: child.expect("sipp is installed"),
+            errors,
+            file: scenario.file,
+        }
+    }
+
+    fn render(&self, scenario: &Scenario, port: u16) -> PathBuf {
+        let source = Path::new("tests/asterisk/sipp").join(scenario.file);
+        let mut text = std::fs::read_to_string(&source).expect("the scenario is there");
+        let sound = self.folder.join("tone.alaw").display().to_string();
+        let words = scenario
+            .words
+            .iter()
+            .map(|(word, value)| (*word, value.as_str()));
+        for (word, value) in words.chain([("SOUND", sound.as_str())]) {
+            text = text.replace(&format!("@{word}@"), value);
+        }
+        let name = format!("{port}-{}-{}", uuid::Uuid::now_v7().simple(), scenario.file);
+        let file = self.folder.join(name);
+        std::fs::write(&file, text).expect("the folder can be written");
+        file
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It has nothing to save: its files go too.
+            let _ = child.start_kill();
+        }
+        let _ = std::fs::remove_dir_all(self.files());
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Four seconds of a 1 kHz tone in A-law (ITU-T G.711, table 5), so that recordings have something in
+/// them.
+fn tone() -> Vec<u8> {
+    [0x34, 0x21, 0x21, 0x34, 0xb4, 0xa1, 0xa1, 0xb4].repeat(4_000)
+}
+
+/// The first of `count` UDP ports in a row that are free now.
+fn free_ports(ip: &str, count: u16) -> u16 {
+    for _ in 0..200 {
+        let first: u16 = 20_000 + rand::random_range(0..28_000);
+        let sockets: Vec<_> = (first..first + count)
+            .map_while(|port| UdpSocket::bind((ip, port)).ok())
+            .collect();
+        if sockets.len() == count as usize {
+            return first;
+        }
+    }
+    panic!("no {count} free UDP ports on {ip}");
+}
