@@ -111,7 +111,8 @@ impl Direction {
 pub enum Ended {
     /// The PBX told the end; who hung up stands in [`Call::hangup_by`] where known.
     HungUp,
-    /// Nothing was heard for 4 h or more and history is silent.
+    /// Nothing was heard for 4 h or more, or the PBX was asked and knew the call no longer, and history
+    /// is silent.
     Unknown,
 }
 

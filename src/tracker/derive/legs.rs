@@ -4,11 +4,11 @@ use super::{
     known::Known,
     sweep::{LegEnd, LegLine, Swept},
     talks::Talk,
-    times::Times,
+    times::{End, Times, answers},
 };
 use crate::model::{
     call::{Call, Leg, LegResult},
-    event::{Cause, Party},
+    event::{Cause, Direction, Party},
     ids::Extension,
     time::Timestamp,
 };
@@ -48,52 +48,63 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
         let answer_elsewhere = answered_elsewhere(place, line, &swept.talks.all);
         let end = line
             .end
-            .or_else(|| {
-                let at = answer_elsewhere.filter(|_| line.rings())?;
-                Some(LegEnd {
-                    at,
-                    cause: Cause::AnsweredElsewhere,
-                    by: None,
-                })
-            })
-            .or_else(|| {
-                let at = times.ended_at()?;
-                Some(LegEnd {
-                    at,
-                    cause: Cause::Unknown,
-                    by: None,
-                })
-            });
-        if end.is_none()
-            && !times.is_over()
+            .or_else(|| untold_end(line, answer_elsewhere, times));
+        if let Some(Party::Person(extension)) = ends.party
+            && end.is_none()
             && line.rings()
-            && let Some(Party::Person(extension)) = ends.party
         {
             add(&mut call.ringing, extension);
         }
-        let answered_at = line
-            .talked_at
-            .or(line.up_at.filter(|_| picks_up_alone(known, line)));
+        let picked_up_at = line.up_at.filter(|_| picks_up_alone(known, line));
+        let answered_at = line.talked_at.or(picked_up_at);
         call.legs.push(Leg {
             key: ends.key.clone(),
             party: ends.party.cloned(),
             rang_at: line.rang_at,
             answered_at,
-            ended_at: end.map(|end| end.at),
-            result: result(answered_at, end, answer_elsewhere),
+            ended_at: end.filter(|end| !end.is_bound).map(|end| end.at),
+            result: end.map(|end| result(answered_at, end, answer_elsewhere)),
             initiator: ends.initiator,
         });
     }
     if !times.is_over() && times.is_answered() {
-        for talk in swept.talks.all.iter().filter(|talk| talk.to.is_none()) {
-            if let Some(person) = talk.person.filter(|_| times::answers(talk, call.direction)) {
-                add(&mut call.talking, person);
-            }
-        }
+        call.talking = talking(swept, call.direction);
     }
 }
 
-use super::times;
+/// Who has a running talk with the client (internally: with each other).
+fn talking(swept: &Swept<'_>, direction: Option<Direction>) -> Vec<Extension> {
+    let mut talking = Vec::new();
+    for talk in &swept.talks.all {
+        if let Some(person) = talk.person
+            && talk.to.is_none()
+            && answers(talk, direction)
+        {
+            add(&mut talking, person);
+        }
+    }
+    talking
+}
+
+/// The end of a leg whose own was not told: another phone was answered, or the call is over.
+fn untold_end(
+    line: &LegLine<'_>,
+    answer_elsewhere: Option<Timestamp>,
+    times: &Times<'_>,
+) -> Option<LegEnd> {
+    let (at, is_bound, cause) = match (answer_elsewhere, times.end) {
+        (Some(at), _) if line.rings() => (at, false, Cause::AnsweredElsewhere),
+        (_, End::At(at)) => (at, false, Cause::Unknown),
+        (_, End::Unknown) => (line.last_at, true, Cause::Unknown),
+        (_, End::NotYet) => return None,
+    };
+    Some(LegEnd {
+        at,
+        is_bound,
+        cause,
+        by: None,
+    })
+}
 
 /// Legs for which picking up is all there is: a machine's, and the employee's own of a click-to-call.
 fn picks_up_alone(known: &Known<'_>, line: &LegLine<'_>) -> bool {
@@ -113,24 +124,23 @@ fn answered_elsewhere(place: u32, line: &LegLine<'_>, talks: &[Talk<'_>]) -> Opt
 
 fn result(
     answered_at: Option<Timestamp>,
-    end: Option<LegEnd>,
+    end: LegEnd,
     answer_elsewhere: Option<Timestamp>,
-) -> Option<LegResult> {
-    let end = end?;
+) -> LegResult {
     if answered_at.is_some() {
-        return Some(LegResult::Answered);
+        return LegResult::Answered;
     }
     let stopped = answer_elsewhere.is_some_and(|answer| {
         end.at.millis_since(answer) <= STOPS_RINGING_MS
             && answer.millis_since(end.at) <= WHOLE_SECOND_MS
     });
-    Some(match end.cause {
+    match end.cause {
         Cause::AnsweredElsewhere => LegResult::AnsweredElsewhere,
         Cause::Cancelled | Cause::Normal | Cause::Unknown if stopped => {
             LegResult::AnsweredElsewhere
         }
         cause => LegResult::Failed(cause),
-    })
+    }
 }
 
 fn add(extensions: &mut Vec<Extension>, extension: &Extension) {

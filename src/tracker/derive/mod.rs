@@ -6,13 +6,14 @@
 //! | sweep | `sweep`, `talks`, `bridges` | legs with rings, answers and ends; who talks with whom |
 //! | parties | `parties` | direction, client, our number |
 //! | mend | `implied` | what must be so although nobody told it |
-//! | times | `times`, `holds` | start, answer, end, wait, ring, talk, hold |
+//! | times | `times`, `told`, `ending`, `holds` | start, answer, end, wait, ring, talk, hold |
 //! | verdict | `result`, `transfers` | result, who hung up, passings-on |
 //! | legs | `legs` | each leg as people see it, who rings and who talks now |
 //! | around | `around` | recordings, keys pressed, attribution |
 
 mod around;
 mod bridges;
+mod ending;
 mod holds;
 mod implied;
 mod known;
@@ -22,6 +23,7 @@ mod result;
 mod sweep;
 mod talks;
 mod times;
+mod told;
 mod transfers;
 
 use known::Known;
@@ -118,7 +120,7 @@ fn ended(times: &Times<'_>) -> Option<Ended> {
     match times.end {
         End::NotYet => None,
         End::At(_) => Some(Ended::HungUp),
-        End::Unheard => Some(Ended::Unknown),
+        End::Unknown => Some(Ended::Unknown),
     }
 }
 

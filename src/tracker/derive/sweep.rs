@@ -39,6 +39,8 @@ pub(super) struct LegLine<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct LegEnd {
     pub at: Timestamp,
+    /// Whether it is only known that it was no later.
+    pub is_bound: bool,
     pub cause: Cause,
     pub by: Option<Side>,
 }
@@ -120,7 +122,15 @@ impl<'a> Sweep<'_, 'a> {
                 }
                 self.bridges.leave(place, Some(bridge), at);
             }
-            Fact::Ends { cause, by } => self.end(place, at, *cause, *by),
+            Fact::Ends { cause, by } => {
+                let end = LegEnd {
+                    at,
+                    is_bound: !is_exact,
+                    cause: *cause,
+                    by: *by,
+                };
+                self.end(place, end);
+            }
             _ => {}
         }
     }
@@ -181,22 +191,22 @@ impl<'a> Sweep<'_, 'a> {
         self.talks.hold(place, moment.at);
     }
 
-    fn end(&mut self, place: u32, at: Timestamp, cause: Cause, by: Option<Side>) {
+    fn end(&mut self, place: u32, told: LegEnd) {
         let leg = &mut self.legs[place as usize];
         match &mut leg.end {
             Some(end) => {
-                end.by = end.by.or(by);
+                end.by = end.by.or(told.by);
                 if end.cause == Cause::Unknown {
-                    end.cause = cause;
+                    end.cause = told.cause;
                 }
             }
-            None => leg.end = Some(LegEnd { at, cause, by }),
+            None => leg.end = Some(told),
         }
-        self.talks.resume(place, at);
+        self.talks.resume(place, told.at);
         if self.known.channels {
-            self.bridges.leave(place, None, at);
+            self.bridges.leave(place, None, told.at);
         } else {
-            self.talks.close(leg, at, None);
+            self.talks.close(leg, told.at, None);
         }
     }
 }

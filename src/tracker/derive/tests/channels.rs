@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        call::{Call, CallResult, Leg, LegResult, Phase},
+        call::{Call, CallResult, Ended, Leg, LegResult, Phase},
         event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side, TransferKind},
     },
     tracker::{Facts, derive, story::*},
@@ -693,6 +693,63 @@ fn a_call_read_from_a_list_of_live_channels_has_unknown_times_until_the_log_tell
         spans(&logged),
         [Some(6.0), Some(5.0), Some(84.001), Some(0.0)]
     );
+}
+
+#[test]
+fn a_call_that_the_pbx_knows_no_longer_has_an_unknown_end_until_the_log_tells_it() {
+    let bound = |at: f64, leg: &'static str, fact: Fact| CallEvent {
+        clock: Clock::NoLaterThan,
+        id: format!("{leg}/ends").into(),
+        ..event("call-1", at, leg, fact)
+    };
+    let mut facts = facts(&answered());
+    for leg in ["t", "p"] {
+        facts.insert(bound(90.0, leg, ends(Cause::Unknown)));
+    }
+    let gone = derive(&facts);
+    assert_eq!(
+        (gone.phase, gone.ended, gone.ended_at),
+        (Phase::Ended, Some(Ended::Unknown), None)
+    );
+    assert_eq!(
+        (gone.result, gone.talk_ms),
+        (Some(CallResult::Answered), None)
+    );
+    assert!(
+        gone.legs
+            .iter()
+            .all(|leg| leg.ended_at.is_none() && leg.result.is_some())
+    );
+    for (at, leg) in [(36.0, "t"), (36.001, "p")] {
+        facts.insert(CallEvent {
+            clock: Clock::Exact,
+            ..bound(at, leg, ends(Cause::Normal))
+        });
+    }
+    let logged = derive(&facts);
+    assert_eq!(
+        (logged.ended, logged.ended_at),
+        (Some(Ended::HungUp), Some(moment(36.001)))
+    );
+    assert_eq!(logged.talk_ms, Some(30_001));
+}
+
+#[test]
+fn left_over_halves_do_not_keep_a_call_alive_that_the_pbx_says_is_over() {
+    let mut story = with(answered(), &part(36.0, "x", "t", "p"));
+    story.extend([(1.0, "l1", is(Party::Glue)), (1.0, "l1", tied("l2"))]);
+    assert_eq!(call(&story).phase, Phase::Waiting);
+    let mut facts = facts(&story);
+    facts.insert(event("t", 36.5, "", over()));
+    facts.insert(event(
+        "t",
+        36.5,
+        "",
+        Fact::SameCall {
+            with: "call-1".into(),
+        },
+    ));
+    assert_eq!(derive(&facts).phase, Phase::Ended);
 }
 
 #[test]
