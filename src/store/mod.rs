@@ -160,6 +160,8 @@ impl Db {
                 .statement_cache_capacity(256);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)
+                // A file does not hang up; asking it before every batch is a trip for nothing.
+                .test_before_acquire(false)
                 .acquire_timeout(acquire)
                 .connect_with(options.clone())
                 .await?;

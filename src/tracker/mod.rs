@@ -66,6 +66,7 @@ pub mod due;
 pub mod facts;
 pub mod join;
 mod merge;
+mod pack;
 mod seal;
 
 pub use derive::derive;

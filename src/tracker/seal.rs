@@ -1,8 +1,7 @@
 //! The facts of a call as one blob.
 //!
-//! A live call is rewritten with every event, so its blob is the canonical JSON of the set as it is
-//! ([`Facts::pack`]). A call that is long over is sealed ([`Facts::seal`]): a version byte and the same
-//! JSON, deflated against a fixed dictionary of what facts look like, for a call of ten facts has
+//! A live call's blob is made by [`Facts::pack`]. A call that is long over is sealed
+//! ([`Facts::seal`]): a version byte and the canonical JSON of the set, deflated against a fixed dictionary of what facts look like, for a call of ten facts has
 //! hardly any text that repeats within itself, and tens of millions of calls must fit a small disk.
 //! Equal sets give equal blobs; [`Facts::unseal`] reads both.
 
@@ -10,11 +9,12 @@ use std::io::{Read, Write};
 
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 
-use super::Facts;
+use super::{Facts, pack};
 
 /// First byte of a sealed blob: which dictionary it was made with. JSON never begins with it.
 const VERSION: u8 = 1;
-/// First byte of a packed blob: a JSON list.
+/// First byte of a packed blob, and of a plain list of events.
+const PACKED: u8 = b'{';
 const LIST: u8 = b'[';
 /// No honest call has more facts than this makes; keeps a broken blob from eating the memory.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
@@ -63,14 +63,10 @@ pub enum SealError {
 }
 
 impl Facts {
-    /// The set as one blob that is quick to write and read.
-    pub fn pack(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("facts have text keys only, so JSON can hold them")
-    }
-
     /// The set as one compressed blob.
     pub fn seal(&self) -> Vec<u8> {
-        let text = self.pack();
+        let text =
+            serde_json::to_vec(self).expect("facts have text keys only, so JSON can hold them");
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
         // The dictionary goes ahead and is cut off again: what follows may refer to it.
         encoder
@@ -87,8 +83,13 @@ impl Facts {
 
     /// Reads what [`Facts::pack`] or [`Facts::seal`] wrote.
     pub fn unseal(blob: &[u8]) -> Result<Self, SealError> {
-        if blob.first() == Some(&LIST) {
-            return serde_json::from_slice(blob).map_err(SealError::Unreadable);
+        match blob.first() {
+            Some(&LIST) => return serde_json::from_slice(blob).map_err(SealError::Unreadable),
+            Some(&PACKED) => {
+                let facts = pack::unpack(blob).map_err(SealError::Unreadable)?;
+                return facts.ok_or(SealError::Version);
+            }
+            _ => {}
         }
         let Some((&VERSION, packed)) = blob.split_first() else {
             return Err(SealError::Version);
