@@ -42,6 +42,22 @@ pub enum What {
     Withdrawn(Timestamp, &'static str),
 }
 
+const DECIDED: &str = "insert into pop (call, person, reason, received_at, decided_at)
+    values ($1, $2, $3, $4, $5)
+    on conflict (call, person) do update
+    set withdrawn_at = null, withdrawn_why = null";
+const DELIVERED: &str = "update pop set delivered_at = $3
+    where call = $1 and person = $2 and delivered_at is null";
+const FIRST_DELIVERY: &str = "update call set pop_ms =
+    (select case when $3 > received_at then ($3 - received_at) / 1000
+    else 0 end
+    from pop where call = $1 and person = $2)
+    where id = $1 and pop_ms is null";
+const PAINTED: &str = "update pop set painted_at = $3
+    where call = $1 and person = $2 and painted_at is null";
+const WITHDRAWN: &str = "update pop set withdrawn_at = $3, withdrawn_why = $4
+    where call = $1 and person = $2";
+
 /// Keeps a batch of news. The first delivery of a call is its `pop_ms`.
 ///
 /// SQLite takes the batch in one transaction. PostgreSQL takes one transaction a piece: the writer
@@ -64,12 +80,7 @@ async fn keep_at_once(db: &Db, news: &[News]) -> Result<(), StoreError> {
             let (call, person) = (one.call.0, one.person.0);
             match &one.what {
                 What::Decided { reason, received_at, at } => {
-                    sqlx::query(
-                        "insert into pop (call, person, reason, received_at, decided_at)
-                         values ($1, $2, $3, $4, $5)
-                         on conflict (call, person) do update
-                         set withdrawn_at = null, withdrawn_why = null",
-                    )
+                    sqlx::query(DECIDED)
                     .bind(call)
                     .bind(person)
                     .bind(*reason)
@@ -79,22 +90,13 @@ async fn keep_at_once(db: &Db, news: &[News]) -> Result<(), StoreError> {
                     .await?;
                 }
                 What::Delivered(at) => {
-                    sqlx::query(
-                        "update pop set delivered_at = $3
-                         where call = $1 and person = $2 and delivered_at is null",
-                    )
+                    sqlx::query(DELIVERED)
                     .bind(call)
                     .bind(person)
                     .bind(at.as_micros())
                     .execute(&mut *transaction)
                     .await?;
-                    sqlx::query(
-                        "update call set pop_ms =
-                             (select case when $3 > received_at then ($3 - received_at) / 1000
-                                     else 0 end
-                              from pop where call = $1 and person = $2)
-                         where id = $1 and pop_ms is null",
-                    )
+                    sqlx::query(FIRST_DELIVERY)
                     .bind(call)
                     .bind(person)
                     .bind(at.as_micros())
@@ -102,10 +104,7 @@ async fn keep_at_once(db: &Db, news: &[News]) -> Result<(), StoreError> {
                     .await?;
                 }
                 What::Painted(at) => {
-                    sqlx::query(
-                        "update pop set painted_at = $3
-                         where call = $1 and person = $2 and painted_at is null",
-                    )
+                    sqlx::query(PAINTED)
                     .bind(call)
                     .bind(person)
                     .bind(at.as_micros())
@@ -113,10 +112,7 @@ async fn keep_at_once(db: &Db, news: &[News]) -> Result<(), StoreError> {
                     .await?;
                 }
                 What::Withdrawn(at, why) => {
-                    sqlx::query(
-                        "update pop set withdrawn_at = $3, withdrawn_why = $4
-                         where call = $1 and person = $2",
-                    )
+                    sqlx::query(WITHDRAWN)
                     .bind(call)
                     .bind(person)
                     .bind(at.as_micros())

@@ -9,6 +9,17 @@ use super::{
 };
 use crate::{model::time::Timestamp, store::journal::CallRow};
 
+/// Which columns a table of calls has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Everything.
+    All,
+    /// Without line and waiting.
+    Few,
+    /// Of one client: without the client.
+    OfClient,
+}
+
 /// What every piece needs to write for one person.
 #[derive(Clone, Debug)]
 pub struct Pen<'a> {
@@ -124,14 +135,15 @@ impl Pen<'_> {
         }
     }
 
-    /// Calls as a table; `more` names the columns that only wide pages have room for.
-    pub fn calls(&self, rows: &[CallRow], wide: bool) -> Markup {
+    /// Calls as a table.
+    pub fn calls(&self, rows: &[CallRow], columns: Columns) -> Markup {
         let t = self.t;
+        let wide = columns != Columns::Few;
         html! {
             table.calls {
                 thead { tr {
                     th scope="col" { (t.say("col-started")) }
-                    th scope="col" { (t.say("col-client")) }
+                    @if columns != Columns::OfClient { th scope="col" { (t.say("col-client")) } }
                     th scope="col" { (t.say("col-result")) }
                     th scope="col" { (t.say("col-person")) }
                     @if wide { th scope="col" { (t.say("col-line")) } }
@@ -140,14 +152,15 @@ impl Pen<'_> {
                     th scope="col" { span.visually-hidden { (t.say("col-recording")) } }
                 } }
                 tbody {
-                    @for row in rows { (self.call_row(row, wide)) }
+                    @for row in rows { (self.call_row(row, columns)) }
                 }
             }
         }
     }
 
-    fn call_row(&self, row: &CallRow, wide: bool) -> Markup {
+    fn call_row(&self, row: &CallRow, columns: Columns) -> Markup {
         let t = self.t;
+        let wide = columns != Columns::Few;
         let started = Timestamp::from_micros(row.started_at);
         let live = row.phase != "ended";
         let since = row.answered_at.filter(|_| row.phase == "talking");
@@ -159,7 +172,7 @@ impl Pen<'_> {
                         time datetime=(started.rfc3339()) { (self.clock.moment(started, self.now)) }
                     }
                 }
-                td { (self.client(row)) }
+                @if columns != Columns::OfClient { td { (self.client(row)) } }
                 td { (outcome(t, row)) }
                 td { (self.person(row)) }
                 @if wide { td { (row.line_name.as_deref().or(row.did.as_deref()).unwrap_or("–")) } }

@@ -93,6 +93,7 @@ test("a call pops at those it rings at, follows them, and goes elsewhere", async
   await live.leaves("302", 4, 1180);
 
   // What is being typed survives every fresher panel.
+  await anna.keyboard.press("n");
   await anna.locator("#pops textarea").fill("Придёт в понедельник");
   await live.leaves("301", 34, 1120);
   await live.over({ extension: "301", talkedFrom: 4, end: 34, reason: 1120 });
@@ -154,7 +155,7 @@ test("the journal finds the call, its page explains it and its recording plays",
   await olga.waitForFunction(() => document.querySelector("audio").currentTime > 0.3);
   await olga.keyboard.press("ArrowRight");
   await olga.waitForFunction(() => document.querySelector("audio").currentTime > 5);
-  assert.notEqual(await player.locator("[data-position]").innerText(), "0:00");
+  await olga.waitForFunction(() => document.querySelector("[data-position]").textContent !== "0:00");
   await picture(olga, "call-en-dark");
   await olga.keyboard.press(" ");
   assert.equal(await olga.evaluate(() => document.querySelector("audio").paused), true);

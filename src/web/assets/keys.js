@@ -42,6 +42,8 @@ function inPop(event) {
 function focus(event, target) {
   if (!(target instanceof HTMLElement)) return;
   event.preventDefault();
+  const folded = target.closest("details");
+  if (folded) folded.open = true;
   target.focus();
 }
 

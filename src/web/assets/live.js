@@ -88,6 +88,8 @@ function keepTyped(old, fresh) {
   const [before, after] = [old.querySelector("textarea"), fresh.querySelector("textarea")];
   if (before && after) {
     after.value = before.value;
+    const folded = after.closest("details");
+    if (folded && (before.value || before.closest("details")?.open)) folded.open = true;
     if (document.activeElement === before) queueMicrotask(() => after.focus());
   }
   const chosen = old.querySelector("input[type=radio]:checked");
@@ -162,8 +164,9 @@ async function finish(event) {
 let due = 0;
 /** Lists are read again at most four times a second, and never under somebody's hands. */
 function refresh() {
-  clearTimeout(due);
+  if (due) return;
   due = window.setTimeout(async () => {
+    due = 0;
     for (const place of document.querySelectorAll("[data-refresh]")) {
       if (!(place instanceof HTMLElement) || place.contains(document.activeElement)) continue;
       const answer = await fetch(place.dataset.refresh ?? "");

@@ -158,7 +158,7 @@ fn who(pen: &Pen<'_>, visitor: &Visitor, view: &View) -> Markup {
     let may_call = row.client.is_some()
         && policy::can(&visitor.person, Action::CallClients, &view.object).is_allowed();
     html! {
-        p.who-line {
+        div.who-line {
             (pen.client(row))
             @if may_reveal {
                 form.inline action={ "/calls/" (row.id) "/reveal" } method="post" {

@@ -22,7 +22,7 @@ use crate::{
         Error, Site, State, Visitor, demand,
         layout::{self, Place},
         now,
-        parts::{Pen, nothing},
+        parts::{Columns, Pen, nothing},
         routes::{Access, Route},
         sight::{self, Sight},
     },
@@ -310,7 +310,7 @@ fn history(pen: &Pen<'_>, view: &View) -> Markup {
         section aria-labelledby="card-calls-title" {
             h2 #card-calls-title { (t.say("card-calls")) }
             @if view.calls.is_empty() { (nothing(&t.say("card-calls-none"))) }
-            @else { div.scroll { (pen.calls(&view.calls, false)) } }
+            @else { div.scroll { (pen.calls(&view.calls, Columns::OfClient)) } }
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         Error, Site, State, Visitor, demand, format,
         layout::{self, Place},
         now,
-        parts::{Pen, nothing},
+        parts::{Columns, Pen, nothing},
         routes::{Access, Route},
         sight,
     },
@@ -150,7 +150,7 @@ fn lists_markup(site: &Site, visitor: &Visitor, lists: &Lists) -> Markup {
         section aria-labelledby="latest-title" {
             h2 #latest-title { (t.say("latest-title")) }
             @if lists.latest.is_empty() { (nothing(&t.say("latest-none"))) }
-            @else { div.scroll { (pen.calls(&lists.latest, false)) } }
+            @else { div.scroll { (pen.calls(&lists.latest, Columns::Few)) } }
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         i18n::{Language, Texts},
         layout::{self, Place},
         now,
-        parts::{self, Pen, nothing},
+        parts::{self, Columns, Pen, nothing},
         query_escape,
         routes::{Access, Route},
         sight::{self, Sight},
@@ -174,7 +174,7 @@ async fn show(
             div data-refresh="/calls/live" data-lists { (live_markup(&site, &visitor, &pen).await?) }
         }
         @if rows.is_empty() { (empty(t, &wanted)) }
-        @else { div.scroll { (pen.calls(&rows, true)) } }
+        @else { div.scroll { (pen.calls(&rows, Columns::All)) } }
         nav.pages aria-label=(t.say("pages-label")) {
             @if wanted.after.is_some() {
                 a.button href=(wanted.address("/calls", wanted.from, wanted.to, None)) { (t.say("pages-newest")) }
@@ -204,7 +204,7 @@ async fn live_markup(site: &Site, visitor: &Visitor, pen: &Pen<'_>) -> Result<Ma
         @if !rows.is_empty() {
             section.live-calls aria-labelledby="live-title" {
                 h2 #live-title { (pen.t.say("live-title")) " " span.count { (rows.len()) } }
-                div.scroll { (pen.calls(&rows, true)) }
+                div.scroll { (pen.calls(&rows, Columns::All)) }
             }
         }
     })

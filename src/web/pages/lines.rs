@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::{
+    model::phone::Number,
     policy::Action,
     store::reports::{self, LineFigures},
     web::{
@@ -94,6 +95,18 @@ async fn show(
     ))
 }
 
+/// A number of ours as people write it; it is no secret.
+fn written(did: &str) -> String {
+    let number = Number::E164 {
+        e164: did.to_owned(),
+        ext: None,
+    };
+    match did.starts_with('+') {
+        true => number.formatted().unwrap_or_else(|| did.to_owned()),
+        false => did.to_owned(),
+    }
+}
+
 struct Period {
     from: Date,
     to: Date,
@@ -121,7 +134,7 @@ fn group(
         total.talk_ms += one.talk_ms;
         let row = Row {
             name: one.line_name.unwrap_or_else(|| t.say("lines-unknown")),
-            did: one.did,
+            did: one.did.map(|did| written(&did)),
             line: Some(one.line).filter(|line| *line != 0),
             calls: one.calls,
             unique: unique.get(&Some(one.line)).copied().unwrap_or_default(),

@@ -170,13 +170,18 @@ fn facts(t: Texts, recording: &Recording, may_download: bool) -> Markup {
     html! {
         p.fine {
             @if let Some(ms) = recording.duration_ms { (format::span(ms)) " · " }
-            @if let Some(kind) = &recording.format { (kind) " · " }
+            @if let Some(kind) = &recording.format { (container(kind)) " · " }
             @if let Some(size) = recording.size { (format::size(t, size)) }
             @if here && may_download {
                 " · " a href={ "/recordings/" (recording.id) "/file" } download { (t.say("recording-download")) }
             }
         }
     }
+}
+
+/// The name people know a file by: `wav_pcm` is WAV.
+fn container(format: &str) -> String {
+    format.split('_').next().unwrap_or(format).to_uppercase()
 }
 
 fn player(t: Texts, recording: &Recording, picture: Option<&Picture>) -> Markup {
@@ -220,6 +225,8 @@ const HALF: usize = 40;
 /// Both sides as one drawing: the first side above, the second below; one side is drawn mirrored.
 fn waveform(t: Texts, picture: &Picture) -> Markup {
     let sides: Vec<&[u8]> = picture.peaks.chunks(PEAKS_PER_SIDE).collect();
+    // Quiet recordings are drawn as high as loud ones: the drawing shows who talks when.
+    let loudest = picture.peaks.iter().copied().max().unwrap_or_default();
     let stereo = sides.len() > 1;
     let label = t.say(if stereo {
         "waveform-two"
@@ -230,10 +237,10 @@ fn waveform(t: Texts, picture: &Picture) -> Markup {
         svg.waveform viewBox={ "0 0 " (WIDTH) " " (HALF * 2) } preserveAspectRatio="none"
             role="img" aria-label=(label) data-waveform {
             @if let Some(first) = sides.first() {
-                path.client d=(outline(first, true)) {}
-                @if !stereo { path.client d=(outline(first, false)) {} }
+                path.client d=(outline(first, loudest, true)) {}
+                @if !stereo { path.client d=(outline(first, loudest, false)) {} }
             }
-            @if let Some(second) = sides.get(1) { path.employee d=(outline(second, false)) {} }
+            @if let Some(second) = sides.get(1) { path.employee d=(outline(second, loudest, false)) {} }
             line.middle x1="0" y1=(HALF) x2=(WIDTH) y2=(HALF) {}
             line.cursor x1="0" y1="0" x2="0" y2=(HALF * 2) data-cursor {}
         }
@@ -244,11 +251,11 @@ fn waveform(t: Texts, picture: &Picture) -> Markup {
 }
 
 /// The outline of one side, upwards or downwards from the middle.
-fn outline(peaks: &[u8], up: bool) -> String {
+fn outline(peaks: &[u8], loudest: u8, up: bool) -> String {
     let mut path = format!("M0 {HALF}");
     for (n, peak) in peaks.iter().enumerate() {
         let x = n * WIDTH / peaks.len().max(1);
-        let height = usize::from(*peak) * HALF / 255;
+        let height = usize::from(*peak) * HALF / usize::from(loudest.max(1));
         let y = if up { HALF - height } else { HALF + height };
         path.push_str(&format!("L{x} {y}"));
     }
@@ -286,7 +293,7 @@ mod tests {
 
     #[test]
     fn sides_are_drawn_from_the_middle() {
-        assert_eq!(outline(&[0, 255], true), "M0 40L0 40L500 0L1000 40Z");
-        assert_eq!(outline(&[255], false), "M0 40L0 80L1000 40Z");
+        assert_eq!(outline(&[0, 200], 200, true), "M0 40L0 40L500 0L1000 40Z");
+        assert_eq!(outline(&[255], 255, false), "M0 40L0 80L1000 40Z");
     }
 }

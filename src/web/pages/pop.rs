@@ -326,25 +326,37 @@ fn actions(pen: &Pen<'_>, visitor: &Visitor, view: &View) -> Markup {
             }
             a.button href={ "/calls/" (id) } { (t.say("pop-open-call")) }
         }
-        @if may_note || wrap_up {
-            form.wrap-up action={ "/pops/" (id) "/done" } method="post" data-finish=(id) {
-                (layout::token(visitor))
-                @if may_note {
-                    @if wrap_up {
-                        fieldset {
-                            legend { (t.say("wrap-title")) }
-                            @for (n, result) in RESULTS.iter().enumerate() {
-                                label { input type="radio" name="result" value=(result) data-key=(n + 1); " " (t.word("wrap", result)) }
-                            }
-                        }
-                    }
-                    label { span.visually-hidden { (t.say("note-label")) }
-                        textarea name="note" rows="2" maxlength=(NOTE_CHARS) placeholder=(t.say("note-placeholder")) data-key="n" {}
+        @if wrap_up { (form(pen, visitor, id, may_note, true)) }
+        @else if may_note {
+            details.note {
+                summary { (t.say("note-label")) }
+                (form(pen, visitor, id, may_note, false))
+            }
+        }
+    }
+}
+
+/// Result and note; in wrap-up one of them, both or neither is a valid finish.
+fn form(pen: &Pen<'_>, visitor: &Visitor, id: CallId, may_note: bool, wrap_up: bool) -> Markup {
+    let t = pen.t;
+    html! {
+        form.wrap-up action={ "/pops/" (id) "/done" } method="post" data-finish=(id) {
+            (layout::token(visitor))
+            @if may_note && wrap_up {
+                fieldset {
+                    legend { (t.say("wrap-title")) }
+                    @for (n, result) in RESULTS.iter().enumerate() {
+                        label { input type="radio" name="result" value=(result) data-key=(n + 1); " " (t.word("wrap", result)) }
                     }
                 }
-                button type="submit" {
-                    @if wrap_up { (t.say("wrap-done")) } @else { (t.say("note-save")) }
+            }
+            @if may_note {
+                label { span.visually-hidden { (t.say("note-label")) }
+                    textarea name="note" rows="2" maxlength=(NOTE_CHARS) placeholder=(t.say("note-placeholder")) data-key="n" {}
                 }
+            }
+            button type="submit" {
+                @if wrap_up { (t.say("wrap-done")) } @else { (t.say("note-save")) }
             }
         }
     }
