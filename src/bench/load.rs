@@ -61,7 +61,14 @@ impl Load {
             .collect()
     }
 
-    /// A plain answered call.
+    /// A call that begins now, at the desk of the person (counted from 0).
+    pub fn ringing(&self, number: u64, person: usize, now: Timestamp, dice: &mut Dice) -> Story {
+        let mut story = self.story(number, now.plus_millis(120_000), dice);
+        story.rings[0].who = (201 + person).to_string();
+        story
+    }
+
+    /// A plain answered call that began two minutes before `now`.
     fn story(&self, number: u64, now: Timestamp, dice: &mut Dice) -> Story {
         let client = if dice.chance(20) {
             invented_number(FIRST_NEW + number as usize)

@@ -8,6 +8,7 @@ pub mod client;
 pub mod cluster;
 pub mod ingest;
 pub mod load;
+pub mod pop;
 pub mod reference;
 pub mod route;
 pub mod seed;

@@ -43,6 +43,8 @@ pub struct Arguments {
 enum Bench {
     /// Events a second, and how soon one is acknowledged
     Ingest,
+    /// How soon a pop stands on the socket of the person who rings
+    Pop,
     /// How soon "who should ring?" is answered while events come in
     Route,
 }
@@ -62,6 +64,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     };
     let report = match arguments.bench {
         Bench::Ingest => bench::ingest::run(&options).await?,
+        Bench::Pop => bench::pop::run(&options).await?,
         Bench::Route => bench::route::run(&options).await?,
     };
     if arguments.json {

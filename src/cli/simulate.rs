@@ -86,6 +86,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         pause_ms: 2_000,
         tempo: Tempo::NATURAL,
         records: true,
+        star: None,
     };
     let calls = draw.calls(&mut dice);
     let mut sent: Vec<Sent<Told>> = calls.iter().flat_map(|call| call.told.clone()).collect();

@@ -109,6 +109,8 @@ pub struct Draw {
     pub tempo: Tempo,
     /// Whether calls are recorded, as chance decides; otherwise never.
     pub records: bool,
+    /// Somebody whose phone rings first in most calls: whoever is watched.
+    pub star: Option<String>,
 }
 
 impl Draw {
@@ -136,6 +138,11 @@ impl Draw {
         let plot = *dice.pick(&plots);
         let mut story = Story::draw(dice, &self.world, plot, number, start, self.tempo);
         story.recorded &= self.records;
+        if let Some(star) = &self.star
+            && dice.chance(70)
+        {
+            story.cast(star);
+        }
         let told = self.accounts[account].tell(&story, dice);
         Call {
             account,
@@ -166,6 +173,7 @@ mod tests {
             pause_ms: 5_000,
             tempo: Tempo::NATURAL,
             records: true,
+            star: None,
         };
         let ledgers = |calls: Vec<Call>| -> Vec<Ledger> {
             calls.into_iter().map(|call| call.ledger).collect()

@@ -447,6 +447,28 @@ impl Story {
         });
     }
 
+    /// Gives the first employee's part to `star`, who gives up any other part.
+    pub fn cast(&mut self, star: &str) {
+        let first = match (&self.caller, self.plot.direction(), self.rings.first()) {
+            (Some(caller), ..) => caller.clone(),
+            (None, Direction::In, Some(ring)) => ring.who.clone(),
+            _ => return,
+        };
+        let swap = |who: &mut String| {
+            if *who == first {
+                star.clone_into(who);
+            } else if who == star {
+                who.clone_from(&first);
+            }
+        };
+        self.caller.iter_mut().for_each(swap);
+        self.rings.iter_mut().for_each(|ring| swap(&mut ring.who));
+        for passing in &mut self.passing {
+            swap(&mut passing.from);
+            swap(&mut passing.to);
+        }
+    }
+
     /// A moment of the story.
     pub fn at(&self, ms: i64) -> Timestamp {
         self.start.plus_millis(ms)
@@ -490,6 +512,27 @@ mod tests {
         for plot in Plot::ALL {
             let one = draw(11, plot).ledger("a", "k");
             assert_eq!(one, draw(11, plot).ledger("a", "k"));
+        }
+    }
+
+    #[test]
+    fn the_star_takes_the_first_part_and_nobody_has_two() {
+        for seed in 0..50 {
+            for plot in Plot::ALL {
+                let mut story = draw(seed, plot);
+                let people = story.people().len();
+                story.cast("206");
+                let mut after: Vec<String> =
+                    story.people().iter().map(|p| (*p).to_owned()).collect();
+                let first = after.first().cloned();
+                after.sort();
+                after.dedup();
+                assert!(
+                    plot == Plot::MenuOnly || first.as_deref() == Some("206"),
+                    "{plot:?}"
+                );
+                assert!(after.len() <= people, "seed {seed} {plot:?}");
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use ringcard::{
     model::time::Timestamp,
     on_read,
     simulator::{connection::Connection, dice::Dice, mango::Mango},
-    store::{Db, Settings},
+    store::{Db, Settings, StoreError},
 };
 
 const ACCOUNT: &str = "crash";
@@ -80,6 +80,7 @@ fn nothing_acknowledged_is_lost_when_postgres_stops_at_once() {
 #[test]
 fn a_store_that_does_not_sync_is_found_out() {
     let wrong = power_fails(&[("RINGCARD_PLANTED", "synchronous_off")]);
+    println!("{}", wrong.join("\n"));
     assert!(!wrong.is_empty(), "synchronous=OFF lost nothing");
 }
 
@@ -308,15 +309,21 @@ impl<'a> Trial<'a> {
     }
 
     async fn check(&self) -> Vec<String> {
+        match self.read_back().await {
+            Ok(wrong) => wrong,
+            Err(error) => vec![format!("the database cannot be read any more: {error}")],
+        }
+    }
+
+    async fn read_back(&self) -> Result<Vec<String>, StoreError> {
         let settings = Settings {
             url: self.url.clone(),
             ..Settings::default()
         };
-        let db = Db::open(&settings).await.expect("the database opens");
+        let db = Db::open(&settings).await?;
         let raw: Vec<(Vec<u8>,)> = on_read!(&db, pool => {
             sqlx::query_as("select body from raw").fetch_all(pool).await
-        })
-        .expect("the journal can be read");
+        })?;
         let kept: BTreeSet<String> = raw.iter().filter_map(|(body,)| signature(body)).collect();
         let lost = self.acknowledged.difference(&kept).count();
         let (calls, keys, odd): (i64, i64, i64) = on_read!(&db, pool => {
@@ -327,32 +334,24 @@ impl<'a> Trial<'a> {
             )
             .fetch_one(pool)
             .await
-        })
-        .expect("calls can be read");
+        })?;
         db.close().await;
+        let taken = self.acknowledged.len();
         let mut wrong = Vec::new();
-        if self.acknowledged.len() < 200 {
-            wrong.push(format!(
-                "only {} messages were taken",
-                self.acknowledged.len()
-            ));
+        if taken < 200 {
+            wrong.push(format!("only {taken} messages were taken"));
         }
         if lost > 0 {
-            wrong.push(format!(
-                "{lost} of {} acknowledged events are lost",
-                self.acknowledged.len()
-            ));
+            wrong.push(format!("{lost} of {taken} acknowledged events are lost"));
         }
         if calls != keys || keys != self.calls as i64 {
-            wrong.push(format!(
-                "{calls} calls with {keys} keys, {} were made",
-                self.calls
-            ));
+            let made = self.calls;
+            wrong.push(format!("{calls} calls with {keys} keys, {made} were made"));
         }
         if odd > 0 {
             wrong.push(format!("{odd} calls are not what was told of them"));
         }
-        wrong
+        Ok(wrong)
     }
 }
 

@@ -95,6 +95,7 @@ fn run(account: Account, pbx: &dyn Pbx, chaos: impl Fn(&mut Dice) -> Chaos, seed
                 pause_ms: 20_000,
                 tempo: Tempo::NATURAL,
                 records: true,
+                star: None,
             };
             let calls = draw.calls(&mut dice);
             let mut sent: Vec<Sent<Told>> = calls.iter().flat_map(|c| c.told.clone()).collect();

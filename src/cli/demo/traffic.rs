@@ -37,10 +37,10 @@ use crate::{
 const CALLS_A_DAY: u64 = 26;
 /// Past days.
 const DAYS: i64 = 7;
-/// The last calls of the past that have audio: a week of it would take long to make.
-const RECORDED: usize = 8;
-/// Longest recording of the past, in milliseconds.
-const LONGEST_MS: i64 = 60_000;
+/// Conversations of the past.
+const PAST: Tempo = Tempo {
+    talk_ms: (15_000, 120_000),
+};
 /// The shortest and the longest pause between two live calls.
 const PAUSE_MS: (i64, i64) = (2_500, 9_000);
 
@@ -144,23 +144,17 @@ impl Traffic {
                 let ago_ms = day * 86_400_000 + self.dice.between(600_000, 9 * 3_600_000);
                 let account = self.dice.below(ACCOUNTS.len() as u64) as usize;
                 let start = now().plus_millis(-ago_ms);
-                let draw = draw(account, world(account, &[]), Tempo::NATURAL);
+                let mut draw = draw(account, world(account, &[]), PAST);
+                // A week of audio would take long to make.
+                draw.records &= day == 0;
                 calls.push((account, draw.call(&mut self.dice, number, start)));
             }
         }
         calls.sort_by_key(|(_, call)| call.story.start);
-        let spoken = calls
-            .iter()
-            .filter(|(account, call)| *account == 0 && call.story.recorded)
-            .rev()
-            .take(RECORDED);
-        let spoken: Vec<(String, i64)> = spoken
-            .map(|(_, call)| (call.ledger.call_key.clone(), length_ms(&call.story)))
-            .collect();
-        for (key, length_ms) in spoken {
-            self.record(&key, length_ms.min(LONGEST_MS))?;
-        }
         for (account, call) in calls {
+            if call.story.recorded {
+                self.record(&call.ledger.call_key, length_ms(&call.story))?;
+            }
             for sent in &call.told {
                 self.tell(webhooks, account, &sent.what).await?;
             }
@@ -184,7 +178,9 @@ impl Traffic {
         if world.people.len() < 4 {
             return Ok(());
         }
-        let call = draw(account, world, Tempo::DEMO).call(&mut self.dice, number, start);
+        let mut draw = draw(account, world, Tempo::DEMO);
+        draw.star.take_if(|star| taken.contains(&star.as_str()));
+        let call = draw.call(&mut self.dice, number, start);
         let until = call.story.at(call.story.end_ms + 1_500);
         busy.extend(
             call.story
@@ -192,7 +188,7 @@ impl Traffic {
                 .into_iter()
                 .map(|p| (p.to_owned(), until)),
         );
-        if account == 0 && call.story.recorded {
+        if call.story.recorded {
             self.record(&call.ledger.call_key, length_ms(&call.story))?;
         }
         for sent in call.told {
@@ -312,6 +308,7 @@ fn draw(account: usize, world: World, tempo: Tempo) -> Draw {
         tempo,
         // Only the office's recordings lie in a folder here; the clouds' would be fetched from them.
         records: account == 0,
+        star: Some(EXTENSIONS[0].to_owned()),
     }
 }
 

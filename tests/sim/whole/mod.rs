@@ -79,6 +79,7 @@ impl Plan {
             pause_ms: 20_000,
             tempo: Tempo::NATURAL,
             records: true,
+            star: None,
         };
         let calls = draw.calls(dice);
         let chaos = Chaos::draw(dice);
