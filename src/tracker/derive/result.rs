@@ -193,9 +193,11 @@ impl Case<'_, '_> {
     fn callers_cause(&self) -> Option<Cause> {
         self.times.cause.or_else(|| {
             let leg = self.swept.legs.iter().find(|leg| {
-                let ends = leg.ends(self.known);
-                matches!(ends.party, Some(Party::Client(_)))
-                    || matches!(ends.party, Some(Party::Menu | Party::Queue(_)))
+                let machine = matches!(
+                    leg.ends(self.known).party,
+                    Some(Party::Menu | Party::Queue(_))
+                );
+                machine || self.is_callers(leg)
             })?;
             leg.end.map(|end| end.cause)
         })
@@ -292,8 +294,20 @@ impl Case<'_, '_> {
     /// The caller's channel was answered although no person's was.
     fn machine_picked_up(&self) -> bool {
         self.known.channels
-            && self.swept.legs.iter().any(|leg| {
-                leg.up_at.is_some() && matches!(leg.ends(self.known).party, Some(Party::Client(_)))
-            })
+            && self
+                .swept
+                .legs
+                .iter()
+                .any(|leg| leg.up_at.is_some() && self.is_callers(leg))
+    }
+
+    /// The caller's own leg: the client's, or one that nobody called and nobody has named.
+    fn is_callers(&self, leg: &LegLine<'_>) -> bool {
+        let ends = leg.ends(self.known);
+        match ends.party {
+            Some(Party::Client(_)) => true,
+            None => !ends.dialled && !ends.tied && leg.rang_at.is_none(),
+            Some(_) => false,
+        }
     }
 }

@@ -193,6 +193,15 @@ fn results_of_calls_that_reached_nobody() {
 }
 
 #[test]
+fn a_caller_whom_nobody_has_named_is_the_caller() {
+    let result = |lines: &[Line]| call(&with(vec![(0.0, "", parties(IN))], lines)).result;
+    let no_route = result(&[(0.1, "t", ends(Cause::NoRoute))]);
+    assert_eq!(no_route, Some(CallResult::NoRoute));
+    let menu = result(&[(0.1, "t", Fact::Up), (9.0, "t", ends(Cause::Normal))]);
+    assert_eq!(menu, Some(CallResult::IvrOnly));
+}
+
+#[test]
 fn no_answer_goes_to_the_next_phone() {
     let story = with(comes_in(), &phone(0.0, "p", "201", "t"));
     let story = with(story, &[(9.0, "p", ends(Cause::NoAnswer))]);
