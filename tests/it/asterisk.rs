@@ -55,14 +55,22 @@ async fn check_recording(office: &Office, kept: &Kept) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_owner_answers() {
-    let office = Office::open().await;
+    the_owner_answers_in(Office::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_answers_on_postgres() {
+    the_owner_answers_in(Office::open_on_postgres().await).await;
+}
+
+async fn the_owner_answers_in(office: Office) {
     let _anna = office.lab.phone(101, Scenario::answers(1_000));
     office
         .lab
         .world(Scenario::calls(KNOWN, ROUTED, 3_000))
         .finish()
         .await;
-    let calls = office.agrees(1).await;
+    let calls = office.agrees_at_once(1).await;
     let call = &calls[0].call;
     assert_eq!(call.answered_by, Some("101".into()));
     assert_eq!(call.hangup_by, Some(Side::Client));
@@ -221,7 +229,15 @@ async fn a_blind_transfer_is_one_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attended_transfer_joins_two_calls_into_one() {
-    let office = Office::open().await;
+    an_attended_transfer_in(Office::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attended_transfer_on_postgres() {
+    an_attended_transfer_in(Office::open_on_postgres().await).await;
+}
+
+async fn an_attended_transfer_in(office: Office) {
     let (_anna, _second) = office.lab.phone_that_asks_first(101, "102", 2_000).await;
     let _boris = office.lab.phone(102, Scenario::answers(1_000));
     office
@@ -397,8 +413,28 @@ async fn a_restarted_gateway_goes_on_with_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_calls_at_ten_a_second() {
+async fn a_hold_is_no_talk() {
     let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::holds(500, 1_000, 2_000));
+    let client = Scenario::calls(STRANGER, ONE_PHONE, 6_000);
+    office.lab.world(client).finish().await;
+    let calls = office.agrees(1).await;
+    let hold_ms = calls[0].call.hold_ms.unwrap_or(0);
+    assert!((1_800..2_600).contains(&hold_ms), "{hold_ms} ms");
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_calls_at_ten_a_second() {
+    fifty_calls_in(Office::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_calls_on_postgres() {
+    fifty_calls_in(Office::open_on_postgres().await).await;
+}
+
+async fn fifty_calls_in(office: Office) {
     let _anna = office
         .lab
         .phone(101, Scenario::answers(1_000).times(50, 50));

@@ -17,6 +17,7 @@ use super::{
     asterisk::{ACCOUNT, Lab},
     cel::{self, Logged},
     gateway::TestGateway,
+    postgres,
     proxy::Proxy,
     scripted::eventually,
 };
@@ -46,14 +47,24 @@ pub struct Kept {
 }
 
 impl Office {
-    /// Starts everything and waits until events flow.
+    /// Starts everything on SQLite and waits until events flow.
     pub async fn open() -> Self {
+        Self::open_on(None).await
+    }
+
+    /// The same on PostgreSQL.
+    pub async fn open_on_postgres() -> Self {
+        Self::open_on(Some(postgres::new_database().await)).await
+    }
+
+    async fn open_on(store: Option<String>) -> Self {
         let mut lab = Lab::plan();
         let wire = Proxy::start(lab.ami()).await;
         let gateway = TestGateway::start_with(&lab.config(wire.port()), |settings| {
             settings.dial.retry_first_ms = 100;
             settings.dial.retry_longest_ms = 500;
             settings.dial.reconcile_every_ms = 2_000;
+            settings.store.url = store.unwrap_or(settings.store.url.clone());
         })
         .await;
         seed(&gateway).await;
@@ -97,6 +108,22 @@ impl Office {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The same, and soon: a second after the last channel has gone.
+    pub async fn agrees_at_once(&self, calls: usize) -> Vec<Kept> {
+        let kept = self.agrees(calls).await;
+        let now = jiff::Timestamp::now().as_microsecond();
+        let last = cel::read(&self.lab.log())
+            .iter()
+            .filter_map(|call| call.ended_at)
+            .max();
+        let late_ms = (now - last.expect("every call is over")) / 1_000;
+        assert!(
+            late_ms <= 1_000,
+            "{late_ms} ms after the end of the last call"
+        );
+        kept
     }
 
     async fn differences(&self, logged: &[Logged]) -> Result<Vec<Kept>, String> {
@@ -202,11 +229,18 @@ async fn seed(gateway: &TestGateway) {
     let extensions = "insert into person_extension (account, extension, person) \
         select 'office', cast(100 + id as text), id from person";
     let card = "insert into card (id, name, owner, created_at, updated_at) \
-        values (x'018f0000000070008000000000000001', 'Client One', 1, 0, 0)";
+        values ($1, 'Client One', 1, 0, 0)";
     let phone = "insert into card_phone (e164, ext, card, kind) select '+74950000077', '', id, 'own' from card";
     for sql in [PEOPLE, extensions, card, phone] {
-        on_write!(gateway.db(), pool => sqlx::query(sql).execute(pool).await.map(drop))
-            .expect("a fresh database takes its people");
+        on_write!(gateway.db(), pool => {
+            let query = sqlx::query(sql);
+            let query = match sql == card {
+                true => query.bind(uuid::Uuid::now_v7()),
+                false => query,
+            };
+            query.execute(pool).await.map(drop)
+        })
+        .expect("a fresh database takes its people");
     }
     gateway.gateway().desk().refresh_now().await;
     let site = gateway.gateway().site();
