@@ -238,7 +238,7 @@ async fn an_attended_transfer_on_postgres() {
 }
 
 async fn an_attended_transfer_in(office: Office) {
-    let (_anna, _second) = office.lab.phone_that_asks_first(101, "102", 2_000).await;
+    let (anna, second) = office.lab.phone_that_asks_first(101, "102", 2_000).await;
     let _boris = office.lab.phone(102, Scenario::answers(1_000));
     office
         .lab
@@ -246,6 +246,8 @@ async fn an_attended_transfer_in(office: Office) {
         .finish()
         .await;
     let calls = office.agrees(1).await;
+    let played = [anna.complaints(), second.complaints()].concat();
+    assert!(!calls[0].call.transfers.is_empty(), "SIPp: {played}");
     check_transfer(&calls[0], TransferKind::Attended);
     office.close().await;
 }

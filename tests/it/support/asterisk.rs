@@ -16,6 +16,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::scripted::eventually;
+
 /// Secret of the manager user and token of the dialplan's questions.
 pub const SECRET: &str = "laboratory";
 /// Name of the account in the gateway.
@@ -153,11 +155,16 @@ impl Scenario {
 }
 
 impl Playing {
+    /// What SIPp has complained of so far.
+    pub fn complaints(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+
     /// Waits until every call of the scenario is over, and says whether it went as written.
     pub async fn finish(mut self) {
         let status = timeout(Duration::from_secs(90), self.child.wait()).await;
         let went_well = matches!(&status, Ok(Ok(status)) if status.success());
-        let complaint = std::fs::read_to_string(&self.errors).unwrap_or_default();
+        let complaint = self.complaints();
         assert!(
             went_well,
             "{} ended with {status:?}: {complaint}",
@@ -284,14 +291,15 @@ impl Lab {
         talk_ms: u32,
     ) -> (Playing, Playing) {
         let twin = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let twin = Some(twin.expect("a free port").port());
+        let port = twin.expect("a free port").port();
+        let twin = Some(port);
         let own = extension.to_string();
         let mut second = Scenario::calling("consult.xml", &own, colleague).with("TALK_MS", 2_000);
         let mut first = Scenario::passes_on(1_000, talk_ms, colleague);
         (first.file, first.twin, second.twin) = ("transfer_attended.xml", twin, twin);
         let second = self.from_phone(second);
         // The second line listens for the first one's word, so it has to be there first.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        eventually("the second line listens", async || is_listened_on(port)).await;
         (self.phone(extension, first), second)
     }
 
@@ -360,6 +368,14 @@ impl Drop for Lab {
         let _ = std::fs::remove_dir_all(self.files());
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Whether somebody listens on this TCP port of 127.0.0.1. Connecting would be taken for the twin.
+fn is_listened_on(port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    // Local address, remote address, and 0A for "listens".
+    let wanted = format!(":{port:04X} 00000000:0000 0A");
+    sockets.contains(&wanted)
 }
 
 /// Four seconds of a 1 kHz tone in A-law (ITU-T G.711, table 5), so that recordings have something in
