@@ -342,12 +342,19 @@ pub enum Tx {
     Pg(Transaction<'static, Postgres>),
 }
 
+/// Every statement of a commit finds a handful of rows by index. Without being told so, PostgreSQL
+/// plans each of them anew for the arrays it is given (dearer than running it), and joins young tables,
+/// of which it has no statistics yet, by reading them whole.
+const BEGIN_PG: &str = "begin; set local plan_cache_mode = force_generic_plan; \
+    set local enable_seqscan = off; set local enable_hashjoin = off; \
+    set local enable_mergejoin = off; set local jit = off";
+
 impl Tx {
     /// Begins a write transaction.
     pub async fn begin(db: &Db) -> Result<Self, sqlx::Error> {
         Ok(match db {
             Db::Lite { write, .. } => Self::Lite(write.begin_with("begin immediate").await?),
-            Db::Pg(pool) => Self::Pg(pool.begin().await?),
+            Db::Pg(pool) => Self::Pg(pool.begin_with(BEGIN_PG).await?),
         })
     }
 
