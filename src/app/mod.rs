@@ -5,53 +5,33 @@
 //! the writer commits what waits, the database closes.
 
 mod counters;
+mod parts;
 pub mod settings;
+mod tasks;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use async_trait::async_trait;
 use axum::Router;
-use tokio::{
-    net::TcpListener,
-    sync::{
-        broadcast::{self, error::RecvError},
-        watch,
-    },
-    task::JoinHandle,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 use self::{
-    counters::Counters,
+    parts::Parts,
     settings::{Account, Settings},
+    tasks::Tasks,
 };
 use crate::{
-    flow::{
-        self, Flow,
-        dial::{Line, Link},
-        enquiry::Desk,
-        timers, upkeep,
-    },
-    http,
+    flow::{self, Flow, enquiry::Desk},
     live::Hub,
-    model::ids::AccountName,
-    pbx::{self, Intake, Pbx},
-    recordings::{
-        lane::{Lane, Told},
-        vault::Vault,
-    },
+    pbx::Pbx,
+    recordings::{lane::Lane, vault::Vault},
     store::{Db, writer::Writer},
     telemetry,
     web::{
         self,
         hooks::{self, Hooks},
-        ops::{self, Ops},
+        ops,
     },
 };
 
@@ -65,9 +45,7 @@ pub struct Gateway {
     lane: Arc<Lane>,
     site: web::State,
     accounts: Vec<Account>,
-    /// Tasks that end by themselves once `stop` is said.
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    tasks: Tasks,
     server: JoinHandle<std::io::Result<()>>,
     shutdown: Duration,
 }
@@ -108,7 +86,7 @@ impl Gateway {
         let folder = &settings.recordings.folder;
         let vault = Vault::open(folder)
             .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
-        let lane = start_lane(settings, &db, &accounts, vault.clone())?;
+        let lane = parts::lane(settings, &db, &accounts, vault.clone())?;
         let (hub, moments) = Hub::new(settings.live.clone(), flow::now());
         let mut parts = Parts {
             db,
@@ -118,27 +96,22 @@ impl Gateway {
             hub,
             links: Vec::new(),
             accounts,
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            tasks: Tasks::default(),
         };
         web::pops::refresh_people(&parts.db, &parts.hub)
             .await
             .context("people could not be read")?;
-        parts.watch_changes();
-        parts.watch_time(settings);
-        parts.start_dialled(settings);
+        parts.start(settings);
         let site = parts.site(settings, vault)?;
-        parts.until_stop(web::pops::run(Arc::clone(&site), moments));
-        let lane = Arc::clone(&parts.lane);
-        parts.until_stop(show_recordings(lane.listen(), Arc::clone(&parts.hub)));
-        parts.tasks.spawn(lane.run(parts.stop.clone()));
+        let pops = web::pops::run(Arc::clone(&site), moments);
+        parts.tasks.once("pops", pops);
         let hooks = parts.hooks(settings);
         let router = hooks::router(Arc::clone(&hooks))
             .merge(ops::router(parts.ops(settings)))
             .merge(web::router(Arc::clone(&site)));
         Ok(Self {
             address: listener.local_addr()?,
-            server: serve(listener, router, parts.stop.clone()),
+            server: serve(listener, router, parts.tasks.stop().clone()),
             hooks,
             site,
             shutdown: Duration::from_millis(settings.server.shutdown_ms),
@@ -148,7 +121,6 @@ impl Gateway {
             lane: parts.lane,
             accounts: parts.accounts,
             tasks: parts.tasks,
-            stop: parts.stop,
         })
     }
 
@@ -193,7 +165,7 @@ impl Gateway {
 
     /// Stops; what has been taken in is durable when this returns.
     pub async fn stop(mut self) {
-        self.stop.cancel();
+        self.tasks.stop().cancel();
         self.site.hub.close();
         if tokio::time::timeout(self.shutdown, &mut self.server)
             .await
@@ -203,11 +175,7 @@ impl Gateway {
             self.server.abort();
         }
         self.hooks.drain().await;
-        self.tasks.close();
-        if tokio::time::timeout(self.shutdown, self.tasks.wait())
-            .await
-            .is_err()
-        {
+        if !self.tasks.end(self.shutdown).await {
             tracing::warn!("some tasks did not end in time");
         }
         self.flow.writer().close().await;
@@ -217,200 +185,6 @@ impl Gateway {
 
 /// The number of this node in figures; one until there can be several.
 const NODE: i64 = 1;
-
-/// Parts while they are put together.
-struct Parts {
-    db: Db,
-    flow: Flow,
-    desk: Arc<Desk>,
-    lane: Arc<Lane>,
-    hub: Arc<Hub>,
-    links: Vec<(AccountName, watch::Receiver<Link>)>,
-    accounts: Vec<Account>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Parts {
-    fn hooks(&self, settings: &Settings) -> Arc<Hooks> {
-        let accounts: Vec<(AccountName, Arc<dyn Pbx>)> = self
-            .accounts
-            .iter()
-            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-            .collect();
-        Hooks::new(
-            &accounts,
-            self.flow.clone(),
-            Arc::clone(&self.desk),
-            settings.hooks.clone(),
-            settings.server.trusted_proxies.clone(),
-        )
-    }
-
-    fn ops(&self, settings: &Settings) -> Arc<Ops> {
-        Arc::new(Ops {
-            db: self.db.clone(),
-            flow: self.flow.clone(),
-            links: self.links.clone(),
-            folders: settings.folders(),
-            settings: settings.ops.clone(),
-            trusted_proxies: settings.server.trusted_proxies.clone(),
-            started: Instant::now(),
-        })
-    }
-
-    fn site(&self, settings: &Settings, vault: Vault) -> Result<web::State> {
-        let accounts = self
-            .accounts
-            .iter()
-            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-            .collect();
-        Ok(Arc::new(web::Site {
-            db: self.db.clone(),
-            hub: Arc::clone(&self.hub),
-            vault,
-            commands: Arc::new(Commands(accounts)),
-            settings: settings.web.clone(),
-            trusted_proxies: settings.server.trusted_proxies.clone(),
-            accounts: self.shown_accounts(),
-            guard: web::auth::Guard::default(),
-            zone: settings.web.zone().context("web.time_zone")?,
-        }))
-    }
-
-    fn shown_accounts(&self) -> Vec<web::Account> {
-        let link = |name: &AccountName| {
-            let (_, link) = self.links.iter().find(|(of, _)| of == name)?;
-            Some(link.clone())
-        };
-        self.accounts
-            .iter()
-            .map(|account| web::Account {
-                name: account.name.clone(),
-                kind: account.pbx.provider(),
-                link: link(&account.name),
-            })
-            .collect()
-    }
-
-    /// Tells those who keep something current what each commit changed.
-    fn watch_changes(&mut self) {
-        let mut changes = self.flow.writer().changes();
-        let desk = Arc::clone(&self.desk);
-        let hub = Arc::clone(&self.hub);
-        let mut counters = Counters::new(self.db.clone());
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            loop {
-                let change = tokio::select! {
-                    change = changes.recv() => change,
-                    () = stop.cancelled() => return,
-                };
-                match change {
-                    Ok(change) => {
-                        hub.publish(&change, flow::now());
-                        desk.note(&change);
-                        counters.note(&change).await;
-                    }
-                    Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "changes came faster than they could be told");
-                        desk.refresh_now().await;
-                    }
-                    Err(RecvError::Closed) => return,
-                }
-            }
-        });
-        self.until_stop(Arc::clone(&self.desk).refresh());
-    }
-
-    /// Asks what is due on calls, and does the work of the quiet hours.
-    fn watch_time(&self, settings: &Settings) {
-        let clock: timers::Clock = Arc::new(flow::now);
-        self.until_stop(timers::run(self.flow.clone(), self.db.clone(), clock));
-        let upkeep = settings.upkeep.clone();
-        self.until_stop(upkeep::run(self.db.clone(), upkeep, flow::now));
-    }
-
-    /// Runs something that has nothing to finish.
-    fn until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = task => {}
-                () = stop.cancelled() => {}
-            }
-        });
-    }
-
-    /// Keeps the connections to who wants to be dialled, and reads their own records.
-    fn start_dialled(&mut self, settings: &Settings) {
-        for account in &self.accounts {
-            let Intake::Dial { address } = account.pbx.intake() else {
-                continue;
-            };
-            let line = Line {
-                account: account.name.clone(),
-                pbx: Arc::clone(&account.pbx),
-                address,
-                writer: self.flow.writer().clone(),
-                db: self.db.clone(),
-                settings: settings.dial.clone(),
-                clock: flow::now,
-            };
-            let (link, told) = watch::channel(Link::Down {
-                since: flow::now(),
-                why: "not dialled yet".to_owned(),
-            });
-            self.tasks.spawn(line.run(link, self.stop.clone()));
-            self.links.push((account.name.clone(), told));
-        }
-    }
-}
-
-/// Commands of people, to the account they are for.
-struct Commands(HashMap<AccountName, Arc<dyn Pbx>>);
-
-#[async_trait]
-impl web::Commands for Commands {
-    async fn command(
-        &self,
-        account: &AccountName,
-        command: pbx::Command,
-    ) -> Result<(), pbx::PbxError> {
-        match self.0.get(account) {
-            Some(pbx) => pbx.command(&command).await,
-            None => Err(pbx::PbxError::Unsupported),
-        }
-    }
-}
-
-/// Open lists are read anew when a recording has come to another state.
-async fn show_recordings(mut told: broadcast::Receiver<Told>, hub: Arc<Hub>) {
-    // One that was missed is as good a reason as one that was heard.
-    while !matches!(told.recv().await, Err(RecvError::Closed)) {
-        hub.lists_changed();
-    }
-}
-
-fn start_lane(
-    settings: &Settings,
-    db: &Db,
-    accounts: &[Account],
-    vault: Vault,
-) -> Result<Arc<Lane>> {
-    let accounts = accounts
-        .iter()
-        .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-        .collect();
-    Ok(Arc::new(Lane::new(
-        &settings.recordings,
-        db.clone(),
-        Arc::new(accounts),
-        vault,
-        http::Client::new(&settings.http)?,
-        Arc::new(flow::now),
-    )))
-}
 
 fn serve(
     listener: TcpListener,

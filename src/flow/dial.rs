@@ -7,7 +7,11 @@
 
 mod gone;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::BytesMut;
@@ -293,7 +297,12 @@ impl Talk<'_> {
     /// Feeds the decoder and acts on what it says.
     async fn feed(&mut self, input: Input<'_>, socket: &mut TcpStream) -> Result<(), String> {
         let mut decoded = Decoded::default();
-        let result = self.decoder.feed(input, (self.line.clock)(), &mut decoded);
+        let now = (self.line.clock)();
+        // A decoder that panics costs its connection, not the account.
+        let fed = catch_unwind(AssertUnwindSafe(|| {
+            self.decoder.feed(input, now, &mut decoded)
+        }));
+        let result = fed.map_err(|_| "the decoder gave up".to_owned())?;
         if decoded.notes.contains(&READY) {
             let since = (self.line.clock)();
             self.link.send_replace(Link::Up { since });

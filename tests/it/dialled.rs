@@ -73,3 +73,27 @@ async fn a_pbx_comes_goes_and_comes_again() {
     .await;
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_decoder_that_panics_costs_its_connection_only() {
+    let pbx = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = pbx.local_addr().unwrap().to_string();
+    let account = Scripted::dialled("office", address, Vec::new());
+    let gateway = TestGateway::start_scripted(vec![account], |settings| {
+        settings.dial.retry_first_ms = 10;
+    })
+    .await;
+    let (mut stream, _) = pbx.accept().await.unwrap();
+    stream.write_all(b"start c1\npanic\n").await.unwrap();
+    let (mut stream, _) = pbx.accept().await.unwrap();
+    stream.write_all(b"welcome\nstart c2\n").await.unwrap();
+    eventually("it is said to stand", async || {
+        link(&gateway).await["up"] == true
+    })
+    .await;
+    eventually("what came afterwards is kept", async || {
+        !journal(&gateway).await.is_empty()
+    })
+    .await;
+    gateway.stop().await;
+}

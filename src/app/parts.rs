@@ -1,0 +1,246 @@
+//! The parts of a gateway while they are put together, and the tasks that run beside requests.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
+
+use super::{
+    counters::Counters,
+    settings::{Account, Settings},
+    tasks::Tasks,
+};
+use crate::{
+    flow::{
+        self, Flow,
+        dial::{Line, Link},
+        enquiry::Desk,
+        timers, upkeep,
+    },
+    http,
+    live::Hub,
+    model::{call::Change, ids::AccountName},
+    pbx::{self, Intake, Pbx},
+    recordings::{
+        lane::{Lane, Told},
+        vault::Vault,
+    },
+    store::Db,
+    web::{self, hooks::Hooks, ops::Ops},
+};
+
+/// Parts while they are put together.
+pub(super) struct Parts {
+    pub(super) db: Db,
+    pub(super) flow: Flow,
+    pub(super) desk: Arc<Desk>,
+    pub(super) lane: Arc<Lane>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) links: Vec<(AccountName, watch::Receiver<Link>)>,
+    pub(super) accounts: Vec<Account>,
+    pub(super) tasks: Tasks,
+}
+
+impl Parts {
+    pub(super) fn hooks(&self, settings: &Settings) -> Arc<Hooks> {
+        let accounts: Vec<(AccountName, Arc<dyn Pbx>)> = self
+            .accounts
+            .iter()
+            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
+            .collect();
+        Hooks::new(
+            &accounts,
+            self.flow.clone(),
+            Arc::clone(&self.desk),
+            settings.hooks.clone(),
+            settings.server.trusted_proxies.clone(),
+        )
+    }
+
+    pub(super) fn ops(&self, settings: &Settings) -> Arc<Ops> {
+        Arc::new(Ops {
+            db: self.db.clone(),
+            flow: self.flow.clone(),
+            links: self.links.clone(),
+            folders: settings.folders(),
+            settings: settings.ops.clone(),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
+            started: Instant::now(),
+        })
+    }
+
+    pub(super) fn site(&self, settings: &Settings, vault: Vault) -> Result<web::State> {
+        let accounts = self
+            .accounts
+            .iter()
+            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
+            .collect();
+        Ok(Arc::new(web::Site {
+            db: self.db.clone(),
+            hub: Arc::clone(&self.hub),
+            vault,
+            commands: Arc::new(Commands(accounts)),
+            settings: settings.web.clone(),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
+            accounts: self.shown_accounts(),
+            guard: web::auth::Guard::default(),
+            zone: settings.web.zone().context("web.time_zone")?,
+        }))
+    }
+
+    fn shown_accounts(&self) -> Vec<web::Account> {
+        let link = |name: &AccountName| {
+            let (_, link) = self.links.iter().find(|(of, _)| of == name)?;
+            Some(link.clone())
+        };
+        self.accounts
+            .iter()
+            .map(|account| web::Account {
+                name: account.name.clone(),
+                kind: account.pbx.provider(),
+                link: link(&account.name),
+            })
+            .collect()
+    }
+
+    /// Starts everything that runs beside requests.
+    pub(super) fn start(&mut self, settings: &Settings) {
+        self.watch_changes();
+        self.watch_time(settings);
+        self.keep_dialled(settings);
+        let (lane, hub) = (Arc::clone(&self.lane), Arc::clone(&self.hub));
+        let show = move || show_recordings(lane.listen(), Arc::clone(&hub));
+        self.tasks.until_stop("recordings shown", show);
+        let (lane, stop) = (Arc::clone(&self.lane), self.tasks.stop().clone());
+        let run = move || Arc::clone(&lane).run(stop.clone());
+        self.tasks.to_the_end("recordings", run);
+    }
+
+    /// Tells those who keep something current what each commit changed.
+    fn watch_changes(&self) {
+        let (db, flow) = (self.db.clone(), self.flow.clone());
+        let (desk, hub) = (Arc::clone(&self.desk), Arc::clone(&self.hub));
+        self.tasks.until_stop("changes", move || {
+            let counters = Counters::new(db.clone());
+            let changes = flow.writer().changes();
+            tell(changes, Arc::clone(&hub), Arc::clone(&desk), counters)
+        });
+        let desk = Arc::clone(&self.desk);
+        let refresh = move || Arc::clone(&desk).refresh();
+        self.tasks.until_stop("people and lines", refresh);
+    }
+
+    /// Asks what is due on calls, and does the work of the quiet hours.
+    fn watch_time(&self, settings: &Settings) {
+        let (flow, db) = (self.flow.clone(), self.db.clone());
+        let clock: timers::Clock = Arc::new(flow::now);
+        self.tasks.until_stop("timers", move || {
+            timers::run(flow.clone(), db.clone(), Arc::clone(&clock))
+        });
+        let (db, upkeep) = (self.db.clone(), settings.upkeep.clone());
+        self.tasks.until_stop("upkeep", move || {
+            upkeep::run(db.clone(), upkeep.clone(), flow::now)
+        });
+    }
+
+    /// Keeps the connections to who wants to be dialled, and reads their own records.
+    fn keep_dialled(&mut self, settings: &Settings) {
+        for account in &self.accounts {
+            let Intake::Dial { address } = account.pbx.intake() else {
+                continue;
+            };
+            let (link, told) = watch::channel(Link::Down {
+                since: flow::now(),
+                why: "not dialled yet".to_owned(),
+            });
+            self.links.push((account.name.clone(), told));
+            let (account, writer, db) =
+                (account.clone(), self.flow.writer().clone(), self.db.clone());
+            let (settings, stop) = (settings.dial.clone(), self.tasks.stop().clone());
+            self.tasks.to_the_end("dial", move || {
+                let line = Line {
+                    account: account.name.clone(),
+                    pbx: Arc::clone(&account.pbx),
+                    address: address.clone(),
+                    writer: writer.clone(),
+                    db: db.clone(),
+                    settings: settings.clone(),
+                    clock: flow::now,
+                };
+                line.run(link.clone(), stop.clone())
+            });
+        }
+    }
+}
+
+async fn tell(
+    mut changes: Receiver<Arc<Change>>,
+    hub: Arc<Hub>,
+    desk: Arc<Desk>,
+    mut counters: Counters,
+) {
+    loop {
+        match changes.recv().await {
+            Ok(change) => {
+                hub.publish(&change, flow::now());
+                desk.note(&change);
+                counters.note(&change).await;
+            }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "changes came faster than they could be told");
+                desk.refresh_now().await;
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Open lists are read anew when a recording has come to another state.
+async fn show_recordings(mut told: Receiver<Told>, hub: Arc<Hub>) {
+    // One that was missed is as good a reason as one that was heard.
+    while !matches!(told.recv().await, Err(RecvError::Closed)) {
+        hub.lists_changed();
+    }
+}
+
+/// Commands of people, to the account they are for.
+struct Commands(HashMap<AccountName, Arc<dyn Pbx>>);
+
+#[async_trait]
+impl web::Commands for Commands {
+    async fn command(
+        &self,
+        account: &AccountName,
+        command: pbx::Command,
+    ) -> Result<(), pbx::PbxError> {
+        match self.0.get(account) {
+            Some(pbx) => pbx.command(&command).await,
+            None => Err(pbx::PbxError::Unsupported),
+        }
+    }
+}
+
+/// The lane that fetches recordings; nothing runs yet.
+pub(super) fn lane(
+    settings: &Settings,
+    db: &Db,
+    accounts: &[Account],
+    vault: Vault,
+) -> Result<Arc<Lane>> {
+    let accounts = accounts
+        .iter()
+        .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
+        .collect();
+    Ok(Arc::new(Lane::new(
+        &settings.recordings,
+        db.clone(),
+        Arc::new(accounts),
+        vault,
+        http::Client::new(&settings.http)?,
+        Arc::new(flow::now),
+    )))
+}
