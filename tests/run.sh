@@ -9,6 +9,13 @@ trap 'rm -f "$log"' EXIT
 cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
+# The pages in a real browser, with the binary that the tests above have built.
+if [ $# -eq 0 ]; then
+    tests/browser/run.sh 2>&1 | tee -a "$log"
+    browser=${PIPESTATUS[0]}
+    [ "$status" -ne 0 ] || status=$browser
+fi
+
 # test result: ok. 12 passed; 0 failed; 0 ignored; ...
 awk '/^test result:/ {
         for (i = 2; i <= NF; i++) {
@@ -16,6 +23,12 @@ awk '/^test result:/ {
             if ($i ~ /^failed/) failed += $(i - 1)
             if ($i ~ /^ignored/) skipped += $(i - 1)
         }
+    }
+    # The browser's runner: "# pass 7", "# fail 0", "# skipped 0".
+    /^# (pass|fail|skipped) [0-9]+$/ {
+        if ($2 == "pass") passed += $3
+        if ($2 == "fail") failed += $3
+        if ($2 == "skipped") skipped += $3
     }
     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
 exit "$status"

@@ -1,4 +1,5 @@
 // The player: its own controls over the browser's audio element, the cursor on the drawing, keys.
+import { named } from "./keys.js";
 import { span } from "./pieces.js";
 
 /** @param {ParentNode} root */
@@ -75,8 +76,8 @@ function key(event, { player, audio, toggle, to, faster }) {
   if (event.key === " ") toggle();
   else if (event.key === "ArrowLeft") to(audio.currentTime - step);
   else if (event.key === "ArrowRight") to(audio.currentTime + step);
-  else if (event.key === "[") faster(-1);
-  else if (event.key === "]") faster(1);
+  else if (named(event) === "[") faster(-1);
+  else if (named(event) === "]") faster(1);
   else return;
   event.preventDefault();
 }

@@ -164,7 +164,7 @@ async fn changeable(site: &Site, visitor: &Visitor, id: CardId) -> Result<(), Er
 
 /// A card, or where it has gone.
 enum Found {
-    Card(View),
+    Card(Box<View>),
     MergedInto(Uuid),
 }
 
@@ -173,14 +173,14 @@ async fn read(site: &Site, visitor: &Visitor, id: CardId) -> Result<Found, Error
     if let Some(into) = card.merged_into {
         return Ok(Found::MergedInto(into));
     }
-    Ok(Found::Card(View {
+    Ok(Found::Card(Box::new(View {
         object: sight::card_belongs(site, visitor, &card).await?,
         phones: cards::phones(&site.db, id).await?,
         calls: journal::of_card(&site.db, id, CALL_ROWS).await?,
         events: cards::events(&site.db, id, EVENT_ROWS).await?,
         said_calling: false,
         card,
-    }))
+    })))
 }
 
 fn markup(site: &Site, visitor: &Visitor, view: &View, sight: Sight) -> Markup {
