@@ -101,6 +101,9 @@ impl Gateway {
         web::pops::refresh_people(&parts.db, &parts.hub)
             .await
             .context("people could not be read")?;
+        web::pops::restore(&parts.db, &parts.hub)
+            .await
+            .context("calls that go on could not be read")?;
         parts.start(settings);
         let site = parts.site(settings, vault)?;
         let pops = web::pops::run(Arc::clone(&site), moments);

@@ -14,6 +14,7 @@ pub mod cards;
 pub mod depths;
 pub mod export;
 pub mod figures;
+pub mod going_on;
 pub mod import;
 pub mod journal;
 pub mod open;

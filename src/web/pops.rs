@@ -9,7 +9,7 @@ use super::{Error, State, now};
 use crate::{
     live::{Directory, Happened, Hub, Moment},
     model::ids::{AccountName, Extension, PersonId},
-    store::{Db, people, pops, sessions},
+    store::{Db, going_on, people, pops, sessions},
     telemetry,
 };
 
@@ -17,6 +17,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(5);
 /// How long news of pops is gathered before it is written.
 const GATHER: Duration = Duration::from_millis(200);
+/// A call nobody has told anything of for so long does not go on.
+const LONGEST_SILENCE_MS: i64 = 4 * 3_600_000;
 /// How many ticks between sweeps of old sessions.
 const SWEEP_TICKS: u32 = 720;
 
@@ -38,6 +40,16 @@ pub async fn refresh_people(db: &Db, hub: &Hub) -> Result<(), Error> {
             .map(|person| (person.id, (person.role, person.department)))
             .collect(),
     });
+    Ok(())
+}
+
+/// Shows again what was on the screens before a restart; called once, after the people are known.
+pub async fn restore(db: &Db, hub: &Hub) -> Result<(), Error> {
+    let heard_since = now().plus_millis(-LONGEST_SILENCE_MS);
+    for change in going_on::calls(db, heard_since).await? {
+        // As it would have been decided when it was last heard of; lost ends are swept as always.
+        hub.publish(&change, change.received_at);
+    }
     Ok(())
 }
 

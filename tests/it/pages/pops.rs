@@ -138,6 +138,22 @@ async fn a_page_that_was_away_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_restart_in_the_middle_of_a_call_takes_no_pop_away() {
+    let mut office = Office::open().await;
+    office.call("c1", CLIENT).rings(&["201"], 0).await;
+    let id = office.id("c1").await.to_string();
+    office.gateway.restart().await;
+    let anna = office.browser("anna").await;
+    let (_, sync) = anna.live("", None).await.next().await;
+    assert_eq!(sync["pops"][0]["call"], id.as_str());
+    assert_eq!(sync["pops"][0]["stage"], "ringing");
+    let boris = office.browser("boris").await;
+    let (_, sync) = boris.live("", None).await.next().await;
+    assert_eq!(sync["pops"].as_array().map(Vec::len), Some(0));
+    office.close().await;
+}
+
+#[tokio::test]
 async fn the_panel_says_who_calls_and_why_it_came_here() {
     let office = Office::open().await;
     let anna = office.browser("anna").await;

@@ -1,0 +1,59 @@
+//! Calls that go on, as the last commit left them: what pops are rebuilt from after a restart.
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Db, StoreError};
+use crate::{
+    model::{
+        call::Change,
+        ids::{AccountName, CallId, CallKey, CardId, LineId},
+        time::Timestamp,
+    },
+    on_read,
+};
+
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    account: String,
+    call_key: String,
+    version: i64,
+    derived: String,
+    card: Option<Uuid>,
+    line: Option<i64>,
+    heard_at: i64,
+}
+
+/// Calls that are not over and were heard of since `heard_since`, oldest first.
+pub async fn calls(db: &Db, heard_since: Timestamp) -> Result<Vec<Change>, StoreError> {
+    let rows: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(
+            "select id, account, call_key, version, derived, card, line, heard_at from call
+             where phase <> 'ended' and heard_at >= $1 order by started_at, id",
+        )
+        .bind(heard_since.as_micros())
+        .fetch_all(pool)
+        .await?
+    });
+    rows.into_iter()
+        .map(|row| {
+            let call = serde_json::from_str(&row.derived).map_err(|source| StoreError::Value {
+                what: "call.derived",
+                source,
+            })?;
+            Ok(Change {
+                id: CallId(row.id),
+                account: AccountName::from(row.account),
+                key: CallKey::from(row.call_key),
+                version: row.version,
+                call: std::sync::Arc::new(call),
+                card: row.card.map(CardId),
+                match_reason: None, // pops read it with the card
+                line: row.line.map(LineId),
+                merged: Vec::new(),
+                received_at: Timestamp::from_micros(row.heard_at),
+            })
+        })
+        .collect()
+}
