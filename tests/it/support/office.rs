@@ -58,7 +58,15 @@ impl Office {
     }
 
     async fn open_on(store: Option<String>) -> Self {
-        let mut lab = Lab::plan();
+        let mut office = Self::beside(Lab::plan(), store).await;
+        let route_url = office.gateway.url("/hooks/office");
+        office.lab.boot(&route_url);
+        office.until_linked().await;
+        office
+    }
+
+    /// Starts a gateway beside an Asterisk that runs, or will.
+    pub async fn beside(lab: Lab, store: Option<String>) -> Self {
         let wire = Proxy::start(lab.ami()).await;
         let gateway = TestGateway::start_with(&lab.config(wire.port()), |settings| {
             settings.dial.retry_first_ms = 100;
@@ -68,10 +76,7 @@ impl Office {
         })
         .await;
         seed(&gateway).await;
-        lab.boot(&gateway.url("/hooks/office"));
-        let office = Self { lab, gateway, wire };
-        office.until_linked().await;
-        office
+        Self { lab, gateway, wire }
     }
 
     /// Waits until events flow.
@@ -230,7 +235,7 @@ async fn seed(gateway: &TestGateway) {
         select 'office', cast(100 + id as text), id from person";
     let card = "insert into card (id, name, owner, created_at, updated_at) \
         values ($1, 'Client One', 1, 0, 0)";
-    let phone = "insert into card_phone (e164, ext, card, kind) select '+74950000077', '', id, 'own' from card";
+    let phone = "insert into card_phone (e164, ext, card, kind) select '+74950000077', '', id, 'own' from card where name = 'Client One'";
     for sql in [PEOPLE, extensions, card, phone] {
         on_write!(gateway.db(), pool => {
             let query = sqlx::query(sql);
