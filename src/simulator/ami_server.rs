@@ -62,6 +62,7 @@ struct State {
     /// Last snapshot of each live channel, by Uniqueid.
     channels: BTreeMap<String, Headers>,
     logins: u64,
+    lists: u64,
 }
 
 struct Session {
@@ -126,6 +127,11 @@ impl AmiServer {
     /// How many log-ins there were so far.
     pub fn logins(&self) -> u64 {
         self.shared.lock().logins
+    }
+
+    /// How often the live channels were told so far.
+    pub fn lists(&self) -> u64 {
+        self.shared.lock().lists
     }
 
     /// Cuts every connection; the channels live on.
@@ -296,7 +302,10 @@ fn answer(shared: &Shared, id: u64, challenge: &str, action: &Headers) -> bool {
         }
         "ping" => ok("Ping: Pong\r\nTimestamp: 0.000000\r\n"),
         "listcommands" => ok(COMMANDS),
-        "coreshowchannels" => channels(&state, &tag),
+        "coreshowchannels" => {
+            state.lists += 1;
+            channels(&state, &tag)
+        }
         "originate" => {
             let channel_id = get(action, "ChannelId").to_owned();
             let originate = Originate {

@@ -463,7 +463,7 @@ impl Story {
         };
         self.caller.iter_mut().for_each(swap);
         self.rings.iter_mut().for_each(|ring| swap(&mut ring.who));
-        for passing in &mut self.passing {
+        if let Some(passing) = &mut self.passing {
             swap(&mut passing.from);
             swap(&mut passing.to);
         }

@@ -39,7 +39,7 @@ const CALLS_A_DAY: u64 = 26;
 const DAYS: i64 = 7;
 /// Conversations of the past.
 const PAST: Tempo = Tempo {
-    talk_ms: (15_000, 120_000),
+    talk_ms: (10_000, 60_000),
 };
 /// The shortest and the longest pause between two live calls.
 const PAUSE_MS: (i64, i64) = (2_500, 9_000);
@@ -105,7 +105,7 @@ impl Traffic {
             let moment = now();
             if moment >= next_call {
                 number += 1;
-                self.call(&mut agenda, &mut busy, number, moment)?;
+                self.call(&mut agenda, &mut busy, number, moment);
                 next_call = moment.plus_millis(self.dice.between(PAUSE_MS.0, PAUSE_MS.1));
             }
             while let Some((account, told)) = agenda.take(now()) {
@@ -118,7 +118,7 @@ impl Traffic {
                 click = clicks.recv() => {
                     let click = click.context("the manager interface is gone")?;
                     number += 1;
-                    self.click(&mut agenda, &click, number)?;
+                    self.click(&mut agenda, &click, number);
                 }
             }
         }
@@ -153,7 +153,7 @@ impl Traffic {
         calls.sort_by_key(|(_, call)| call.story.start);
         for (account, call) in calls {
             if call.story.recorded {
-                self.record(&call.ledger.call_key, length_ms(&call.story))?;
+                self.record(&call.ledger.call_key, length_ms(&call.story));
             }
             for sent in &call.told {
                 self.tell(webhooks, account, &sent.what).await?;
@@ -169,14 +169,14 @@ impl Traffic {
         busy: &mut Vec<(String, Timestamp)>,
         number: u64,
         start: Timestamp,
-    ) -> Result<()> {
+    ) {
         busy.retain(|(_, until)| *until > start);
         let taken: Vec<&str> = busy.iter().map(|(person, _)| person.as_str()).collect();
         let account = *self.dice.pick(&[0, 0, 0, 1, 2]);
         let world = world(account, &taken);
         // A transfer needs three people who were not rung yet.
         if world.people.len() < 4 {
-            return Ok(());
+            return;
         }
         let mut draw = draw(account, world, Tempo::DEMO);
         draw.star.take_if(|star| taken.contains(&star.as_str()));
@@ -189,16 +189,15 @@ impl Traffic {
                 .map(|p| (p.to_owned(), until)),
         );
         if call.story.recorded {
-            self.record(&call.ledger.call_key, length_ms(&call.story))?;
+            self.record(&call.ledger.call_key, length_ms(&call.story));
         }
         for sent in call.told {
             agenda.put(sent.at, account, sent.what);
         }
-        Ok(())
     }
 
     /// Somebody clicked on a number: the own phone rings, then the client's.
-    fn click(&mut self, agenda: &mut Agenda, click: &Originate, number: u64) -> Result<()> {
+    fn click(&mut self, agenda: &mut Agenda, click: &Originate, number: u64) {
         let extension = click.channel.rsplit('/').next().unwrap_or_default();
         let picks_up = self.dice.between(1_500, 3_000);
         let answers = picks_up + self.dice.between(3_000, 6_000);
@@ -231,7 +230,7 @@ impl Traffic {
             .channel_id
             .clone()
             .unwrap_or_else(|| asterisk.call_key(&story));
-        self.record(&key, length_ms(&story))?;
+        self.record(&key, length_ms(&story));
         for sent in asterisk.tell_as(&story, key.clone()) {
             agenda.put(sent.at, 0, Told::Said(sent.what));
         }
@@ -241,13 +240,20 @@ impl Traffic {
             click.action_id, click.channel
         );
         agenda.put(story.at(picks_up), 0, Told::Said(Said::Ami(done)));
-        Ok(())
     }
 
-    fn record(&mut self, key: &str, length_ms: i64) -> Result<()> {
+    /// Makes a recording beside everything else; it appears under its name once it is whole.
+    fn record(&mut self, key: &str, length_ms: i64) {
         let file = self.recordings.join(format!("{key}.wav"));
-        voices::record(&file, length_ms, &mut self.dice)
-            .with_context(|| format!("{} cannot be written", file.display()))
+        let part = self.recordings.join(format!("{key}.part"));
+        let mut dice = self.dice.fork(length_ms.unsigned_abs());
+        tokio::task::spawn_blocking(move || {
+            let made = voices::record(&part, length_ms, &mut dice)
+                .and_then(|()| std::fs::rename(&part, &file));
+            if let Err(error) = made {
+                tracing::warn!(%error, "a recording of the demo could not be written");
+            }
+        });
     }
 
     async fn tell(&mut self, webhooks: &mut Connection, account: usize, told: &Told) -> Result<()> {

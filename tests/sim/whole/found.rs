@@ -54,6 +54,17 @@ pub async fn office_calls_are_over(db: &Db, plan: &Plan) -> bool {
     over as usize >= wanted
 }
 
+/// Whether the PBX's log of so many bytes has been read to its end.
+pub async fn log_is_read(db: &Db, bytes: u64) -> bool {
+    let cursor: Option<(String,)> = on_read!(db, pool => {
+        sqlx::query_as("select value from setting where name = 'history/office'")
+            .fetch_optional(pool)
+            .await
+    })
+    .unwrap_or_default();
+    cursor.is_some_and(|(cursor,)| cursor.ends_with(&format!(":{bytes}")))
+}
+
 /// Everything that is not as the ledger says.
 pub async fn check(plan: &Plan, place: &Place) -> Vec<String> {
     let db = place.open().await;
@@ -135,18 +146,17 @@ fn calls(plan: &Plan, rows: &[Row], wrong: &mut Vec<String>) {
 }
 
 /// What neither the list of live channels nor the PBX's log tells about the time when we were deaf:
-/// recordings that began, holds, and when a phone that never answered began to ring. The list is
-/// stamped by our clock, which in a run without pauses is far ahead of the story's: what it adds
-/// after the end of the story says nothing.
+/// recordings that began, holds and their ends, and when a phone began to ring. The list is stamped by
+/// our clock, which in a run without pauses is far ahead of the story's: what it adds after the end of
+/// the story says nothing.
 fn heard_in_part(ledger: &mut Ledger, found: &mut Call) {
     ledger.recordings = found.recordings.len();
     ledger.tolerance_ms = 1_000;
-    if found.ring_ms.is_none() {
+    if found.ring_ms <= ledger.ring_ms {
         ledger.ring_ms = None;
     }
     if let (Some(talk), Some(hold)) = (ledger.talk_ms, ledger.hold_ms.take()) {
-        let told = found.hold_ms.unwrap_or(0).clamp(0, hold);
-        ledger.talk_ms = Some(talk + hold - told);
+        ledger.talk_ms = Some(talk + hold - found.hold_ms.unwrap_or(0));
     }
     found
         .transfers

@@ -232,14 +232,10 @@ impl Rig {
             url: self.place.1.clone(),
         };
         let db = place.open().await;
-        let patience = Instant::now() + Duration::from_secs(12);
+        let patience = Instant::now() + Duration::from_secs(20);
         let mut quiet_since = Instant::now();
         let mut seen = (0, 0);
-        // The log is read every so often, and once more after the last row.
-        let quiet = match plan.deaf_for_a_while() {
-            true => Duration::from_millis(3 * RECONCILE_MS),
-            false => Duration::from_millis(60),
-        };
+        let log = fs::metadata(self.log()).map_or(0, |log| log.len());
         while Instant::now() < patience {
             let now = found::progress(&db).await;
             if now != seen {
@@ -247,7 +243,9 @@ impl Rig {
                 quiet_since = Instant::now();
             }
             let ended = found::office_calls_are_over(&db, plan).await;
-            if ended && quiet_since.elapsed() > quiet {
+            // What we did not hear stands in the log, which is read every so often.
+            let read = !plan.deaf_for_a_while() || found::log_is_read(&db, log).await;
+            if ended && read && quiet_since.elapsed() > Duration::from_millis(60) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(15)).await;
@@ -302,10 +300,11 @@ impl Rig {
         self.place.0.join("cel.csv")
     }
 
-    /// Waits until the gateway is logged in at the PBX, so that the first call is not missed.
+    /// Waits until the gateway is logged in at the PBX and has been told the live channels, so that
+    /// the first call is not missed and no list shows the middle of the run.
     pub async fn wait_for_login(&self) {
         let patience = Instant::now() + Duration::from_secs(10);
-        while self.ami.listeners() == 0 && Instant::now() < patience {
+        while (self.ami.listeners() == 0 || self.ami.lists() == 0) && Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
