@@ -19,6 +19,7 @@ use crate::{
         call::{Call, Change},
         event::{CallEvent, Clock, Fact},
         ids::{AccountName, CallId, Extension, FactId, PersonId},
+        phone::Number,
         time::Timestamp,
     },
     pbx::{Enquiry, RouteAnswer},
@@ -31,6 +32,9 @@ use crate::{
 
 /// How long a phone just given out counts as busy before its ringing has been heard of.
 const RESERVED_MS: i64 = 3_000;
+/// How soon the same question of the same call counts as repeated. Later it is a new round: the call
+/// has come back from a transfer or a menu.
+const REPEATED_MS: i64 = 5_000;
 /// Calls whose earlier answers are remembered.
 const REMEMBERED_CALLS: usize = 20_000;
 /// How long earlier answers of a call are remembered.
@@ -101,7 +105,26 @@ struct Reservation {
 #[derive(Default)]
 struct Remembered {
     tried: Vec<PersonId>,
-    answers: Vec<(u32, RouteAnswer, Reason)>,
+    answers: Vec<Given>,
+}
+
+/// An answer given.
+#[derive(Clone)]
+struct Given {
+    at: Timestamp,
+    attempt: u32,
+    did: Option<Number>,
+    answer: RouteAnswer,
+    reason: Reason,
+}
+
+impl Remembered {
+    /// Whether this question begins anew: a first question, long after the first one was answered.
+    fn is_new_round(&self, enquiry: &Enquiry) -> bool {
+        let first = self.answers.iter().find(|given| given.attempt == 1);
+        enquiry.attempt == 1
+            && first.is_some_and(|given| enquiry.at.millis_since(given.at) > REPEATED_MS)
+    }
 }
 
 impl Desk {
@@ -178,11 +201,11 @@ impl Desk {
     pub async fn enquire(&self, enquiry: &Enquiry) -> Answered {
         let began = Instant::now();
         let name = name_of(enquiry);
-        if let Some((answer, reason)) = self.repeated(&name, enquiry) {
+        if let Some(given) = self.repeated(&name, enquiry) {
             return Answered {
-                event: fact_of(enquiry, &answer),
-                answer,
-                reason,
+                event: fact_of(enquiry, &given.answer, given.at),
+                answer: given.answer,
+                reason: given.reason,
             };
         }
         let (known, trouble) = self.look_up(enquiry).await;
@@ -205,21 +228,25 @@ impl Desk {
         self.remember(enquiry, name, &decision, &answer, reason);
         self.keep(enquiry, &decision, &answer, reason, began.elapsed());
         Answered {
-            event: fact_of(enquiry, &answer),
+            event: fact_of(enquiry, &answer, enquiry.at),
             answer,
             reason,
         }
     }
 
-    /// The same question asked again gets the same answer.
-    fn repeated(&self, name: &CallName, enquiry: &Enquiry) -> Option<(RouteAnswer, Reason)> {
+    /// The same question asked again at once gets the same answer.
+    fn repeated(&self, name: &CallName, enquiry: &Enquiry) -> Option<Given> {
         if enquiry.is_it.is_some() {
             return None;
         }
         let state = self.lock();
         let mut answers = state.calls.get(name)?.answers.iter();
-        let (_, answer, reason) = answers.find(|(attempt, ..)| *attempt == enquiry.attempt)?;
-        Some((answer.clone(), *reason))
+        let same = |given: &&Given| {
+            given.attempt == enquiry.attempt
+                && given.did == enquiry.did
+                && enquiry.at.millis_since(given.at) <= REPEATED_MS
+        };
+        answers.find(same).cloned()
     }
 
     async fn look_up(&self, enquiry: &Enquiry) -> (Vec<KnownBy>, Option<Reason>) {
@@ -243,6 +270,7 @@ impl Desk {
         let state = self.lock();
         let now = state.now(enquiry.at, name);
         let tried = match state.calls.get(name) {
+            Some(remembered) if remembered.is_new_round(enquiry) => Vec::new(),
             Some(remembered) => remembered.tried.clone(),
             // Asked before a restart of ours: as if the first candidates had been tried in order.
             None => tried_in_order(enquiry, owner, &tables, &now, &self.policy),
@@ -284,12 +312,19 @@ impl Desk {
             state.order.push_back((enquiry.at, name.clone()));
         }
         let remembered = state.calls.entry(name).or_default();
+        if remembered.is_new_round(enquiry) {
+            *remembered = Remembered::default();
+        }
         remembered
             .tried
             .extend(decision.targets.iter().map(|(person, _)| *person));
-        remembered
-            .answers
-            .push((enquiry.attempt, answer.clone(), reason));
+        remembered.answers.push(Given {
+            at: enquiry.at,
+            attempt: enquiry.attempt,
+            did: enquiry.did.clone(),
+            answer: answer.clone(),
+            reason,
+        });
         state.forget(enquiry.at);
     }
 
@@ -378,8 +413,7 @@ fn name_of(enquiry: &Enquiry) -> CallName {
     (enquiry.account.clone(), name)
 }
 
-fn line_text(number: &crate::model::phone::Number) -> String {
-    use crate::model::phone::Number;
+fn line_text(number: &Number) -> String {
     match number {
         Number::E164 { e164, .. } => e164.clone(),
         Number::Service(text) | Number::Other(text) => text.clone(),
@@ -456,14 +490,19 @@ fn explain(passed_over: &[(PersonId, PassedOver)]) -> String {
     serde_json::Value::Array(rows).to_string()
 }
 
-fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer) -> Option<CallEvent> {
+fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer, at: Timestamp) -> Option<CallEvent> {
     let call = enquiry.call.clone()?;
     Some(CallEvent {
         account: enquiry.account.clone(),
         leg: None,
-        at: enquiry.at,
+        at,
         clock: Clock::Exact,
-        id: FactId::from(format!("{call}/route/{}", enquiry.attempt)),
+        // A call can be asked about in several rounds: the time tells them apart.
+        id: FactId::from(format!(
+            "{call}/route/{}/{}",
+            at.as_millis(),
+            enquiry.attempt
+        )),
         fact: Fact::RouteAnswered {
             targets: answer.targets.clone(),
             ring_ms: answer.ring_ms,
@@ -477,7 +516,7 @@ fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer) -> Option<CallEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::phone::Number, on_write};
+    use crate::on_write;
 
     const AT: Timestamp = Timestamp::from_seconds(1_773_728_100);
 
@@ -577,6 +616,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_that_comes_back_is_asked_about_anew() {
+        let office = Office::open().await;
+        let first = office.ask("c1", "+74950000011", 1, 0).await;
+        let talk = Call {
+            talking: vec!["101".into()],
+            ..Call::default()
+        };
+        office
+            .desk
+            .note_call(CallId(uuid::Uuid::now_v7()), &"office".into(), &talk);
+        let back = office.ask("c1", "+74950000011", 1, 60_000).await;
+        assert_eq!(phones(&back), ["102"], "the owner talks now");
+        assert_ne!(first.event.unwrap().id, back.event.unwrap().id);
+        office.close().await;
+    }
+
+    #[tokio::test]
     async fn sixty_calls_at_once_spread_over_the_group() {
         let office = Office::open().await;
         let mut given = Vec::new();
@@ -659,7 +715,7 @@ mod tests {
         let office = Office::open().await;
         let answered = office.ask("c1", "+74950000011", 1, 0).await;
         let event = answered.event.unwrap();
-        assert_eq!(event.id.as_str(), "c1/route/1");
+        assert_eq!(event.id.as_str(), "c1/route/1773728100000/1");
         let mut rows: Vec<(String, String)> = Vec::new();
         for _ in 0..200 {
             rows = crate::on_read!(&office.db, pool => {
