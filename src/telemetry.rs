@@ -2,7 +2,7 @@
 //!
 //! A thing that happened is a small struct; its `emit` writes metric and log line together. Label
 //! values come from closed lists (words of ours, configured names); a client's number is never one.
-//! Log lines pass through [`redact`] on their way out: secrets are blanked at every level, phone
+//! Log lines pass through [`redact()`] on their way out: secrets are blanked at every level, phone
 //! numbers above `debug`. So no caller has to remember it.
 
 mod redact;

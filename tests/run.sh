@@ -24,7 +24,7 @@ awk '/^test result:/ {
             if ($i ~ /^ignored/) skipped += $(i - 1)
         }
     }
-    # The browser's runner: "# pass 7", "# fail 0", "# skipped 0".
+    # The runner of the browser tests: "# pass 7", "# fail 0", "# skipped 0".
     /^# (pass|fail|skipped) [0-9]+$/ {
         if ($2 == "pass") passed += $3
         if ($2 == "fail") failed += $3

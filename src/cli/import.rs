@@ -35,7 +35,7 @@ const BATCH: usize = 1_000;
 pub enum Command {
     /// Clients from CSV with the columns phones, name, company, owner (a login), note
     Clients(Clients),
-    /// People, groups and lines from TOML with [[person]], [[group]] and [[line]]
+    /// People, groups and lines from a TOML file (README.md shows one)
     Office {
         /// File; `-` is standard input
         file: PathBuf,

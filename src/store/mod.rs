@@ -1,12 +1,12 @@
 //! Two databases, one behaviour: SQLite (embedded default) and PostgreSQL.
 //!
 //! Callers see verbs of the domain, never SQL or rows. One file per group of tables. The same SQL
-//! text serves both engines wherever it can ([`on_read!`], [`on_write!`] expand one expression per
+//! text serves both engines wherever it can (`on_read!`, `on_write!` expand one expression per
 //! engine, so each is typed); where it cannot (`json_each` against `UNNEST`, `skip locked`), there is
 //! one function per engine.
 //!
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
-//! people (sessions, audit, settings) use [`Db::write`] pools directly.
+//! people (sessions, audit, settings) use the write side of [`Db`] directly.
 
 pub mod arrivals;
 pub mod audit;
