@@ -61,9 +61,13 @@ async function show(call, version) {
   if ((seen.get(call) ?? 0) >= version && find(call)) return painted(call);
   if ((seen.get(call) ?? 0) > version) return;
   seen.set(call, version);
-  const answer = await fetch(`/pops/${call}`, { headers: { accept: "text/html" } });
-  if (answer.status !== 200) return;
-  const html = await answer.text();
+  const html = await panel(call);
+  if (html === undefined) {
+    // The network failed for a moment: asked again while this is still the newest.
+    setTimeout(() => seen.get(call) === version && show(call, version), 1000);
+    return;
+  }
+  if (html === "") return; // over meanwhile
   if ((seen.get(call) ?? 0) > version) return; // something newer came meanwhile
   const holder = document.createElement("template");
   holder.innerHTML = html;
@@ -80,6 +84,18 @@ async function show(call, version) {
   }
   adopt(fresh);
   painted(call);
+}
+
+/** The panel of a call; empty if it is over, undefined if the server cannot be reached.
+ * @param {string} call */
+async function panel(call) {
+  try {
+    const answer = await fetch(`/pops/${call}`, { headers: { accept: "text/html" } });
+    if (answer.status >= 500) return undefined;
+    return answer.status === 200 ? await answer.text() : "";
+  } catch {
+    return undefined;
+  }
 }
 
 /** What was typed or chosen survives a fresher panel, and so does the place of the cursor.
@@ -169,8 +185,8 @@ function refresh() {
     due = 0;
     for (const place of document.querySelectorAll("[data-refresh]")) {
       if (!(place instanceof HTMLElement) || place.contains(document.activeElement)) continue;
-      const answer = await fetch(place.dataset.refresh ?? "");
-      if (answer.status !== 200) continue;
+      const answer = await fetch(place.dataset.refresh ?? "").catch(() => undefined);
+      if (answer?.status !== 200) continue; // the next change, or the next sync, reads it again
       place.innerHTML = await answer.text();
       pieces(place);
     }
