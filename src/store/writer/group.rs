@@ -88,17 +88,17 @@ impl<'a> Keys<'a> {
         }
         let mut groups: Vec<Group> = Vec::new();
         let mut of_root: HashMap<usize, usize> = HashMap::new();
-        for place in 0..self.list.len() {
+        for (place, call) in stored.iter().enumerate() {
             let root = self.root(place);
             let group = *of_root.entry(root).or_insert_with(|| {
                 groups.push(Group::default());
                 groups.len() - 1
             });
             groups[group].keys.push(place);
-            if let Some(call) = stored[place]
-                && !groups[group].calls.contains(&call)
+            if let Some(call) = call
+                && !groups[group].calls.contains(call)
             {
-                groups[group].calls.push(call);
+                groups[group].calls.push(*call);
             }
         }
         for (n, (_, event)) in events.iter().enumerate() {

@@ -216,7 +216,8 @@ async fn undecodable_messages_are_kept_as_they_came(base: Base) {
     };
     let plain = message(vec![Told::incoming("1", CLIENT, 0).parties()]);
     let (one, other) = tokio::join!(writer.commit(unread), writer.commit(plain));
-    (one.unwrap(), other.unwrap());
+    one.unwrap();
+    other.unwrap();
     let row: (Vec<u8>, String) = ringcard::on_read!(&base.db, pool => sqlx::query_as(
         "select body, reason from raw where outcome = 'undecodable'").fetch_one(pool).await.unwrap());
     assert_eq!(row, (bytes, "not readable: \"x\"".to_owned()));
