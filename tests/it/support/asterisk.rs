@@ -7,7 +7,6 @@ use std::{
     net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -39,7 +38,6 @@ pub struct Lab {
     trunk: u16,
     phones: u16,
     rtp: u16,
-    media: AtomicU16,
     child: Option<Child>,
 }
 
@@ -199,7 +197,6 @@ impl Lab {
             trunk: free_ports(WORLD, 1),
             phones: free_ports(PHONES, 5),
             rtp: 10_000 + rand::random_range(0..24) * 400,
-            media: AtomicU16::new(50_000 + rand::random_range(0..25) * 400),
             child: None,
         }
     }
@@ -306,9 +303,7 @@ impl Lab {
     fn play(&self, scenario: &Scenario, ip: &str, port: u16) -> Playing {
         let file = self.render(scenario, port);
         let errors = file.with_extension("errors");
-        let media = self
-            .media
-            .fetch_add(2 * scenario.calls as u16 + 2, Ordering::Relaxed);
+        let media = free_ports(ip, 2 * scenario.calls as u16 + 2);
         let mut command = Command::new("sipp");
         command
             .arg("-sf")
