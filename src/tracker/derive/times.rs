@@ -132,7 +132,7 @@ fn planted_answer(known: &Known<'_>) -> Option<Timestamp> {
     }
     let mut moments = known.line.iter();
     moments
-        .find(|moment| moment.event.fact == Fact::Up)
+        .find(|moment| moment.event.fact == crate::model::event::Fact::Up)
         .map(|moment| moment.at)
 }
 
