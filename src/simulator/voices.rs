@@ -31,10 +31,10 @@ pub fn record(path: &Path, duration_ms: i64, dice: &mut Dice) -> io::Result<()> 
         if frame >= turn.until {
             turn = Turn::next(frame, dice);
         }
-        for side in 0..2 {
+        for (side, pitch) in PITCH.into_iter().enumerate() {
             let noise = dice.between(-40, 40);
             let voice = if side == turn.speaker {
-                turn.sample(frame, PITCH[side])
+                turn.sample(frame, pitch)
             } else {
                 0
             };

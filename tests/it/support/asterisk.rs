@@ -276,7 +276,7 @@ impl Lab {
     }
 
     /// Plays a phone that calls.
-    pub fn from_phone(&self, scenario: Scenario) -> Playing {
+    pub fn phone_calls(&self, scenario: Scenario) -> Playing {
         self.play(&scenario, PHONES, free_ports(PHONES, 1))
     }
 
@@ -294,7 +294,7 @@ impl Lab {
         let mut second = Scenario::calling("consult.xml", &own, colleague).with("TALK_MS", 2_000);
         let mut first = Scenario::passes_on(1_000, talk_ms, colleague);
         (first.file, first.twin, second.twin) = ("transfer_attended.xml", twin, twin);
-        let second = self.from_phone(second);
+        let second = self.phone_calls(second);
         // The second line listens for the first one's word, so it has to be there first.
         eventually("the second line listens", async || is_listened_on(port)).await;
         (self.phone(extension, first), second)
