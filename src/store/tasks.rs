@@ -67,11 +67,13 @@ pub async fn open(
     }))
 }
 
-/// Closes a task that needs no call any more. Calls close theirs themselves.
-pub async fn close_as_obsolete(db: &Db, id: i64, now: Timestamp) -> Result<(), StoreError> {
+/// Closes a task because a person says so: no later news of the call opens it again. Calls close theirs
+/// themselves.
+pub async fn close_by_person(db: &Db, id: i64, now: Timestamp) -> Result<(), StoreError> {
     on_write!(db, pool => {
         sqlx::query(
-            "update task set done_at = $2, outcome = 'obsolete' where id = $1 and done_at is null",
+            "update task set done_at = $2, outcome = 'closed_by_person'
+             where id = $1 and done_at is null",
         )
         .bind(id)
         .bind(now.as_micros())

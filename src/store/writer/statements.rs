@@ -294,7 +294,8 @@ pub(super) static DROP_PERSONS: Statement = Statement::new(
 
 // ---- tasks
 
-/// One per missed call, for the client's manager, else for who was rung first.
+/// One per missed call, for the client's manager, else for who was rung first. What a person has closed
+/// stays closed, whatever is still told of the call.
 pub(super) static ADD_TASKS: Statement = Statement::new(
     "insert into task (kind, card, call, client, person, rung, created_at, due_at) \
      select 'call_back', r.card, r.call, r.client, \
@@ -302,7 +303,8 @@ pub(super) static ADD_TASKS: Statement = Statement::new(
      r.due_at from {rows} as r where true \
      on conflict (call, kind) do update set card = excluded.card, client = excluded.client, \
      person = excluded.person, rung = excluded.rung, created_at = excluded.created_at, due_at = excluded.due_at, \
-     done_at = null, done_by = null, outcome = null",
+     done_at = null, done_by = null, outcome = null \
+     where task.outcome is distinct from 'closed_by_person'",
     &[
         ("call", Id),
         ("card", Id),
@@ -314,7 +316,8 @@ pub(super) static ADD_TASKS: Statement = Statement::new(
 );
 /// The call turned out not to want a call back, and perhaps to be another client's.
 pub(super) static OBSOLETE_TASKS: Statement = Statement::new(
-    "update task set card = null, done_at = r.at, done_by = null, outcome = 'obsolete' \
+    "update task set card = null, done_at = r.at, done_by = null, \
+     outcome = case task.outcome when 'closed_by_person' then task.outcome else 'obsolete' end \
      from {rows} as r where task.call = r.call",
     &[("call", Id), ("at", Int)],
 );

@@ -240,8 +240,8 @@ async fn close_task(
         belongs.departments.extend(visitor.person.department);
     }
     demand(&visitor, Action::ChangeCards, &Object::Of(belongs))?;
-    tasks::close_as_obsolete(&site.db, id, now()).await?;
+    tasks::close_by_person(&site.db, id, now()).await?;
     let object = format!("task:{id}");
-    sight::audited(&site, &visitor, "close_task", &object, "obsolete").await?;
+    sight::audited(&site, &visitor, "close_task", &object, "closed_by_person").await?;
     Ok(Redirect::to("/").into_response())
 }

@@ -2,7 +2,10 @@
 
 use ringcard::{
     model::event::{Cause, Fact, RecordingSource, RecordingStage},
-    store::writer::{Settings, Submission, Writer},
+    store::{
+        tasks,
+        writer::{Settings, Submission, Writer},
+    },
 };
 
 use super::{
@@ -117,6 +120,19 @@ async fn a_missed_call_becomes_a_task_until_the_client_is_reached(base: Base) {
     // A call that connected before the missed one closes nothing.
     send(&writer, Told::incoming("0", OTHER, -500).answered("202")).await;
     assert_eq!(count(&base.db, OPEN).await, 1);
+    // What a person has closed stays closed, though another phone turns out to have rung first.
+    let id = count(&base.db, "select id from task where done_at is null").await;
+    tasks::close_by_person(&base.db, id, moment(300))
+        .await
+        .unwrap();
+    let earlier = Told::incoming("2", OTHER, 0).rings("203", 1);
+    send(&writer, [message(earlier)]).await;
+    assert_eq!(count(&base.db, OPEN).await, 0);
+    const WHY: &str = "select outcome from task order by outcome";
+    assert_eq!(
+        text(&base.db, WHY).await.as_deref(),
+        Some("closed_by_person")
+    );
     writer.close().await;
 }
 
