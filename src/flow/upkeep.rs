@@ -52,13 +52,10 @@ pub async fn run(db: Db, settings: Settings, now: fn() -> Timestamp) {
     }
 }
 
-/// Does what there is to do.
+/// Does what there is to do; trouble with facts does not keep the journal from going in time.
 pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let days_ago = |days: i64| now.plus_millis(-days.saturating_mul(DAY_MS));
-    let before = days_ago(settings.seal_after_days);
-    while sealing::seal(db, before, SEALED_AT_ONCE).await? > 0 {
-        tokio::time::sleep(BREATH).await;
-    }
+    let sealed = seal(db, days_ago(settings.seal_after_days)).await;
     raw::forget(
         db,
         days_ago(settings.journal_days),
@@ -66,5 +63,12 @@ pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), St
         JOURNAL_AT_ONCE,
     )
     .await?;
+    sealed
+}
+
+async fn seal(db: &Db, before: Timestamp) -> Result<(), StoreError> {
+    while sealing::seal(db, before, SEALED_AT_ONCE).await? > 0 {
+        tokio::time::sleep(BREATH).await;
+    }
     Ok(())
 }

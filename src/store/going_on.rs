@@ -25,7 +25,8 @@ struct Row {
     heard_at: i64,
 }
 
-/// Calls that are not over and were heard of since `heard_since`, oldest first.
+/// Calls that are not over and were heard of since `heard_since`, oldest first; without those that
+/// cannot be read.
 pub async fn calls(db: &Db, heard_since: Timestamp) -> Result<Vec<Change>, StoreError> {
     let rows: Vec<Row> = on_read!(db, pool => {
         sqlx::query_as(
@@ -36,24 +37,24 @@ pub async fn calls(db: &Db, heard_since: Timestamp) -> Result<Vec<Change>, Store
         .fetch_all(pool)
         .await?
     });
-    rows.into_iter()
-        .map(|row| {
-            let call = serde_json::from_str(&row.derived).map_err(|source| StoreError::Value {
-                what: "call.derived",
-                source,
-            })?;
-            Ok(Change {
-                id: CallId(row.id),
-                account: AccountName::from(row.account),
-                key: CallKey::from(row.call_key),
-                version: row.version,
-                call: std::sync::Arc::new(call),
-                card: row.card.map(CardId),
-                match_reason: None, // pops read it with the card
-                line: row.line.map(LineId),
-                merged: Vec::new(),
-                received_at: Timestamp::from_micros(row.heard_at),
-            })
+    let calls = rows.into_iter().filter_map(|row| {
+        let call = serde_json::from_str(&row.derived)
+            .inspect_err(
+                |error| tracing::warn!(call = %row.id, %error, "an open call cannot be read"),
+            )
+            .ok()?;
+        Some(Change {
+            id: CallId(row.id),
+            account: AccountName::from(row.account),
+            key: CallKey::from(row.call_key),
+            version: row.version,
+            call: std::sync::Arc::new(call),
+            card: row.card.map(CardId),
+            match_reason: None, // pops read it with the card
+            line: row.line.map(LineId),
+            merged: Vec::new(),
+            received_at: Timestamp::from_micros(row.heard_at),
         })
-        .collect()
+    });
+    Ok(calls.collect())
 }

@@ -176,18 +176,18 @@ async fn line_groups(db: &Db) -> Result<BTreeMap<(AccountName, String), i64>, St
         .collect())
 }
 
-/// Calls that are not over, as they stand: who is busy after a start.
+/// Calls that are not over, as they stand: who is busy after a start. One that cannot be read is left
+/// out, so that it does not keep the gateway from starting.
 pub async fn open_calls(db: &Db) -> Result<Vec<(CallId, AccountName, Call)>, StoreError> {
     const SQL: &str = "select id, account, derived from call where ended is null";
     let rows: Vec<(Uuid, String, String)> =
         on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
     let mut calls = Vec::with_capacity(rows.len());
     for (id, account, derived) in rows {
-        let call = serde_json::from_str(&derived).map_err(|source| StoreError::Value {
-            what: "call.derived",
-            source,
-        })?;
-        calls.push((CallId(id), account.into(), call));
+        match serde_json::from_str(&derived) {
+            Ok(call) => calls.push((CallId(id), account.into(), call)),
+            Err(error) => tracing::warn!(call = %id, %error, "an open call cannot be read"),
+        }
     }
     Ok(calls)
 }
@@ -319,6 +319,28 @@ mod tests {
         run(&db, "update card set merged_into = id").await;
         assert!(known_by(&db, "+74950000011").await.unwrap().is_empty());
         assert!(known_by(&db, "+74950000012").await.unwrap().is_empty());
+        db.close().await;
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_open_call_that_cannot_be_read_is_left_out() {
+        let (db, folder) = open().await;
+        for derived in [serde_json::to_string(&Call::default()).unwrap(), "?".into()] {
+            on_write!(&db, pool => {
+                sqlx::query("insert into call (id, account, call_key, version, phase, started_at, \
+                             heard_at, derived) values ($1, 'office', 'k', 1, 'ringing', 0, 0, $2)")
+                    .bind(Uuid::now_v7())
+                    .bind(derived)
+                    .execute(pool)
+                    .await
+                    .map(|_| ())
+            })
+            .unwrap();
+        }
+        assert_eq!(open_calls(&db).await.unwrap().len(), 1);
+        let going_on = super::super::going_on::calls(&db, Timestamp::from_micros(0));
+        assert_eq!(going_on.await.unwrap().len(), 1);
         db.close().await;
         std::fs::remove_dir_all(folder).unwrap();
     }

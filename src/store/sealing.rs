@@ -1,7 +1,9 @@
 //! Facts of calls long over, compressed: 30 million calls must fit a small disk.
 //!
 //! A call is sealed some days after it was last heard of. A late fact opens it again (in the writer),
-//! and it is sealed again when its time has come. Leaves out: how a blob is made ([`Facts::seal`]).
+//! and it is sealed again when its time has come. Facts that cannot be read are set aside as they are, so
+//! that one damaged row does not keep all others from being sealed. Leaves out: how a blob is made
+//! ([`Facts::seal`]).
 
 use uuid::Uuid;
 
@@ -49,11 +51,13 @@ pub async fn seal(db: &Db, before: Timestamp, limit: i64) -> Result<usize, Store
     let mut sealed = SEAL.rows(engine);
     for (call, facts) in &calls {
         let blob = facts.as_deref().unwrap_or(b"[]");
-        let facts = Facts::unseal(blob).map_err(|source| StoreError::Sealed {
-            call: *call,
-            source,
-        })?;
-        sealed.id(*call).bytes(&facts.seal());
+        match Facts::unseal(blob) {
+            Ok(facts) => sealed.id(*call).bytes(&facts.seal()),
+            Err(error) => {
+                tracing::warn!(%call, %error, "facts cannot be read and stay as they are");
+                sealed.id(*call).bytes(blob)
+            }
+        };
     }
     tx.run(sealed).await?;
     tx.commit().await?;

@@ -10,13 +10,13 @@ use ringcard::{
     model::{event::Cause, time::Timestamp},
     pbx::{DecodeError, Decoded},
     store::{
-        figures, raw, sealing,
+        Db, figures, raw, sealing,
         writer::{Outcome, Settings, Submission, Writer},
     },
 };
 
 use super::{
-    read::{count, people, picture, text},
+    read::{count, people, picture, run, text},
     told::{Told, message, moment},
 };
 use crate::{on_both_engines, support::base::Base};
@@ -27,6 +27,7 @@ const DAY_S: i64 = 86_400;
 on_both_engines!(
     a_sealed_call_says_the_same_and_a_late_fact_opens_it,
     the_journal_goes_after_its_time_but_dead_letters_stay,
+    facts_that_cannot_be_read_stop_nothing_else,
     a_dead_letter_is_replayed_once_it_can_be_read,
     a_call_nobody_hears_of_is_closed,
     a_call_left_open_is_closed_after_a_restart,
@@ -98,6 +99,32 @@ async fn the_journal_goes_after_its_time_but_dead_letters_stay(base: Base) {
         .await
         .unwrap();
     assert_eq!(count(&base.db, "select count(*) from raw").await, 0);
+    writer.close().await;
+}
+
+async fn facts_that_cannot_be_read_stop_nothing_else(base: Base) {
+    people(&base.db).await;
+    let writer = writer(&base, 1);
+    for key in ["1", "2"] {
+        send(&writer, Told::incoming(key, CLIENT, 0).answered("201")).await;
+    }
+    let damage = match base.db {
+        Db::Pg(_) => "update call set facts = '?'::bytea where call_key = '1'",
+        Db::Lite { .. } => "update call set facts = cast('?' as blob) where call_key = '1'",
+    };
+    run(&base.db, damage).await;
+    upkeep::once(&base.db, &upkeep::Settings::default(), moment(365 * DAY_S))
+        .await
+        .unwrap();
+    assert_eq!(count(&base.db, "select count(*) from raw").await, 0);
+    let sizes = "select count(*) from call where length(facts) > 1";
+    assert_eq!(
+        count(&base.db, sizes).await,
+        1,
+        "the damaged facts are as they were"
+    );
+    let left = "select count(*) from call where sealed = 0";
+    assert_eq!(count(&base.db, left).await, 0);
     writer.close().await;
 }
 
