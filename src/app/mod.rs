@@ -177,7 +177,12 @@ impl Gateway {
             tracing::info!("some requests did not end in time and are cut off");
             self.server.abort();
         }
-        self.hooks.drain().await;
+        if tokio::time::timeout(self.shutdown, self.hooks.drain())
+            .await
+            .is_err()
+        {
+            tracing::warn!("facts of some answers did not reach the store in time");
+        }
         if !self.tasks.end(self.shutdown).await {
             tracing::warn!("some tasks did not end in time");
         }

@@ -153,7 +153,7 @@ pub struct Page {
 }
 
 /// What a decoder has understood.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// Messages of a stream ([`Input::Bytes`]); one request's facts stand in `events` instead.
     pub messages: Vec<Message>,
@@ -326,6 +326,12 @@ pub trait Pbx: Send + Sync {
     /// Lets a request in or refuses it, in constant time. Called before anything else is read.
     fn verify(&self, _request: &Request, _now: Timestamp) -> Result<(), Refused> {
         Err(Refused::Token)
+    }
+
+    /// How many parts at the start of a request's path are secret. The journal keeps `-` in their
+    /// place, so the decoder must not look at them.
+    fn secret_path_parts(&self) -> usize {
+        0
     }
 
     /// A new decoder: framing only. One created mid-stream emits the same facts.

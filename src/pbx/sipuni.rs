@@ -119,6 +119,10 @@ impl Pbx for Account {
         }
     }
 
+    fn secret_path_parts(&self) -> usize {
+        1
+    }
+
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(SipuniDecoder {
             account: self.name.clone(),
@@ -323,6 +327,20 @@ mod tests {
                 verify(&format!("/{}{below}", &TOKEN[1..])),
                 Err(Refused::Token)
             );
+        }
+    }
+
+    #[test]
+    fn what_the_journal_keeps_instead_of_the_token_is_read_all_the_same() {
+        assert_eq!(account().secret_path_parts(), 1);
+        for below in ["", "/route/301", "/tracking/"] {
+            let told = |first: &str| {
+                let query = format!("event=1&timestamp=1775458800&{INCOMING}");
+                let visit = r#"{"number": 1, "source_id": 2}"#;
+                let body = if below == "/tracking/" { visit } else { "" };
+                feed(&request(&format!("/{first}{below}"), &query, body)).unwrap()
+            };
+            assert_eq!(format!("{:?}", told(TOKEN)), format!("{:?}", told("-")));
         }
     }
 

@@ -44,10 +44,15 @@ use crate::{
     model::{ids::AccountName, time::Timestamp},
     pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Refused, Reply, Request, RouteAnswer},
     rules::routing::Reason,
+    store::writer::{CommitError, Receipt},
     telemetry,
 };
 
 pub use self::journalled::{from_journal, journal};
+
+/// For how long, and with what pause, the facts of an answer given are offered to a busy store.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_PAUSE: Duration = Duration::from_millis(200);
 
 /// Limits of what comes in over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,7 +234,7 @@ async fn receive(
         account: account.name.clone(),
         source: "webhook",
         received_at: now,
-        raw: journal(&request),
+        raw: journal(&request, account.pbx.secret_path_parts()),
     };
     match decoded.enquiries.first().cloned() {
         Some(enquiry) => answer(&hooks, account, &enquiry, message, decoded, began).await,
@@ -382,7 +387,7 @@ async fn answer(
     let provider = account.pbx.provider();
     hooks.behind.spawn(async move {
         let account = message.account.clone();
-        let kept = flow.receive(message, decoded, None).await;
+        let kept = keep_answered(&flow, message, decoded).await;
         telemetry::Ingested {
             provider,
             way: "route",
@@ -393,6 +398,22 @@ async fn answer(
         .emit();
     });
     written(account.pbx.format_route(enquiry, &answered.answer))
+}
+
+/// The answer is given and nobody sends it again: a store that is behind or away is asked once more.
+async fn keep_answered(
+    flow: &Flow,
+    message: Message,
+    decoded: Decoded,
+) -> Result<Receipt, CommitError> {
+    let began = Instant::now();
+    loop {
+        let kept = flow.receive(message.clone(), decoded.clone(), None).await;
+        if kept != Err(CommitError::Busy) || began.elapsed() >= ANSWER_PATIENCE {
+            return kept;
+        }
+        tokio::time::sleep(ANSWER_PAUSE).await;
+    }
 }
 
 /// Nobody named: the PBX goes on with its own default.

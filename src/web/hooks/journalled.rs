@@ -20,11 +20,11 @@ struct Journalled {
     body_base64: String,
 }
 
-/// A request as the journal keeps it.
-pub fn journal(request: &Request) -> Bytes {
+/// A request as the journal keeps it, without so many secret parts at the start of its path.
+pub fn journal(request: &Request, secret_path_parts: usize) -> Bytes {
     let mut kept = Journalled {
         method: request.method.clone(),
-        path: request.path.clone(),
+        path: without_secret(&request.path, secret_path_parts),
         query: request.query.clone(),
         body: String::new(),
         body_base64: String::new(),
@@ -38,6 +38,19 @@ pub fn journal(request: &Request) -> Bytes {
     serde_json::to_vec(&kept)
         .expect("a struct of strings is JSON")
         .into()
+}
+
+/// `/secret/a/b` is `/-/a/b`. Slashes too many are not parts.
+fn without_secret(path: &str, secret_parts: usize) -> String {
+    let mut left = secret_parts;
+    let parts = path.split('/').map(|part| match left {
+        1.. if !part.is_empty() => {
+            left -= 1;
+            "-"
+        }
+        _ => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Reads a request back from the journal; `None` if it is none.
@@ -64,6 +77,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn secret_parts_of_the_path_are_not_kept() {
+        for (path, parts, kept) in [
+            ("/s/a/b", 0, "/s/a/b"),
+            ("/s/a/b", 1, "/-/a/b"),
+            ("//s/a/", 1, "//-/a/"),
+            ("/s", 1, "/-"),
+            ("/", 1, "/"),
+            ("/s/t", 3, "/-/-"),
+        ] {
+            assert_eq!(without_secret(path, parts), kept, "{path} {parts}");
+        }
+    }
+
+    #[test]
     fn the_journal_gives_back_what_was_sent_without_headers() {
         for body in [&b"json={\"a\":1}"[..], b"\xff\xfe", b""] {
             let request = Request {
@@ -74,7 +101,7 @@ mod tests {
                 body: Bytes::copy_from_slice(body),
                 remote: "192.0.2.1".into(),
             };
-            let raw = journal(&request);
+            let raw = journal(&request, 0);
             assert!(!String::from_utf8_lossy(&raw).contains("secret"));
             let back = from_journal(&raw).unwrap();
             assert_eq!(
