@@ -127,7 +127,13 @@ impl Parts {
         self.tasks.until_stop("changes", move || {
             let counters = Counters::new(db.clone());
             let changes = flow.writer().changes();
-            tell(changes, Arc::clone(&hub), Arc::clone(&desk), counters)
+            tell(
+                db.clone(),
+                changes,
+                Arc::clone(&hub),
+                Arc::clone(&desk),
+                counters,
+            )
         });
         let desk = Arc::clone(&self.desk);
         let refresh = move || Arc::clone(&desk).refresh();
@@ -178,6 +184,7 @@ impl Parts {
 }
 
 async fn tell(
+    db: Db,
     mut changes: Receiver<Arc<Change>>,
     hub: Arc<Hub>,
     desk: Arc<Desk>,
@@ -192,10 +199,21 @@ async fn tell(
             }
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "changes came faster than they could be told");
-                desk.refresh_now().await;
+                catch_up(&db, &hub, &desk).await;
             }
             Err(RecvError::Closed) => return,
         }
+    }
+}
+
+/// Reads anew what would have been told, so that no call whose end was missed stays for ever.
+async fn catch_up(db: &Db, hub: &Hub, desk: &Desk) {
+    desk.refresh_now().await;
+    if let Err(error) = desk.rebuild().await {
+        tracing::warn!(%error, "who is busy could not be read again");
+    }
+    if let Err(error) = web::pops::catch_up(db, hub).await {
+        tracing::warn!(%error, "calls that go on could not be read again");
     }
 }
 

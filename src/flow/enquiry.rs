@@ -39,6 +39,9 @@ const REPEATED_MS: i64 = 5_000;
 const REMEMBERED_CALLS: usize = 20_000;
 /// How long earlier answers of a call are remembered.
 const REMEMBERED_MS: i64 = 10 * 60_000;
+/// Pause before decisions that could not be written are tried again, and for how long that goes on.
+const DECISION_PAUSE: Duration = Duration::from_secs(1);
+const DECISION_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// Decisions waiting to be written; more are counted and dropped, the fact keeps the answer anyway.
 const DECISION_QUEUE: usize = 10_000;
 
@@ -141,10 +144,19 @@ impl Desk {
             state: Mutex::default(),
             log,
         };
-        for (id, account, call) in crate::store::routing::open_calls(&desk.db).await? {
-            desk.note_call(id, &account, &call);
-        }
+        desk.rebuild().await?;
         Ok(Arc::new(desk))
+    }
+
+    /// Reads anew who is busy: at start, and when changes were missed.
+    pub async fn rebuild(&self) -> Result<(), StoreError> {
+        let calls = crate::store::routing::open_calls(&self.db).await?;
+        let open: HashSet<CallId> = calls.iter().map(|(id, ..)| *id).collect();
+        self.lock().engaged.retain(|id, _| open.contains(id));
+        for (id, account, call) in &calls {
+            self.note_call(*id, account, call);
+        }
+        Ok(())
     }
 
     /// Reads people, groups and lines again, for ever.
@@ -398,10 +410,21 @@ impl State {
 async fn keep_decisions(db: Db, mut waiting: mpsc::Receiver<DecisionRow>) {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, 500).await > 0 {
-        if let Err(error) = crate::store::routing::keep_decisions(&db, &batch).await {
-            tracing::warn!(%error, lost = batch.len(), "routing decisions could not be kept");
-        }
+        keep_batch(&db, &batch).await;
         batch.clear();
+    }
+}
+
+/// Tries again while the database is away; meanwhile the queue, which is bounded, takes the others.
+async fn keep_batch(db: &Db, batch: &[DecisionRow]) {
+    let began = tokio::time::Instant::now();
+    while let Err(error) = crate::store::routing::keep_decisions(db, batch).await {
+        if !error.may_pass() || began.elapsed() >= DECISION_PATIENCE {
+            tracing::warn!(%error, lost = batch.len(), "routing decisions could not be kept");
+            return;
+        }
+        tracing::debug!(%error, "routing decisions are kept later");
+        tokio::time::sleep(DECISION_PAUSE).await;
     }
 }
 
@@ -670,6 +693,49 @@ mod tests {
             phones(&office.ask("c2", "+74950000011", 1, 1).await),
             ["101"]
         );
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_end_was_missed_keeps_nobody_busy() {
+        let office = Office::open().await;
+        let call = Call {
+            talking: vec!["101".into()],
+            ..Call::default()
+        };
+        let id = CallId(uuid::Uuid::now_v7());
+        office.desk.note_call(id, &"office".into(), &call);
+        office.desk.rebuild().await.unwrap();
+        assert_eq!(
+            phones(&office.ask("c1", "+74950000011", 1, 0).await),
+            ["101"]
+        );
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_kept_when_the_database_is_back() {
+        let office = Office::open().await;
+        for sql in ["alter table decision rename to away", "delete from away"] {
+            on_write!(&office.db, pool => sqlx::query(sql).execute(pool).await.map(|_| ()))
+                .unwrap();
+        }
+        office.ask("c1", "+74950000011", 1, 0).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let sql = "alter table away rename to decision";
+        on_write!(&office.db, pool => sqlx::query(sql).execute(pool).await.map(|_| ())).unwrap();
+        let mut kept = 0i64;
+        for _ in 0..100 {
+            kept = crate::on_read!(&office.db, pool => {
+                sqlx::query_scalar("select count(*) from decision").fetch_one(pool).await
+            })
+            .unwrap();
+            if kept > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(kept, 1);
         office.close().await;
     }
 

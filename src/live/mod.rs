@@ -183,13 +183,29 @@ impl Hub {
             .filter(|(_, tracked)| is_due(tracked))
             .map(|(call, _)| *call)
             .collect();
-        for call in due {
-            let Some(tracked) = state.calls.remove(&call) else {
+        self.drop_calls(&mut state, &due, Gone::Done, now);
+    }
+
+    /// Takes away calls that go on here but nowhere else: their ends were missed.
+    pub fn retain(&self, is_open: impl Fn(CallId) -> bool, now: Timestamp) {
+        let mut state = self.lock();
+        let missed: Vec<CallId> = state
+            .calls
+            .iter()
+            .filter(|(call, tracked)| tracked.over_at.is_none() && !is_open(**call))
+            .map(|(call, _)| *call)
+            .collect();
+        self.drop_calls(&mut state, &missed, Gone::Ended, now);
+    }
+
+    fn drop_calls(&self, state: &mut State, calls: &[CallId], why: Gone, now: Timestamp) {
+        for call in calls {
+            let Some(tracked) = state.calls.remove(call) else {
                 continue;
             };
             for person in tracked.pops.into_keys() {
                 let version = tracked.change.version + 1;
-                self.withdraw(&mut state, person, call, version, Gone::Done, now);
+                self.withdraw(state, person, *call, version, why, now);
             }
         }
     }

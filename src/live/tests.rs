@@ -132,6 +132,25 @@ fn answer_and_end_in_one_commit_still_lead_to_wrap_up() {
 }
 
 #[test]
+fn a_call_whose_end_was_missed_goes_and_wrap_up_stays() {
+    let (hub, mut moments) = hub();
+    hub.publish(&change(1, &["201"], &[]), NOW);
+    hub.retain(|_| true, NOW);
+    assert_eq!(stages(&hub, ANNA), [Stage::Ringing]);
+    hub.retain(|_| false, NOW);
+    assert!(stages(&hub, ANNA).is_empty());
+    let mut last = None;
+    while let Ok(moment) = moments.try_recv() {
+        last = Some(moment.what);
+    }
+    assert_eq!(last, Some(Happened::Withdrawn(Gone::Ended)));
+    hub.publish(&change(2, &["201"], &[]), NOW);
+    hub.publish(&over(3, &["201"]), NOW);
+    hub.retain(|_| false, NOW);
+    assert_eq!(stages(&hub, ANNA), [Stage::WrapUp]);
+}
+
+#[test]
 fn a_call_first_heard_of_when_it_was_over_pops_nowhere() {
     let (hub, _moments) = hub();
     hub.publish(&over(1, &["201"]), NOW);

@@ -1,15 +1,15 @@
 //! Keeps the life of pops in the database, the picture of people in the hub, and wrap-up in time.
 //! [`run`] is one background task that `app` starts and ends.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use super::{Error, State, now};
 use crate::{
     live::{Directory, Happened, Hub, Moment},
-    model::ids::{AccountName, Extension, PersonId},
-    store::{Db, going_on, people, pops, sessions},
+    model::ids::{AccountName, CallId, Extension, PersonId},
+    store::{Db, going_on, people, pops, routing, sessions},
     telemetry,
 };
 
@@ -43,7 +43,7 @@ pub async fn refresh_people(db: &Db, hub: &Hub) -> Result<(), Error> {
     Ok(())
 }
 
-/// Shows again what was on the screens before a restart; called once, after the people are known.
+/// Shows calls that go on as they stand; called at start, after the people are known.
 pub async fn restore(db: &Db, hub: &Hub) -> Result<(), Error> {
     let heard_since = now().plus_millis(-LONGEST_SILENCE_MS);
     for change in going_on::calls(db, heard_since).await? {
@@ -51,6 +51,15 @@ pub async fn restore(db: &Db, hub: &Hub) -> Result<(), Error> {
         hub.publish(&change, change.received_at);
     }
     Ok(())
+}
+
+/// Brings the hub up to date after changes were missed: calls that have ended go, others stand as they
+/// are now.
+pub async fn catch_up(db: &Db, hub: &Hub) -> Result<(), Error> {
+    let calls = routing::open_calls(db).await?;
+    let open: HashSet<CallId> = calls.into_iter().map(|(call, ..)| call).collect();
+    hub.retain(|call| open.contains(&call), now());
+    restore(db, hub).await
 }
 
 /// Runs until the hub is gone. A database that is away costs the times of that while, nothing else.
