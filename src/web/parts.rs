@@ -131,7 +131,7 @@ impl Pen<'_> {
             Some(e164) => self.sight.number(e164),
             None if row.client_shown.is_empty() => self.t.say("number-unknown"),
             None if row.client_shown == "withheld" => self.t.say("number-withheld"),
-            None => row.client_shown.clone(),
+            None => self.sight.other(&row.client_shown),
         }
     }
 

@@ -18,6 +18,11 @@ use crate::{
 /// A call that began longer ago than this is no reason for sight by ring.
 const LONGEST_CALL_MS: i64 = 24 * 3_600_000;
 
+/// Digits of a national number.
+const NATIONAL_DIGITS: usize = 10;
+/// Stands for what may not be seen.
+const HIDDEN: &str = "•••";
+
 /// What may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
@@ -40,6 +45,35 @@ impl Sight {
             number.masked()
         };
         written.unwrap_or_default()
+    }
+
+    /// What a PBX wrote instead of a public number, as this person may see it.
+    pub fn other(self, shown: &str) -> String {
+        if self.full_numbers {
+            return shown.to_owned();
+        }
+        let masked = Number::Other(shown.to_owned()).masked();
+        masked.unwrap_or_default()
+    }
+
+    /// Words of a PBX in which a number may stand anywhere: whole or not at all.
+    pub fn words(self, words: &str) -> String {
+        let words = if self.full_numbers { words } else { HIDDEN };
+        words.to_owned()
+    }
+
+    /// The digits by which a number may be looked for, if these may be: whoever may not see numbers
+    /// in full must know all of one, else its hidden digits could be found by trying endings.
+    pub fn digits_to_find(self, typed: &str) -> Option<String> {
+        let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
+        let least = if self.full_numbers {
+            3
+        } else {
+            NATIONAL_DIGITS
+        };
+        // A national prefix differs between spellings; the national number is enough to look for.
+        let last = digits.len().saturating_sub(NATIONAL_DIGITS);
+        (digits.len() >= least).then(|| digits[last..].to_owned())
     }
 }
 
@@ -150,5 +184,40 @@ pub async fn audit_ring(
     match verdict {
         Verdict::ByRing => audited(site, visitor, "see_by_ring", object, "").await,
         Verdict::Allowed | Verdict::Denied => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASKED: Sight = Sight {
+        full_numbers: false,
+        names: true,
+    };
+    const FULL: Sight = Sight {
+        full_numbers: true,
+        names: true,
+    };
+
+    #[test]
+    fn a_hidden_number_is_found_by_all_its_digits_only() {
+        for part in ["0011", "95 000-00-11", "8 495 000-00"] {
+            assert_eq!(MASKED.digits_to_find(part), None, "{part}");
+        }
+        for whole in ["495 000-00-11", "8 (495) 000-00-11", "+74950000011"] {
+            let digits = MASKED.digits_to_find(whole);
+            assert_eq!(digits.as_deref(), Some("4950000011"), "{whole}");
+        }
+        assert_eq!(FULL.digits_to_find("0011").as_deref(), Some("0011"));
+        assert_eq!(FULL.digits_to_find("11"), None);
+    }
+
+    #[test]
+    fn what_is_no_public_number_is_masked_too() {
+        assert_eq!(MASKED.other("4950000011"), "••••••••11");
+        assert_eq!(FULL.other("4950000011"), "4950000011");
+        assert_eq!(MASKED.words("in-4950000011.wav"), "•••");
+        assert_eq!(FULL.words("in-4950000011.wav"), "in-4950000011.wav");
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         parts::nothing,
         query_escape,
         routes::{Access, Route},
-        sight,
+        sight::{self, Sight},
     },
 };
 
@@ -46,7 +46,8 @@ async fn show(
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Error> {
-    let search = search(&visitor, &asked.q);
+    let sight = sight::in_lists(&visitor);
+    let search = search(&visitor, sight, &asked.q);
     let after = asked.after.map(|id| (asked.after_name.as_str(), id));
     let mut found = cards::search(&site.db, &search, after, PAGE_ROWS + 1).await?;
     // A number that is one client's leads straight there.
@@ -56,7 +57,8 @@ async fn show(
     let more = found.len() as i64 > PAGE_ROWS;
     found.truncate(PAGE_ROWS as usize);
     let t = visitor.texts;
-    let pen = site.pen(&visitor, sight::in_lists(&visitor));
+    let pen = site.pen(&visitor, sight);
+    let part_ignored = search.digits.is_none() && is_number(&asked.q);
     let content = html! {
         h1 { (t.say("cards-title")) }
         form.filters action="/cards" method="get" role="search" {
@@ -64,6 +66,7 @@ async fn show(
                 input type="search" name="q" value=(asked.q) placeholder=(t.say("search-placeholder")); }
             button.primary type="submit" { (t.say("filter-apply")) }
         }
+        @if part_ignored { p.hint role="status" { (t.say("number-part-ignored")) } }
         @if found.is_empty() { (nothing(&t.say(if asked.q.is_empty() { "cards-none" } else { "cards-not-found" }))) }
         @else { div.scroll { (table(&pen, &found)) } }
         @if let (true, Some(last)) = (more, found.last()) {
@@ -75,14 +78,18 @@ async fn show(
     Ok(layout::page(&visitor, Place::Cards, &t.say("cards-title"), &content).into_response())
 }
 
-/// Digits make it a number, anything else a name; cut to what the person may see.
-fn search(visitor: &Visitor, typed: &str) -> Search {
+/// Digits make it a number, anything else a name.
+fn is_number(typed: &str) -> bool {
+    typed.chars().filter(char::is_ascii_digit).count() >= 3
+        && !typed.chars().any(char::is_alphabetic)
+}
+
+/// What was typed, cut to what the person may see.
+fn search(visitor: &Visitor, sight: Sight, typed: &str) -> Search {
     let typed = typed.trim();
-    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
-    let is_number = digits.len() >= 3 && !typed.chars().any(char::is_alphabetic);
     let mut search = Search::default();
-    if is_number {
-        search.digits = Some(digits[digits.len().saturating_sub(10)..].to_owned());
+    if is_number(typed) {
+        search.digits = sight.digits_to_find(typed);
     } else if !typed.is_empty() {
         search.text = Some(typed.to_owned());
     }

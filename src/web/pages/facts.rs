@@ -54,8 +54,9 @@ fn detail(pen: &Pen<'_>, fact: &Fact) -> Option<String> {
         Fact::Enters { bridge } | Fact::Leaves { bridge } => Some(bridge.clone()),
         Fact::SameCall { with } => Some(with.to_string()),
         Fact::Dialled { by } => by.as_ref().map(ToString::to_string),
-        Fact::Digits { digits } => Some(digits.clone()),
-        Fact::Recording { recording, .. } => Some(recording.clone()),
+        Fact::Digits { digits } => Some(pen.sight.words(digits)),
+        // PBXes write the client into the file name.
+        Fact::Recording { recording, .. } => Some(pen.sight.words(recording)),
         Fact::TransferredFrom { from } => Some(from.to_string()),
         Fact::Transfers { to, .. } => to.as_ref().map(ToString::to_string),
         Fact::RouteAnswered {

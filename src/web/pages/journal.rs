@@ -71,19 +71,20 @@ struct Wanted {
     to: Date,
     filter: Filter,
     after: Option<Cursor>,
+    /// A part of a number was typed by somebody who must give all of it.
+    part_ignored: bool,
     asked: Asked,
 }
 
 impl Wanted {
-    fn new(asked: Asked, clock: &Clock<'_>, whose: Whose) -> Self {
+    fn new(asked: Asked, clock: &Clock<'_>, whose: Whose, sight: Sight) -> Self {
         let today = clock.date(now());
         let from: Date = asked.from.parse().unwrap_or(today);
         let to: Date = asked.to.parse().unwrap_or(today.max(from));
         let to = to.max(from);
         let end = to.checked_add(1.day()).unwrap_or(to);
-        let digits: String = asked.q.chars().filter(char::is_ascii_digit).collect();
-        // A national prefix differs between spellings; the last ten digits are enough to look for.
-        let digits = digits[digits.len().saturating_sub(10)..].to_owned();
+        let digits = sight.digits_to_find(&asked.q);
+        let part_ignored = !sight.full_numbers && digits.is_none() && !asked.q.is_empty();
         let filter = Filter {
             whose,
             from: clock.begin(from),
@@ -95,13 +96,14 @@ impl Wanted {
             person: asked.person.parse().ok().map(PersonId),
             line: asked.line.parse().ok().map(LineId),
             card: None,
-            digits: Some(digits).filter(|digits| digits.len() >= 3),
+            digits,
         };
         Self {
             from,
             to,
             filter,
             after: cursor(&asked.after),
+            part_ignored,
             asked,
         }
     }
@@ -152,7 +154,7 @@ async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Error> {
     let pen = site.pen(&visitor, sight::in_lists(&visitor));
-    let wanted = Wanted::new(asked, &pen.clock, sight::whose(&visitor));
+    let wanted = Wanted::new(asked, &pen.clock, sight::whose(&visitor), pen.sight);
     let mut rows = journal::page(&site.db, &wanted.filter, wanted.after, PAGE_ROWS + 1).await?;
     let more = rows.len() as i64 > PAGE_ROWS;
     rows.truncate(PAGE_ROWS as usize);
@@ -168,7 +170,7 @@ async fn show(
                 a.button href=(wanted.address("/calls.csv", wanted.from, wanted.to, None)) { (t.say("export-csv")) }
             }
         }
-        (filters(t, &wanted, &choices, today))
+        (filters(&pen, &wanted, &choices, today))
         (totals_line(t, &totals))
         @if wanted.to >= today && wanted.after.is_none() {
             div data-refresh="/calls/live" data-lists { (live_markup(&site, &visitor, &pen).await?) }
@@ -235,7 +237,13 @@ impl Choices {
     }
 }
 
-fn filters(t: Texts, wanted: &Wanted, choices: &Choices, today: Date) -> Markup {
+fn filters(pen: &Pen<'_>, wanted: &Wanted, choices: &Choices, today: Date) -> Markup {
+    let t = pen.t;
+    let number_hint = if pen.sight.full_numbers {
+        "filter-number-hint"
+    } else {
+        "filter-number-whole"
+    };
     let asked = &wanted.asked;
     let back = |days: i64| today.checked_sub(days.days()).unwrap_or(today);
     let periods = [
@@ -282,10 +290,11 @@ fn filters(t: Texts, wanted: &Wanted, choices: &Choices, today: Date) -> Markup 
                 label { span { (t.say("col-line")) } (select(t, "line", &asked.line, &choices.lines)) }
             }
             label { span { (t.say("filter-number")) }
-                input type="search" name="q" value=(asked.q) inputmode="tel" placeholder=(t.say("filter-number-hint"));
+                input type="search" name="q" value=(asked.q) inputmode="tel" placeholder=(t.say(number_hint));
             }
             button.primary type="submit" { (t.say("filter-apply")) }
         }
+        @if wanted.part_ignored { p.hint role="status" { (t.say("number-part-ignored")) } }
     }
 }
 
@@ -351,7 +360,7 @@ async fn export(
     let texts = visitor.texts;
     let sight = sight::in_lists(&visitor);
     let clock = Clock::new(&site.zone, texts);
-    let wanted = Wanted::new(asked, &clock, sight::whose(&visitor));
+    let wanted = Wanted::new(asked, &clock, sight::whose(&visitor), sight);
     let detail = format!("{}..{}", wanted.from, wanted.to);
     sight::audited(&site, &visitor, "export", "calls", &detail).await?;
     let name = format!("calls-{}-{}.csv", wanted.from, wanted.to);
@@ -462,7 +471,11 @@ mod tests {
             person: "nobody".to_owned(),
             ..Asked::default()
         };
-        let wanted = Wanted::new(asked, &clock, Whose::Everybody);
+        let sight = Sight {
+            full_numbers: true,
+            names: true,
+        };
+        let wanted = Wanted::new(asked, &clock, Whose::Everybody, sight);
         assert_eq!(wanted.filter.from.rfc3339(), "2026-10-31T21:00:00.000Z");
         assert_eq!(wanted.filter.to.rfc3339(), "2026-11-02T21:00:00.000Z");
         assert_eq!(wanted.filter.outcome, Some(Outcome::Open));
