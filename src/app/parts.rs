@@ -88,6 +88,7 @@ impl Parts {
             trusted_proxies: settings.server.trusted_proxies.clone(),
             accounts: self.shown_accounts(),
             guard: web::auth::Guard::default(),
+            listens: web::listens::Listens::default(),
             zone: settings.web.zone().context("web.time_zone")?,
         }))
     }

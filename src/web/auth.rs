@@ -29,6 +29,9 @@ pub const PASSWORD_MIN: usize = 10;
 /// The greatest, so that hashing stays bounded.
 pub const PASSWORD_MAX: usize = 200;
 
+/// The greatest length of a name to sign in with: names tried are remembered for a while.
+const LOGIN_MAX: usize = 200;
+
 /// Limits on guessing.
 pub struct Guard {
     hashing: Arc<Semaphore>,
@@ -54,6 +57,9 @@ fn per_minute(tries: u32) -> Quota {
 impl Guard {
     /// Lets one try pass, or says that there were too many.
     pub fn admit(&self, address: IpAddr, login: &str) -> Result<(), Error> {
+        if login.chars().count() > LOGIN_MAX {
+            return Err(Error::Unusable("error-too-large"));
+        }
         let login = login.to_lowercase();
         let admitted =
             self.by_address.check_key(&address).is_ok() && self.by_login.check_key(&login).is_ok();
@@ -258,6 +264,19 @@ mod tests {
             .count();
         assert_eq!(admitted, 8);
         assert!(guard.admit(IpAddr::from([10, 0, 1, 1]), "boris").is_ok());
+    }
+
+    #[test]
+    fn a_name_too_long_is_not_remembered() {
+        let guard = Guard::default();
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let long = "я".repeat(LOGIN_MAX + 1);
+        assert!(matches!(
+            guard.admit(address, &long),
+            Err(Error::Unusable(_))
+        ));
+        assert!(guard.by_login.is_empty() && guard.by_address.is_empty());
+        assert!(guard.admit(address, &"я".repeat(LOGIN_MAX)).is_ok());
     }
 
     #[test]

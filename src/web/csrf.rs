@@ -14,7 +14,7 @@ pub const FIELD: &str = "csrf";
 /// Header that our own modules send instead of a field.
 pub const HEADER: &str = "x-csrf";
 /// The largest form.
-const FORM_BYTES: usize = 64 * 1024;
+pub const FORM_BYTES: usize = 64 * 1024;
 
 /// Whether the browser says that a form comes from our own origin. Browsers too old to say anything
 /// still need the token.

@@ -7,10 +7,13 @@
 //!
 //! Leaves out: everything that decides about calls.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use axum::{Router, http::HeaderMap, middleware};
+use axum::{Router, extract::DefaultBodyLimit, http::HeaderMap, middleware};
 use tokio::sync::watch;
 
 use crate::{
@@ -32,6 +35,7 @@ pub mod frame;
 pub mod hooks;
 pub mod i18n;
 pub mod layout;
+pub mod listens;
 pub mod ops;
 pub mod pages;
 pub mod parts;
@@ -118,6 +122,8 @@ pub struct Site {
     pub accounts: Vec<Account>,
     /// Limits on guessing passwords.
     pub guard: auth::Guard,
+    /// Listens audited a short while ago.
+    pub listens: listens::Listens,
     /// The company's time zone.
     pub zone: jiff::tz::TimeZone,
 }
@@ -157,6 +163,7 @@ pub fn router(state: State) -> Router {
             Arc::clone(&state),
             frame::frame,
         ))
+        .layer(DefaultBodyLimit::max(csrf::FORM_BYTES))
         .layer(middleware::from_fn(csp::headers))
         .with_state(state)
 }
@@ -187,7 +194,8 @@ pub fn query_escape(text: &str) -> String {
     escaped
 }
 
-/// The sender's address: behind trusted proxies, the last address none of them has.
+/// The sender's address: behind trusted proxies, the last address none of them has. A proxy that names
+/// nobody we understand speaks for a stranger, never for itself: it may stand on this machine.
 pub fn remote(headers: &HeaderMap, peer: IpAddr, trusted: &[IpAddr]) -> IpAddr {
     if !trusted.contains(&peer) {
         return peer;
@@ -197,16 +205,60 @@ pub fn remote(headers: &HeaderMap, peer: IpAddr, trusted: &[IpAddr]) -> IpAddr {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
         .collect();
-    let mut sender = peer;
+    let mut sender = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     for name in named.iter().rev() {
-        match name.trim().parse() {
-            Ok(address) => sender = address,
-            Err(_) => break,
-        }
+        let Some(address) = address(name) else {
+            return IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        };
+        sender = address;
         if !trusted.contains(&sender) {
             break;
         }
     }
     sender
+}
+
+/// An address as proxies write it, with or without a port.
+fn address(name: &str) -> Option<IpAddr> {
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .unwrap_or(name);
+    let with_port = || name.parse().ok().map(|address: SocketAddr| address.ip());
+    bare.parse().ok().or_else(with_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_proxy_on_this_machine_never_makes_a_stranger_an_insider() {
+        let proxy: IpAddr = "127.0.0.1".parse().unwrap();
+        let sender = |named: Option<&'static str>, trusted: &[IpAddr]| {
+            let mut headers = HeaderMap::new();
+            if let Some(named) = named {
+                headers.insert("x-forwarded-for", HeaderValue::from_static(named));
+            }
+            remote(&headers, proxy, trusted).to_string()
+        };
+        let trusted = [proxy];
+        assert_eq!(sender(Some("198.51.100.7"), &trusted), "198.51.100.7");
+        assert_eq!(
+            sender(Some("198.51.100.7:4711, 127.0.0.1"), &trusted),
+            "198.51.100.7"
+        );
+        assert_eq!(sender(Some("[2001:db8::7]:4711"), &trusted), "2001:db8::7");
+        assert_eq!(sender(Some("[2001:db8::7]"), &trusted), "2001:db8::7");
+        for unreadable in [None, Some(""), Some("unknown"), Some("unknown, 127.0.0.1")] {
+            assert_eq!(sender(unreadable, &trusted), "0.0.0.0", "{unreadable:?}");
+        }
+        assert_eq!(sender(None, &[]), "127.0.0.1");
+        assert_eq!(sender(Some("198.51.100.7"), &[]), "127.0.0.1");
+    }
 }

@@ -72,6 +72,8 @@ async fn strangers_learn_the_status_only() {
         (200, "{\"ready\":true}")
     );
     assert_eq!(answer(from("/metrics")).await.status, 403);
+    let unnamed = gateway.client.get(gateway.url("/metrics"));
+    assert_eq!(answer(unnamed).await.status, 403);
     assert_eq!(
         answer(from("/metrics").bearer_auth("wrong")).await.status,
         403

@@ -25,6 +25,7 @@ use crate::{
     web::{
         Error, Site, State, Visitor, demand, format,
         i18n::Texts,
+        now,
         parts::Pen,
         routes::{Access, Route},
         sight,
@@ -52,11 +53,12 @@ async fn listen(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let recording = wanted(&site, &visitor, id, Action::Listen).await?;
-    // A player asks for many parts; the one from the beginning is the listen.
-    let range = text(&headers, header::RANGE);
-    if range.is_none_or(|range| range.starts_with("bytes=0-")) {
+    // A player asks for many parts of one listen, and any part of it can be the first.
+    let (person, now) = (visitor.person.id, now());
+    if site.listens.is_new(person, id, now) {
         let object = format!("recording:{id}");
         sight::audited(&site, &visitor, "listen", &object, "").await?;
+        site.listens.keep(person, id, now);
     }
     answer(&site, &recording, &headers, false).await
 }

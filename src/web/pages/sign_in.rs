@@ -112,11 +112,13 @@ async fn by_password(
     guest: Guest,
     Form(typed): Form<Typed>,
 ) -> Result<Response, Error> {
-    site.guard.admit(guest.remote, &typed.login)?;
+    // Trimmed first: a name with spaces around it is no other name to the limit.
+    let login = typed.login.trim();
+    site.guard.admit(guest.remote, login)?;
     if typed.password.len() > auth::PASSWORD_MAX {
         return Err(Error::Unusable("error-too-large"));
     }
-    let person = auth::check_password(&site, typed.login.trim(), typed.password).await?;
+    let person = auth::check_password(&site, login, typed.password).await?;
     let Some(person) = person else {
         let failed = audit::Entry {
             person: None,

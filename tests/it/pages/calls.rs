@@ -174,6 +174,13 @@ async fn clients_are_found_by_name_and_by_the_end_of_the_number() {
         let page = olga.page(&format!("/cards?q={q}")).await;
         assert_eq!(all(&page, "main table tbody tr").len(), expected, "{q}");
     }
+    // Quality sees masked numbers: an ending finds nothing out, the whole number still leads there.
+    let quinn = office.browser("quinn").await;
+    let page = quinn.page("/cards?q=0011").await;
+    assert_eq!(all(&page, "main table tbody tr").len(), 2);
+    assert_eq!(all(&page, "main p.hint").len(), 1);
+    let whole = quinn.get("/cards?q=8 495 000-00-11").await;
+    assert_eq!(whole.headers["location"], format!("/cards/{vera}"));
     let ivan = office.browser("ivan").await;
     let page = ivan.page("/cards").await;
     let rows = all(&page, "main table tbody tr");
@@ -234,6 +241,9 @@ async fn a_recording_is_played_in_parts_by_those_who_may_and_each_listen_is_kept
         let request = office.gateway.client.get(&url).header("range", range);
         answer(request.header("cookie", &anna.cookie)).await
     };
+    // Whatever part comes first and however it is spelt, it is a listen.
+    assert_eq!(part("Bytes=,1-2").await.text, "12");
+    assert_eq!(office.audit("listen").await.len(), 1);
     let first = part("bytes=0-3").await;
     assert_eq!((first.status, first.text.as_str()), (206, "0123"));
     assert_eq!(first.headers["content-range"], "bytes 0-3/10");
