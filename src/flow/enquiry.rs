@@ -5,6 +5,8 @@
 //! database is away or late, the answer is worked out without the card. The answer given is itself a
 //! fact ([`Fact::RouteAnswered`]) that the asker sends the ordinary way, and a row of the decision log.
 
+mod log;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
@@ -12,8 +14,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
 
+use self::log::Log;
 use crate::{
     model::{
         call::{Call, Change},
@@ -23,11 +25,8 @@ use crate::{
         time::Timestamp,
     },
     pbx::{Enquiry, RouteAnswer},
-    rules::routing::{self, Decision, Now, PassedOver, Policy, Question, Reason, Tables},
-    store::{
-        Db, StoreError,
-        routing::{DecisionRow, KnownBy},
-    },
+    rules::routing::{self, Decision, Now, Policy, Question, Reason, Tables},
+    store::{Db, StoreError, routing::KnownBy},
 };
 
 /// How long a phone just given out counts as busy before its ringing has been heard of.
@@ -39,11 +38,6 @@ const REPEATED_MS: i64 = 5_000;
 const REMEMBERED_CALLS: usize = 20_000;
 /// How long earlier answers of a call are remembered.
 const REMEMBERED_MS: i64 = 10 * 60_000;
-/// Pause before decisions that could not be written are tried again, and for how long that goes on.
-const DECISION_PAUSE: Duration = Duration::from_secs(1);
-const DECISION_PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// Decisions waiting to be written; more are counted and dropped, the fact keeps the answer anyway.
-const DECISION_QUEUE: usize = 10_000;
 
 /// Deadlines of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -71,7 +65,7 @@ pub struct Desk {
     settings: Settings,
     tables: ArcSwap<Tables>,
     state: Mutex<State>,
-    log: mpsc::Sender<DecisionRow>,
+    log: Log,
 }
 
 /// An answer, and what has to be told the ordinary way.
@@ -134,8 +128,7 @@ impl Desk {
     /// Reads the tables and the open calls, and starts the task that keeps decisions.
     pub async fn open(db: Db, policy: Policy, settings: Settings) -> Result<Arc<Self>, StoreError> {
         let tables = crate::store::routing::tables(&db).await?;
-        let (log, waiting) = mpsc::channel(DECISION_QUEUE);
-        tokio::spawn(keep_decisions(db.clone(), waiting));
+        let log = Log::open(db.clone());
         let desk = Self {
             db,
             policy,
@@ -238,7 +231,8 @@ impl Desk {
             reason: reason.as_str().to_owned(),
         };
         self.remember(enquiry, name, &decision, &answer, reason);
-        self.keep(enquiry, &decision, &answer, reason, began.elapsed());
+        self.log
+            .keep(enquiry, &decision, &answer, reason, began.elapsed());
         Answered {
             event: fact_of(enquiry, &answer, enquiry.at),
             answer,
@@ -340,36 +334,6 @@ impl Desk {
         state.forget(enquiry.at);
     }
 
-    fn keep(
-        &self,
-        enquiry: &Enquiry,
-        decision: &Decision,
-        answer: &RouteAnswer,
-        reason: Reason,
-        took: Duration,
-    ) {
-        let row = DecisionRow {
-            at: enquiry.at,
-            account: enquiry.account.clone(),
-            key: enquiry.call.as_ref().map(|key| key.as_str().to_owned()),
-            client: enquiry
-                .client
-                .as_ref()
-                .and_then(|number| number.e164())
-                .map(str::to_owned),
-            did: enquiry.did.as_ref().map(line_text),
-            attempt: enquiry.attempt,
-            targets: answer.targets.clone(),
-            ring_ms: answer.ring_ms,
-            reason: reason.as_str(),
-            explain: explain(&decision.passed_over),
-            took_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
-        };
-        if self.log.try_send(row).is_err() {
-            tracing::warn!("the decision log is full; the answer stands only in the call's facts");
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics while it holds the lock; if it ever did, the state is still usable.
         self.state
@@ -407,41 +371,12 @@ impl State {
     }
 }
 
-async fn keep_decisions(db: Db, mut waiting: mpsc::Receiver<DecisionRow>) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, 500).await > 0 {
-        keep_batch(&db, &batch).await;
-        batch.clear();
-    }
-}
-
-/// Tries again while the database is away; meanwhile the queue, which is bounded, takes the others.
-async fn keep_batch(db: &Db, batch: &[DecisionRow]) {
-    let began = tokio::time::Instant::now();
-    while let Err(error) = crate::store::routing::keep_decisions(db, batch).await {
-        if !error.may_pass() || began.elapsed() >= DECISION_PATIENCE {
-            tracing::warn!(%error, lost = batch.len(), "routing decisions could not be kept");
-            return;
-        }
-        tracing::debug!(%error, "routing decisions are kept later");
-        tokio::time::sleep(DECISION_PAUSE).await;
-    }
-}
-
 fn name_of(enquiry: &Enquiry) -> CallName {
     let name = match &enquiry.call {
         Some(key) => key.as_str().to_owned(),
         None => format!("{:?}>{:?}", enquiry.client, enquiry.did),
     };
     (enquiry.account.clone(), name)
-}
-
-fn line_text(number: &Number) -> String {
-    match number {
-        Number::E164 { e164, .. } => e164.clone(),
-        Number::Service(text) | Number::Other(text) => text.clone(),
-        Number::Withheld => String::new(),
-    }
 }
 
 fn question<'a>(
@@ -503,14 +438,6 @@ fn person_of(tables: &Tables, account: &AccountName, phone: &Extension) -> Optio
     agents
         .find(|agent| agent.extensions.iter().any(has_it))
         .map(|agent| agent.person)
-}
-
-fn explain(passed_over: &[(PersonId, PassedOver)]) -> String {
-    let rows: Vec<_> = passed_over
-        .iter()
-        .map(|(who, why)| serde_json::json!({"person": who, "why": why}))
-        .collect();
-    serde_json::Value::Array(rows).to_string()
 }
 
 fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer, at: Timestamp) -> Option<CallEvent> {
