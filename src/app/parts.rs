@@ -83,7 +83,10 @@ impl Parts {
             db: self.db.clone(),
             hub: Arc::clone(&self.hub),
             vault,
-            commands: Arc::new(Commands(accounts)),
+            commands: Arc::new(Commands {
+                accounts,
+                flow: self.flow.clone(),
+            }),
             settings: settings.web.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
             accounts: self.shown_accounts(),
@@ -227,7 +230,10 @@ async fn show_recordings(mut told: Receiver<Told>, hub: Arc<Hub>) {
 }
 
 /// Commands of people, to the account they are for.
-struct Commands(HashMap<AccountName, Arc<dyn Pbx>>);
+struct Commands {
+    accounts: HashMap<AccountName, Arc<dyn Pbx>>,
+    flow: Flow,
+}
 
 #[async_trait]
 impl web::Commands for Commands {
@@ -236,10 +242,13 @@ impl web::Commands for Commands {
         account: &AccountName,
         command: pbx::Command,
     ) -> Result<(), pbx::PbxError> {
-        match self.0.get(account) {
-            Some(pbx) => pbx.command(&command).await,
-            None => Err(pbx::PbxError::Unsupported),
-        }
+        let Some(pbx) = self.accounts.get(account) else {
+            return Err(pbx::PbxError::Unsupported);
+        };
+        let now = flow::now();
+        self.flow
+            .command(account, pbx.as_ref(), &command, now)
+            .await
     }
 }
 

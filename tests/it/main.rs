@@ -2,6 +2,7 @@
 
 mod asterisk;
 mod cli;
+mod clicks;
 mod config;
 mod deploy;
 mod dialled;

@@ -3,7 +3,8 @@
 //! **Over** is a call when its PBX said so ([`Fact::Over`](crate::model::event::Fact::Over) or a
 //! summary). Each such word closes the legs told under its key, for a joined call is over only when all
 //! of it is. With channels it is also over when every channel has ended; with event PBXes when the
-//! client hung up. If no more than a bound is known for the end (the PBX was asked later and knew the
+//! client hung up. A call that we asked for, that the PBX could not make, and of which no leg was ever
+//! heard, is over with that word. If no more than a bound is known for the end (the PBX was asked later and knew the
 //! call no longer), it is over and nobody knows since when.
 
 use super::{
@@ -49,6 +50,9 @@ pub(super) fn end(
     }
     if let Some(at) = client_gone(known, swept, told) {
         return (End::At(at), Some(Side::Client));
+    }
+    if let Some(at) = told.refused_at.filter(|_| swept.legs.is_empty()) {
+        return (End::At(at), Some(Side::Pbx));
     }
     match told.unheard_at {
         Some(at) if at >= told.last_at => (End::Unknown, None),

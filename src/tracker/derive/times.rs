@@ -110,13 +110,16 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
     {
         answer = Answer::Sometime;
     }
+    let never_made = told.refused_at.is_some() && swept.legs.is_empty();
     let summaries = || told.summaries.iter().map(|(_, _, summary)| *summary);
     Times {
         started_at,
         started_known,
         answer,
         end,
-        cause: summaries().find_map(|summary| summary.cause),
+        cause: summaries()
+            .find_map(|summary| summary.cause)
+            .or(never_made.then_some(Cause::Failed)),
         hangup_by: summaries()
             .find_map(|summary| summary.hangup_by)
             .or(closing_side),

@@ -15,6 +15,8 @@ pub(super) struct Told<'a> {
     pub summaries: Vec<(&'a CallKey, Timestamp, &'a Summary)>,
     overs: Vec<Closing<'a>>,
     pub unheard_at: Option<Timestamp>,
+    /// When a command of ours failed.
+    pub refused_at: Option<Timestamp>,
     /// The latest fact of the call itself.
     pub last_at: Timestamp,
 }
@@ -26,6 +28,7 @@ impl<'a> Told<'a> {
             summaries: Vec::new(),
             overs: Vec::new(),
             unheard_at: None,
+            refused_at: None,
             last_at: Timestamp::from_micros(i64::MIN),
         };
         for moment in &known.line {
@@ -39,6 +42,7 @@ impl<'a> Told<'a> {
                     by: *by,
                 }),
                 Fact::Unheard => told.unheard_at = Some(at),
+                Fact::CommandResult { ok: false, .. } => told.refused_at = Some(at),
                 _ => {}
             }
             if is_of_the_call(&moment.event.fact) {

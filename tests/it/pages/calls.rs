@@ -1,6 +1,14 @@
 //! One call, one card: facts, masked numbers, notes, and listening.
 
-use ringcard::{model::event::Cause, on_read, on_write};
+use ringcard::{
+    model::{
+        call::CallResult,
+        event::{Cause, Direction},
+        ids::Extension,
+    },
+    on_read, on_write,
+    store::journal,
+};
 use scraper::Html;
 
 use super::office::{CLIENT, CLIENT_MASKED, CLIENT_SHOWN, Office, all, text};
@@ -341,5 +349,42 @@ async fn click_to_call_takes_no_number_from_the_page() {
             .status,
         403
     );
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_click_that_nobody_takes_is_one_outgoing_call() {
+    let office = Office::open_with_pbx().await;
+    let told = office.call("c1", CLIENT).minutes_ago(30);
+    told.answered_by("201").await;
+    let card = card_of(&office, "c1").await;
+    let anna = office.browser("anna").await;
+    let clicked = anna
+        .post(&format!("/cards/{card}/call"), &[("phone", "0")])
+        .await;
+    assert_eq!(clicked.status, 303);
+    let (command,): (String,) = on_read!(office.gateway.db(), pool => {
+        sqlx::query_as("select key from call_key where key <> 'c1'").fetch_one(pool).await
+    })
+    .unwrap();
+    // The PBX tells of the employee's own phone under a name of its own, and that of our command.
+    let first = office.call("pbx-7", CLIENT);
+    first.of_command(&command, "201").await;
+    let id = office.id("pbx-7").await;
+    assert_eq!(id, office.id(&command).await, "one call");
+    first.leaves("201", 20, Cause::NoAnswer).await;
+    let page = journal::call(office.gateway.db(), id)
+        .await
+        .unwrap()
+        .unwrap();
+    let call = page.call;
+    assert_eq!(call.direction, Some(Direction::Out));
+    assert_eq!(call.result, Some(CallResult::Abandoned));
+    assert_eq!(
+        call.client.as_ref().and_then(|client| client.e164()),
+        Some(CLIENT)
+    );
+    assert_eq!(call.extensions(), [&Extension::from("201")]);
+    assert_eq!(page.row.card, Some(card), "the client's card");
     office.close().await;
 }

@@ -6,7 +6,7 @@ use ringcard::{
     flow,
     model::{
         event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side},
-        ids::{AccountName, CallId, Extension, FactId, LegKey, PersonId},
+        ids::{AccountName, CallId, CallKey, Extension, FactId, LegKey, PersonId},
         people::Role,
         phone::Number,
         time::Timestamp,
@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::support::{
     gateway::{Answer, TestGateway, answer},
     postgres,
+    scripted::Scripted,
 };
 
 pub const CLIENT: &str = "+74950000011";
@@ -46,6 +47,12 @@ impl Office {
     pub async fn open_on_postgres() -> Self {
         let url = postgres::new_database().await;
         Self::staffed(TestGateway::start_with("", |settings| settings.store.url = url).await).await
+    }
+
+    /// With an account at a PBX that takes every command.
+    pub async fn open_with_pbx() -> Self {
+        let account = Scripted::posting(ACCOUNT);
+        Self::staffed(TestGateway::start_scripted(vec![account], |_| {}).await).await
     }
 
     async fn staffed(gateway: TestGateway) -> Self {
@@ -313,6 +320,23 @@ impl Call<'_> {
             events.push(self.event(extension, "rings", at_s, Fact::Rings));
         }
         self.tell(events).await;
+    }
+
+    /// The employee's own phone rings for a command of ours.
+    pub async fn of_command(&self, command: &str, extension: &str) {
+        let leg = Fact::Leg {
+            party: Party::Person(Extension::from(extension)),
+            with: None,
+            initiator: true,
+        };
+        let with = CallKey::from(command);
+        self.tell(vec![
+            self.event("", "same", 0, Fact::SameCall { with }),
+            self.event(extension, "leg", 0, leg),
+            self.event(extension, "dialled", 0, Fact::Dialled { by: None }),
+            self.event(extension, "rings", 0, Fact::Rings),
+        ])
+        .await;
     }
 
     pub async fn answers(&self, extension: &str, at_s: i64) {

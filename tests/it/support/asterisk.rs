@@ -216,7 +216,8 @@ impl Lab {
         let files = self.files();
         format!(
             "[[pbx]]\nname = '{ACCOUNT}'\ntype = 'asterisk'\naddress = '127.0.0.1:{port}'\n\
-             secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\ncel = '{}'\n\
+             secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\n\
+             click_timeout_ms = 4000\ncel = '{}'\n\
              [pbx.recordings]\nfolder = '{}'\nstrip = '/srv/ringcard/{}/spool/monitor'\n",
             self.log().display(),
             files.join("spool/monitor").display(),

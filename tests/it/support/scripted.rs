@@ -11,8 +11,8 @@ use ringcard::{
         time::Timestamp,
     },
     pbx::{
-        DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Message, Page, Pbx, PbxError,
-        Refused, Reply, Request, RouteAnswer,
+        Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Message, Page, Pbx,
+        PbxError, Refused, Reply, Request, RouteAnswer,
     },
 };
 
@@ -78,6 +78,11 @@ impl Pbx for Scripted {
             content_type: "text/plain; charset=utf-8",
             body: format!("{} {}", answer.reason, phones.join("&")).into(),
         }
+    }
+
+    /// Takes every command, and says nothing more of it.
+    async fn command(&self, _command: &Command) -> Result<(), PbxError> {
+        Ok(())
     }
 
     async fn history(&self, cursor: Option<&str>) -> Result<Page, PbxError> {

@@ -570,6 +570,33 @@ fn outgoing_calls_ring_at_the_client() {
 }
 
 #[test]
+fn a_click_to_call_that_the_pbx_could_not_make_is_a_failed_call() {
+    let command = Fact::CommandSent {
+        command: "7".into(),
+        what: "click_to_call".into(),
+        extension: Some(ext("201")),
+        client: Some(number(CLIENT)),
+    };
+    let refused = Fact::CommandResult {
+        command: "7".into(),
+        ok: false,
+        detail: "0".into(),
+    };
+    let sent = call(&[(0.0, "", command.clone())]);
+    assert_eq!((sent.direction, sent.ended), (Some(OUT), None));
+    let failed = call(&[(0.0, "", command), (1.0, "", refused)]);
+    assert_eq!(failed.result, Some(CallResult::Failed));
+    assert_eq!(
+        (failed.direction, failed.client),
+        (Some(OUT), Some(number(CLIENT)))
+    );
+    assert_eq!(
+        (failed.ended_at, failed.hangup_by),
+        (Some(moment(1.0)), Some(Side::Pbx))
+    );
+}
+
+#[test]
 fn a_click_to_call_goes_out_and_is_answered_by_the_client() {
     let command = Fact::CommandSent {
         command: "7".into(),
