@@ -24,7 +24,7 @@ use crate::{
     store::{
         Db, StoreError,
         raw::{self, RawMessage},
-        writer::{CommitError, Outcome, Receipt, Submission, Writer},
+        writer::{CommitError, Outcome, REPLAY, Receipt, Submission, Writer},
     },
 };
 
@@ -141,7 +141,7 @@ impl Flow {
             return Ok(Replayed::StillUnread(error));
         }
         let events = decoded.events;
-        let receipt = self.tell(letter.account, "replay", events, now).await?;
+        let receipt = self.tell(letter.account, REPLAY, events, now).await?;
         if receipt.dead_letter {
             return Ok(Replayed::StillUnfit);
         }

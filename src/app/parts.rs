@@ -81,6 +81,7 @@ impl Parts {
             .collect();
         Ok(Arc::new(web::Site {
             db: self.db.clone(),
+            flow: self.flow.clone(),
             hub: Arc::clone(&self.hub),
             vault,
             commands: Arc::new(Commands {
@@ -106,6 +107,7 @@ impl Parts {
             .map(|account| web::Account {
                 name: account.name.clone(),
                 kind: account.pbx.provider(),
+                pbx: Arc::clone(&account.pbx),
                 link: link(&account.name),
             })
             .collect()

@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod import;
 mod inspect;
+mod letters;
 mod replay;
 mod simulate;
 mod user;
@@ -67,7 +68,7 @@ enum Command {
     Export(export::Command),
     /// Measure this machine with this build
     Bench(bench::Arguments),
-    /// Show the facts and calls in a fixture, a recorded request or a stream
+    /// Show the facts and calls in a fixture, a recorded request or a stream; or take dead letters in again
     Replay(replay::Arguments),
     /// Show as JSON what is understood of numbers, audio files or an AMI stream
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! Prints the facts and calls of a recorded conversation with the code that runs in production:
-//! the same decoders, the same derivation. Nothing is stored.
+//! the same decoders, the same derivation. Nothing is stored, except when dead letters are taken in
+//! again (`letters`).
 //!
 //! Reads requests as the journal keeps them (one JSON object a line), requests as they go over the
 //! wire (files named `.http`), and, for accounts that are dialled, the bytes of the stream. A folder
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{book::Book, inspect};
+use super::{book::Book, inspect, letters};
 use crate::{
     app::settings::{Account, Settings},
     flow,
@@ -27,15 +28,23 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files or fixture folders; `-` is standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "dead_letters")]
     files: Vec<PathBuf>,
     /// Account of the configuration that the messages belong to
     #[arg(long, short)]
     account: Option<String>,
+    /// Take every dead letter of the store in again (with --account: of that account), instead of showing
+    /// files. While the gateway runs, rather use its page: its open browsers hear of the calls then
+    #[arg(long, conflicts_with = "files")]
+    dead_letters: bool,
 }
 
 /// Does it.
 pub fn run(config: Option<&Path>, arguments: &Arguments) -> Result<()> {
+    if arguments.dead_letters {
+        let settings = super::started(config)?;
+        return super::block_on(letters::run(settings, arguments.account.as_deref()));
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut book = Book::default();
     let mut named = None;

@@ -124,6 +124,11 @@ pub enum Input<'a> {
     Bytes(&'a [u8]),
     /// One HTTP request.
     Request(&'a Request),
+    /// One message of a stream as it was cut out before: a dead letter that is read again. It answers
+    /// nothing and changes nothing about the connection.
+    Message(&'a [u8]),
+    /// Records of the PBX's own history, as one message of a [`Page`] holds them.
+    Records(&'a [u8]),
     /// The time asked for with `wake_at` has come.
     Timer,
     /// The connection is gone.
@@ -155,7 +160,8 @@ pub struct Page {
 /// What a decoder has understood.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
-    /// Messages of a stream ([`Input::Bytes`]); one request's facts stand in `events` instead.
+    /// Messages of a stream ([`Input::Bytes`]); facts of one request, or of one message read again,
+    /// stand in `events` instead.
     pub messages: Vec<Message>,
     /// Facts to apply.
     pub events: Vec<CallEvent>,

@@ -48,7 +48,7 @@ use crate::{
     telemetry,
 };
 
-pub use self::journalled::{from_journal, journal};
+pub use self::journalled::{from_journal, journal, read_again};
 
 /// For how long, and with what pause, the facts of an answer given are offered to a busy store.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
@@ -229,7 +229,7 @@ async fn receive(
     if let Err(turned) = admit(account, &request, now) {
         return turn_away(&hooks.settings, turned, account.pbx.provider(), &remote);
     }
-    let (decoded, error) = decode(account.pbx.as_ref(), &request, now);
+    let (decoded, error) = decode(account.pbx.as_ref(), Input::Request(&request), now);
     let message = Message {
         account: account.name.clone(),
         source: "webhook",
@@ -297,11 +297,10 @@ fn admit(account: &Account, request: &Request, now: Timestamp) -> Result<(), Tur
 }
 
 /// Step 2. A decoder that panics has met something its author did not think of: a dead letter.
-fn decode(pbx: &dyn Pbx, request: &Request, now: Timestamp) -> (Decoded, Option<DecodeError>) {
+fn decode(pbx: &dyn Pbx, input: Input<'_>, now: Timestamp) -> (Decoded, Option<DecodeError>) {
     let mut decoded = Decoded::default();
     let fed = catch_unwind(AssertUnwindSafe(|| {
-        pbx.decoder()
-            .feed(Input::Request(request), now, &mut decoded)
+        pbx.decoder().feed(input, now, &mut decoded)
     }));
     match fed {
         Ok(Ok(())) => (decoded, None),

@@ -17,7 +17,7 @@ use axum::{Router, extract::DefaultBodyLimit, http::HeaderMap, middleware};
 use tokio::sync::watch;
 
 use crate::{
-    flow::dial::Link,
+    flow::{Flow, dial::Link},
     live::Hub,
     model::ids::AccountName,
     pbx,
@@ -100,6 +100,8 @@ pub struct Account {
     pub name: AccountName,
     /// The provider's name.
     pub kind: &'static str,
+    /// Reads its messages again.
+    pub pbx: Arc<dyn pbx::Pbx>,
     /// Its connection, where we dial.
     pub link: Option<watch::Receiver<Link>>,
 }
@@ -108,6 +110,8 @@ pub struct Account {
 pub struct Site {
     /// The store.
     pub db: Db,
+    /// The way of call events: dead letters go it again.
+    pub flow: Flow,
     /// Live pops.
     pub hub: Arc<Hub>,
     /// Kept recordings.

@@ -297,3 +297,60 @@ fn a_call_goes_from_the_socket_to_the_export_and_a_stop_loses_nothing() {
     assert_eq!(sheet.lines().count(), 2);
     assert!(sheet.starts_with("id,account,call_key,"));
 }
+
+#[tokio::test]
+async fn dead_letters_are_taken_in_again() {
+    let desk = Desk::new();
+    desk.file(
+        "ringcard.toml",
+        "[[pbx]]\nname = \"office\"\ntype = \"mango\"\n\
+         vpbx_api_key = \"env:LAB_KEY\"\nvpbx_api_salt = \"env:LAB_KEY\"\n",
+    );
+    let secret = [("LAB_KEY", "larch-office-key")];
+    desk.run_with(&["migrate"], &secret);
+    let recorded = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/pbx/mango/answered/input.jsonl"
+    );
+    let recorded = fs::read_to_string(recorded).unwrap();
+    let request: serde_json::Value =
+        serde_json::from_str(recorded.lines().next().unwrap()).unwrap();
+    let settings = ringcard::store::Settings {
+        url: format!("sqlite:{}", desk.0.join("ringcard.db").display()),
+        ..Default::default()
+    };
+    let db = ringcard::store::Db::open(&settings).await.unwrap();
+    for body in [request.to_string(), "gibberish".to_owned()] {
+        ringcard::on_write!(&db, pool => {
+            sqlx::query(
+                "insert into raw (account, received_at, source, body, outcome, reason)
+                 values ('office', 1775458800300000, 'webhook', $1, 'undecodable', '')",
+            )
+            .bind(body.into_bytes())
+            .execute(pool)
+            .await
+            .map(drop)
+        })
+        .unwrap();
+    }
+    let told = desk.run_with(&["replay", "--dead-letters"], &secret);
+    let fates: Vec<serde_json::Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // The newest first.
+    assert_eq!(fates[0]["fate"], "unread");
+    assert_eq!(
+        (&fates[1]["fate"], &fates[1]["letter"]),
+        (&"applied".into(), &1.into())
+    );
+    let again = desk.run_with(&["replay", "--dead-letters"], &secret);
+    assert_eq!(again.lines().count(), 1, "{again}");
+    let (calls,): (i64,) = ringcard::on_read!(&db, pool => {
+        sqlx::query_as("select count(*) from call").fetch_one(pool).await
+    })
+    .unwrap();
+    assert_eq!(calls, 1);
+    assert_eq!(desk.run(&["replay"], "").status.code(), Some(2));
+    db.close().await;
+}

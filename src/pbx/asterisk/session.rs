@@ -13,7 +13,8 @@ use super::{
     Account,
     events::{CHANNELS, Reader, SIP_CALL_ID, Told},
     route,
-    wire::{Action, Block, Frame, Framer, LONGEST_BLOCK},
+    rows::Rows,
+    wire::{Action, Block, Frame, Framer, KEPT_OF_TOO_LONG, LONGEST_BLOCK},
 };
 use crate::{
     model::{ids::LegKey, time::Timestamp},
@@ -89,11 +90,7 @@ impl Session {
         };
         let block = Block::new(&raw);
         let mut events = Vec::new();
-        let reader = Reader {
-            account: &self.account.name,
-            directory: &self.account.directory,
-        };
-        match reader.read(&block, now, &mut events) {
+        match self.reader().read(&block, now, &mut events) {
             Err(error) => out.messages.push(dead(raw.clone(), error)),
             Ok(Told::Nothing(kind)) => out.ignored.push(kind),
             Ok(Told::Facts) => out.messages.push(Message {
@@ -103,6 +100,27 @@ impl Session {
             }),
         }
         self.manage(&block, now, out)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            account: &self.account.name,
+            directory: &self.account.directory,
+        }
+    }
+
+    /// One block that came before; the connection hears nothing of it.
+    fn again(&self, raw: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
+        // What is exactly so long was cut: half a block says something else than the whole.
+        if raw.len() == KEPT_OF_TOO_LONG {
+            let limit = LONGEST_BLOCK;
+            return Err(DecodeError::TooLarge { limit });
+        }
+        let told = self.reader().read(&Block::new(raw), now, &mut out.events)?;
+        if let Told::Nothing(kind) = told {
+            out.ignored.push(kind);
+        }
+        Ok(())
     }
 
     /// What the connection itself needs; calls are told elsewhere.
@@ -203,6 +221,18 @@ impl Decoder for Session {
                 self.framer.push(bytes);
                 while let Some(frame) = self.framer.next_frame() {
                     self.frame(frame, now, out)?;
+                }
+            }
+            Input::Message(raw) => return self.again(raw, now, out),
+            Input::Records(raw) => {
+                let rows = Rows {
+                    account: &self.account.name,
+                    directory: &self.account.directory,
+                    now,
+                };
+                for message in rows.messages(raw, false) {
+                    out.events.extend(message.events);
+                    message.error.map_or(Ok(()), Err)?;
                 }
             }
             Input::Timer => {

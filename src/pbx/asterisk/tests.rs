@@ -594,6 +594,41 @@ fn a_broken_row_is_a_dead_letter_and_the_others_count() {
     assert!(messages[0].events.iter().any(ends));
 }
 
+/// One input that came before, read by a decoder of its own.
+fn again(input: Input<'_>) -> Result<Decoded, crate::pbx::DecodeError> {
+    let mut out = Decoded::default();
+    account().decoder().feed(input, NOW, &mut out)?;
+    Ok(out)
+}
+
+#[test]
+fn a_message_read_again_says_the_same_and_the_connection_hears_nothing() {
+    let heard = decode(account().decoder().as_mut(), answered().concat().as_bytes());
+    assert!(!heard.messages.is_empty());
+    for message in &heard.messages {
+        let read = again(Input::Message(&message.raw)).unwrap();
+        assert_eq!(read.events, message.events);
+        assert!(read.messages.is_empty() && read.send.is_empty());
+    }
+    // A block that was too long is kept only in part, and half a block says something else.
+    let mut cut = heard.messages[0].raw.to_vec();
+    cut.resize(wire::KEPT_OF_TOO_LONG, b'x');
+    assert!(again(Input::Message(&cut)).is_err());
+    let login = b"Response: Success\r\nActionID: ringcard/login\r\nMessage: welcome\r\n";
+    let read = again(Input::Message(login)).unwrap();
+    assert!(read.events.is_empty() && read.send.is_empty());
+}
+
+#[test]
+fn rows_of_the_log_read_again_say_the_same() {
+    let text = log().concat();
+    for message in read(&account(), &text) {
+        let again = again(Input::Records(&message.raw)).unwrap();
+        assert_eq!(again.events, message.events);
+    }
+    assert!(again(Input::Records(b"\"ANSWER\",\"17737\"\n")).is_err());
+}
+
 /// A folder for one test's log.
 struct Folder(PathBuf);
 

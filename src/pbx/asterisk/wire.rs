@@ -12,7 +12,7 @@ use crate::{model::time::Timestamp, pbx::DecodeError};
 /// Larger than any honest block; one event has at most a hundred short lines.
 pub const LONGEST_BLOCK: usize = 256 * 1024;
 /// How much of an over-long block is kept for people to look at.
-const KEPT_OF_TOO_LONG: usize = 4 * 1024;
+pub const KEPT_OF_TOO_LONG: usize = 4 * 1024;
 
 /// Cuts a stream into blocks.
 #[derive(Default)]

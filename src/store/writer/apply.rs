@@ -8,7 +8,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    Derive, Receipt, Settings, Submission,
+    Derive, REPLAY, Receipt, Settings, Submission,
     directory::Directory,
     effects,
     group::{Group, Keys},
@@ -162,20 +162,18 @@ impl Committer {
         submission: &Submission,
         reason: &str,
     ) -> Result<(), sqlx::Error> {
+        if submission.source == REPLAY {
+            return Ok(()); // it is one already
+        }
         let mut tx = Tx::begin(&self.db).await?;
         let mut journal = sql::JOURNAL.rows(self.engine);
-        if submission.raw.is_empty() {
+        let mut kept = submission.clone();
+        if kept.raw.is_empty() {
             // Facts of our own have no message behind them: the facts themselves are kept.
-            let kept = Submission {
-                raw: serde_json::to_vec(&submission.events)
-                    .unwrap_or_default()
-                    .into(),
-                ..submission.clone()
-            };
-            write_journal(&mut journal, &kept, ("apply_failed", reason));
-        } else {
-            write_journal(&mut journal, submission, ("apply_failed", reason));
+            let facts = serde_json::to_vec(&kept.events).unwrap_or_default();
+            kept.raw = facts.into();
         }
+        write_journal(&mut journal, &kept, ("apply_failed", reason));
         tx.run(journal).await?;
         tx.commit().await
     }

@@ -36,6 +36,9 @@ use crate::{
 /// How a call follows from its facts.
 type Derive = fn(&Facts) -> Call;
 
+/// Source of a dead letter that is told again: it stands in the journal already.
+pub const REPLAY: &str = "replay";
+
 /// One message of a PBX with all that was understood of it.
 #[derive(Clone, Debug)]
 pub struct Submission {

@@ -117,6 +117,22 @@ async fn facts_of_our_own_that_cannot_be_applied_are_kept_too() {
 }
 
 #[tokio::test]
+async fn a_letter_told_again_in_vain_stays_the_one_letter_it_is() {
+    let base = Base::new().await;
+    let writer = Writer::start_with(base.db.clone(), 1, &Settings::default(), planted);
+    let poison = submission("poison");
+    assert!(writer.commit(poison.clone()).await.unwrap().dead_letter);
+    let again = Submission {
+        raw: Bytes::new(),
+        source: REPLAY,
+        ..poison
+    };
+    assert!(writer.commit(again).await.unwrap().dead_letter);
+    assert_eq!(base.count("select count(*) from raw").await, 1);
+    writer.close().await;
+}
+
+#[tokio::test]
 async fn what_waits_at_the_end_is_committed_and_nothing_is_taken_after() {
     let base = Base::new().await;
     let writer = Writer::start(base.db.clone(), 1, &Settings::default());

@@ -1,10 +1,16 @@
-//! A request as the journal keeps it and as `ringcard replay` reads it back.
+//! A message as the journal keeps it, and how it is read back: by `ringcard replay`, and when a dead
+//! letter is replayed.
 
 use base64::Engine as _;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::pbx::Request;
+use super::decode;
+use crate::{
+    model::event::CallEvent,
+    pbx::{DecodeError, Decoded, Input, Pbx, Request},
+    store::raw::RawMessage,
+};
 
 /// A request as the journal keeps it; headers carry access and are left out.
 #[derive(Serialize, Deserialize)]
@@ -70,6 +76,43 @@ pub fn from_journal(raw: &[u8]) -> Option<Request> {
         body: body.into(),
         remote: String::new(),
     })
+}
+
+/// Reads a dead letter with today's decoder, as of the moment at which it came. Without an account of
+/// that name any more, only facts of our own can be read.
+pub fn read_again(pbx: Option<&dyn Pbx>, letter: &RawMessage) -> (Decoded, Option<DecodeError>) {
+    let unread = |why: &str| {
+        (
+            Decoded::default(),
+            Some(DecodeError::Malformed(why.to_owned())),
+        )
+    };
+    let provider = pbx.map(Pbx::provider);
+    match (letter.source.as_str(), pbx) {
+        ("webhook", Some(pbx)) => match from_journal(&letter.body) {
+            Some(request) => decode(pbx, Input::Request(&request), letter.received_at),
+            None => unread("the journal does not hold a request"),
+        },
+        ("history", Some(pbx)) => decode(pbx, Input::Records(&letter.body), letter.received_at),
+        (source, Some(pbx)) if provider == Some(source) => {
+            decode(pbx, Input::Message(&letter.body), letter.received_at)
+        }
+        _ => match own_facts(letter) {
+            Some(events) => {
+                let mut decoded = Decoded::default();
+                decoded.events = events;
+                (decoded, None)
+            }
+            None => unread("the account is not in the configuration"),
+        },
+    }
+}
+
+/// Facts that we told ourselves have no message: the letter holds them as they are.
+fn own_facts(letter: &RawMessage) -> Option<Vec<CallEvent>> {
+    let events: Vec<CallEvent> = serde_json::from_slice(&letter.body).ok()?;
+    let ours = events.iter().all(|event| event.account == letter.account);
+    ours.then_some(events)
 }
 
 #[cfg(test)]

@@ -1,22 +1,24 @@
 //! Accounts at PBXes for those who run the installation: when each last spoke, whether its connection
-//! stands, and the messages nobody could read.
+//! stands, and the messages nobody could read, which can be read again after an update.
 
 use std::collections::BTreeMap;
 
 use axum::{
     extract::{Path, Query, State as Extract},
-    routing::get,
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::{
-    flow::dial::Link,
+    flow::{self, ReplayError, Replayed, dial::Link},
     model::time::Timestamp,
     policy::{Action, Object},
     store::arrivals,
     web::{
         Account, Error, State, Visitor, demand, format,
+        hooks::read_again,
         layout::{self, Place},
         parts::{Pen, nothing},
         routes::{Access, Route},
@@ -39,6 +41,11 @@ pub const ROUTES: &[Route] = &[
         Access::Right(Action::RunInstallation),
         || get(letter),
     ),
+    Route::post(
+        "/dead-letters/{id}/replay",
+        Access::Right(Action::RunInstallation),
+        || post(replay),
+    ),
 ];
 
 const PAGE_ROWS: i64 = 50;
@@ -48,6 +55,9 @@ const BODY_BYTES: usize = 64 * 1024;
 #[derive(Deserialize)]
 struct Asked {
     before: Option<i64>,
+    /// How the letter that was read again fared.
+    #[serde(default)]
+    said: String,
 }
 
 async fn show(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup, Error> {
@@ -133,6 +143,9 @@ async fn letters(
     let content = html! {
         h1 { (t.say("letters-title")) }
         p.hint { (t.say("letters-hint")) }
+        @if let Some(fate) = Fate::parse(&asked.said) {
+            p.done role="status" data-fate=(fate.as_str()) { (t.say(fate.text())) }
+        }
         @if found.is_empty() { (nothing(&t.say("letters-none"))) }
         @else {
             div.scroll { table {
@@ -143,6 +156,7 @@ async fn letters(
                     th scope="col" { (t.say("letter-outcome")) }
                     th scope="col" { (t.say("letter-reason")) }
                     th.number scope="col" { (t.say("letter-size")) }
+                    th scope="col" { (t.say("letter-again")) }
                 } }
                 tbody { @for one in &found { tr {
                     td { a href={ "/dead-letters/" (one.id) } { (pen.clock.moment(Timestamp::from_micros(one.received_at), pen.now)) } }
@@ -151,6 +165,7 @@ async fn letters(
                     td { (t.word("letter-outcome", &one.outcome)) }
                     td { (one.reason) }
                     td.number { (format::size(t, one.size)) }
+                    td { (again(&visitor, one.id)) }
                 } } }
             } }
         }
@@ -191,7 +206,83 @@ async fn letter(
             dt { (t.say("letter-reason")) } dd { (letter.reason) }
         }
         pre { code { (shown) } }
+        (again(&visitor, letter.id))
         p { a.button href="/dead-letters" { (t.say("letters-title")) } }
     };
     Ok(layout::page(&visitor, Place::Accounts, &title, &content))
+}
+
+/// The button that takes a letter in again.
+fn again(visitor: &Visitor, id: i64) -> Markup {
+    html! {
+        form.inline action={ "/dead-letters/" (id) "/replay" } method="post" {
+            (layout::token(visitor))
+            button type="submit" { (visitor.texts.say("letter-again")) }
+        }
+    }
+}
+
+/// Takes a letter in again with today's decoder.
+async fn replay(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Path(id): Path<i64>,
+) -> Result<Response, Error> {
+    demand(&visitor, Action::RunInstallation, &Object::Whole)?;
+    sight::audited(&site, &visitor, "replay", &format!("raw:{id}"), "").await?;
+    let replayed = site
+        .flow
+        .replay(&site.db, id, flow::now(), |letter| {
+            let mut accounts = site.accounts.iter();
+            let account = accounts.find(|account| account.name == letter.account);
+            read_again(account.map(|account| account.pbx.as_ref()), letter)
+        })
+        .await;
+    let fate = match replayed {
+        Ok(replayed) => Fate::of(&replayed).ok_or(Error::NotFound)?,
+        Err(ReplayError::Store(error)) => return Err(error.into()),
+        Err(ReplayError::Commit(error)) => return Err(Error::Unavailable(error.to_string())),
+    };
+    let to = format!("/dead-letters?said={}", fate.as_str());
+    Ok(Redirect::to(&to).into_response())
+}
+
+/// How a letter fared, as the page says it.
+#[derive(Clone, Copy)]
+enum Fate {
+    Applied,
+    Unread,
+    Unfit,
+}
+
+impl Fate {
+    fn of(replayed: &Replayed) -> Option<Self> {
+        match replayed {
+            Replayed::Applied(_) => Some(Self::Applied),
+            Replayed::StillUnread(_) => Some(Self::Unread),
+            Replayed::StillUnfit => Some(Self::Unfit),
+            Replayed::Gone => None,
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Applied, Self::Unread, Self::Unfit];
+        all.into_iter().find(|fate| fate.as_str() == word)
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unread => "unread",
+            Self::Unfit => "unfit",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Applied => "letter-applied",
+            Self::Unread => "letter-unread",
+            Self::Unfit => "letter-unfit",
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod journal;
+mod letters;
 mod office;
 mod pops;
 mod postgres;

@@ -51,6 +51,7 @@ const MAY: &[(&str, &str)] = &[
     ("GET /accounts", "oa"),
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),
+    ("POST /dead-letters/{id}/replay", "oa"),
     ("GET /me", "mhkqoa"),
     ("POST /me/language", "mhkqoa"),
     ("POST /me/password", "mhkqoa"),

@@ -132,6 +132,11 @@ impl Decoder for Words {
                 }
                 Ok(())
             }
+            Input::Message(raw) | Input::Records(raw) => {
+                let message = message(&String::from_utf8_lossy(raw));
+                out.events = message.events;
+                message.error.map_or(Ok(()), Err)
+            }
             Input::Timer | Input::Closed => Ok(()),
         }
     }
