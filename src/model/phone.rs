@@ -63,6 +63,12 @@ pub struct Reading {
     pub raw: String,
     /// What it means.
     pub number: Number,
+    /// What kind that is: `e164`, `service`, `withheld` or `other`.
+    pub kind: &'static str,
+    /// `+` and digits of a public number.
+    pub e164: Option<String>,
+    /// Extension behind it.
+    pub ext: Option<String>,
     /// As people read it; absent for withheld and empty numbers.
     pub formatted: Option<String>,
     /// As people without the right to full numbers see it.
@@ -121,6 +127,7 @@ const LONGEST_CHARS: usize = 250;
 const KEPT_CHARS: usize = 64;
 /// Longest extension that is believed.
 const LONGEST_EXTENSION: usize = 10;
+const LONGEST_AFTER_PAUSE: usize = 6; // `8495...,,12`; more digits are another number
 
 impl NumberingPlan {
     /// Reads one number field of a message.
@@ -139,6 +146,9 @@ impl NumberingPlan {
         let parsed = number.e164().and_then(|e164| parse(e164, None));
         Reading {
             raw: raw.to_owned(),
+            kind: number.kind(),
+            e164: number.e164().map(str::to_owned),
+            ext: number.ext().map(str::to_owned),
             formatted: number.formatted(),
             masked: number.masked(),
             country: parsed
@@ -234,6 +244,15 @@ impl Number {
         match self {
             Self::E164 { ext, .. } => ext.as_deref(),
             _ => None,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::E164 { .. } => "e164",
+            Self::Service(_) => "service",
+            Self::Withheld => "withheld",
+            Self::Other(_) => "other",
         }
     }
 
@@ -363,6 +382,10 @@ fn split_extension(address: &str) -> (&str, Option<String>) {
         return (address, None);
     }
     let head = head.trim_end_matches([' ', '.', ':', '=', '№']);
+    // With a space behind it, a comma parts two numbers of a list.
+    if head.ends_with(',') && tail == ext && ext.len() <= LONGEST_AFTER_PAUSE {
+        return (head.trim_end_matches([' ', ',']), Some(ext));
+    }
     let lower = head.to_lowercase();
     for marker in EXTENSION_MARKERS {
         // Lower case may change the length of exotic letters, never of these markers.
@@ -550,6 +573,8 @@ mod tests {
             "74950000011x12",
             "74950000011 х12",
             "74950000011#12",
+            "84950000011,12",
+            "+7 495 000-00-11,,12",
             "000-00-11 доб 12",
         ] {
             assert_eq!(moscow().read(raw), with_ext("+74950000011", "12"), "{raw}");
@@ -711,6 +736,9 @@ mod tests {
             serde_json::json!({
                 "raw": "8 (495) 000-00-11 доб. 12",
                 "number": {"e164": {"e164": "+74950000011", "ext": "12"}},
+                "kind": "e164",
+                "e164": "+74950000011",
+                "ext": "12",
                 "formatted": "+7 495 000-00-11 #12",
                 "masked": "+7 495 •••-••-11 #••",
                 "country": "RU",
