@@ -127,10 +127,17 @@ impl Directory {
     }
 
     /// A recording's file as named in this account: below the PBX's folder of recordings, where it is.
+    ///
+    /// AMI tells the whole path, CEL what the dialplan wrote; both must give one name, also where the
+    /// PBX keeps its spool elsewhere than we were told: it always calls the folder `monitor`.
     pub fn recording(&self, file: &str) -> String {
         let path = Path::new(file);
-        let below = path.strip_prefix(&self.recordings).unwrap_or(path);
-        below.to_string_lossy().into_owned()
+        let below = path.strip_prefix(&self.recordings).ok();
+        let below = below.or_else(|| {
+            let (_, below) = file.strip_prefix('/')?.split_once("/monitor/")?;
+            Some(Path::new(below)).filter(|below| below.is_relative())
+        });
+        below.unwrap_or(path).to_string_lossy().into_owned()
     }
 
     /// Who gets a transferred call: the extension in a channel's or Local channel's name.

@@ -540,6 +540,20 @@ fn the_log_alone_gives_the_same_call() {
 }
 
 #[test]
+fn a_spool_elsewhere_makes_no_second_recording() {
+    let moved = |messages: Vec<String>| -> Vec<String> {
+        let old = "/var/spool/asterisk/monitor/";
+        let elsewhere = |message: String| message.replace(old, "/srv/pbx/spool/monitor/");
+        messages.into_iter().map(elsewhere).collect()
+    };
+    let mut both = told(&moved(answered()));
+    both.extend(logged(&log()));
+    let call = call(&both);
+    assert_eq!(call.recordings.len(), 1, "{:?}", call.recordings);
+    assert_eq!(call.recordings[0].recording, "a/1.wav");
+}
+
+#[test]
 fn the_log_confirms_what_was_heard_live() {
     let live: Facts = told(&answered()).into_iter().collect();
     let mut both = live.clone();
