@@ -70,12 +70,22 @@ impl Facts<'_> {
     }
 }
 
-/// The provider's seconds since 1970 as the time of an event.
+/// A provider's time since 1970: in seconds, as all document it, or in milliseconds, as some send it
+/// all the same. As seconds, so large a number would be in the year 5138.
+pub fn told_at(number: i64) -> Timestamp {
+    const LEAST_MILLIS: i64 = 100_000_000_000;
+    match number >= LEAST_MILLIS {
+        true => Timestamp::from_millis(number),
+        false => Timestamp::from_seconds(number),
+    }
+}
+
+/// The provider's time since 1970 as the time of an event.
 ///
 /// A time that cannot be (a phone's clock at 1970, a zero) must neither move the start of a call nor
 /// lose what the message tells: the fact is kept and is known to be no later than the arrival.
-pub fn moment(seconds: i64, now: Timestamp) -> (Timestamp, Clock) {
-    let at = Timestamp::from_seconds(seconds);
+pub fn moment(number: i64, now: Timestamp) -> (Timestamp, Clock) {
+    let at = told_at(number);
     if at.is_plausible(now) {
         (at, Clock::Exact)
     } else {
@@ -125,6 +135,14 @@ mod tests {
         assert_ne!(ids[1], ids[2]);
         assert!(ids[0].starts_with("77/201/leg/"), "{}", ids[0]);
         assert_eq!(ids[3], "77/201/answer");
+    }
+
+    #[test]
+    fn milliseconds_are_known_by_their_size() {
+        let now = Timestamp::from_seconds(1_773_728_100);
+        let told = |number| moment(number, now);
+        assert_eq!(told(1_773_728_090_250).0, now.plus_millis(-9_750));
+        assert_eq!(told(1_773_728_090_250).1, Clock::Exact);
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl MangoDecoder {
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
         let summary = message.in_our_words(&self.plan, now)?;
-        let end = summary.ended.map(Timestamp::as_seconds);
+        let end = summary.ended.map(Timestamp::as_millis);
         // A record without a believable end is one that had arrived by now.
         let mut facts = self.facts(&message.entry_id, end.or(Some(0)), now, out)?;
         facts.is_so(None, "summary", Fact::Summary(Box::new(summary)));
@@ -611,6 +611,25 @@ mod tests {
         assert_eq!((summary.answered, summary.answered_known), (start, true));
         assert_eq!(out.events[0].at, NOW);
         assert!(!out.events[0].clock.is_exact());
+    }
+
+    #[test]
+    fn a_talk_stays_a_talk_whatever_became_of_its_times() {
+        for times in [
+            r#""create_time":0,"talk_time":0,"end_time":0"#,
+            r#""create_time":1775458800000,"talk_time":1775458807000,"end_time":1775458847000"#,
+        ] {
+            let json = format!(
+                r#"{{"entry_id":"e","call_direction":1,"from":{{"number":"74950000021"}},
+                    "to":{{"extension":"301"}},{times},"entry_result":1,"disconnect_reason":1110}}"#
+            );
+            let events = decode("/events/summary", &json).events;
+            let call = crate::tracker::derive(&events.into_iter().collect());
+            assert_eq!(call.result, Some(crate::model::call::CallResult::Answered));
+            let millis = times.contains("800000");
+            assert_eq!(call.wait_ms, millis.then_some(7_000), "{times}");
+            assert_eq!(call.talk_ms, millis.then_some(40_000), "{times}");
+        }
     }
 
     #[test]

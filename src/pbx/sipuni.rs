@@ -396,6 +396,19 @@ mod tests {
     }
 
     #[test]
+    fn times_may_have_fractions_or_milliseconds() {
+        for timestamp in ["1775458800.25", "1775458800000"] {
+            let events = decode(&format!("event=1&timestamp={timestamp}&{INCOMING}")).events;
+            let rings = &events[2];
+            assert_eq!(rings.at, Timestamp::from_seconds(1_775_458_800));
+            assert!(rings.clock.is_exact());
+        }
+        let path = format!("/{TOKEN}");
+        let query = format!("event=1&timestamp=1775458800.x&{INCOMING}");
+        assert!(feed(&request(&path, &query, "")).is_err());
+    }
+
+    #[test]
     fn an_answer_at_or_before_the_start_is_not_believed() {
         let over = |answered: &str, status: &str| {
             summary(&format!(

@@ -11,7 +11,7 @@ use crate::{
         phone::NumberingPlan,
         time::Timestamp,
     },
-    pbx::DecodeError,
+    pbx::{DecodeError, facts::told_at},
 };
 
 impl SummaryMessage {
@@ -38,6 +38,8 @@ impl SummaryMessage {
             _ => (None, &self.to.extension),
         };
         let [started, answered, ended] = self.times(talked, now);
+        // An answer at the start, or before any, says: somebody talked, and this record does not know when.
+        let sometime = || talked.then(|| started.unwrap_or_default());
         let reason = Reason::of(self.disconnect_reason);
         Ok(Summary {
             direction,
@@ -45,9 +47,8 @@ impl SummaryMessage {
             did: number(plan, self.line_number.as_deref()),
             extension: employee.as_deref().map(Extension::from),
             started,
-            // An answer at the start says: somebody talked, and this record does not know when.
-            answered: answered.or(started.filter(|_| talked)),
-            answered_known: !talked || answered.or(started).is_some(),
+            answered: answered.or_else(sometime),
+            answered_known: true,
             ended,
             cause: Some(reason.cause_of_call(talked)),
             hangup_by: match (direction, reason) {
@@ -62,8 +63,8 @@ impl SummaryMessage {
 
     /// Start, answer and end, each `None` where it cannot be.
     fn times(&self, talked: bool, now: Timestamp) -> [Option<Timestamp>; 3] {
-        let told = |seconds: Option<i64>| {
-            let at = Timestamp::from_seconds(seconds?);
+        let told = |number: Option<i64>| {
+            let at = told_at(number?);
             at.is_plausible(now).then_some(at)
         };
         let started = told(self.create_time);

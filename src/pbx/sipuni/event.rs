@@ -11,7 +11,7 @@ use crate::{
     },
     pbx::{
         DecodeError, Decoded, Request,
-        facts::{Facts, moment},
+        facts::{Facts, moment, told_at},
         form,
     },
 };
@@ -65,8 +65,13 @@ impl Fields {
         }
     }
 
+    /// A time in whole seconds: a fraction is cut off, and so are milliseconds.
     fn seconds(&self, name: &str) -> Option<i64> {
-        self.get(name)?.parse().ok()
+        let value = self.get(name)?;
+        let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+        let is_number = fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let number = whole.parse().ok().filter(|_| is_number)?;
+        Some(told_at(number).as_seconds())
     }
 }
 
