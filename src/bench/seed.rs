@@ -235,6 +235,7 @@ fn sample() -> (Call, Facts) {
         legs: vec![Leg {
             key: LegKey::from("old.1"),
             party: Some(Party::Person(Extension::from("201"))),
+            caller: None,
             rang_at: Some(at(0)),
             answered_at: Some(at(5)),
             ended_at: Some(at(65)),

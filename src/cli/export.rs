@@ -10,6 +10,7 @@ use crate::{
     app::settings::Settings,
     model::{
         call::{Call, Leg, LegResult},
+        ids::Extension,
         phone::Number,
         time::Timestamp,
     },
@@ -193,8 +194,8 @@ pub fn derived_json(call: &Call) -> Value {
         "talk_ms": call.talk_ms,
         "hold_ms": call.hold_ms,
         "answered_by": call.answered_by.as_ref().map(|extension| json!({ "extension": extension })),
-        "hangup_by": call.hangup_by.map(|side| side.as_str()),
-        "legs": call.legs.iter().filter_map(leg_json).collect::<Vec<Value>>(),
+        "hangup_by": hangup_by(call),
+        "legs": call.employees_legs().map(leg_json).collect::<Vec<Value>>(),
         "transfers": call.transfers.iter().map(|transfer| json!({
             "kind": transfer.kind,
             "from": transfer.from,
@@ -209,8 +210,13 @@ pub fn derived_json(call: &Call) -> Value {
     })
 }
 
-/// Legs of people only: the client and machines have no extension.
-fn leg_json(leg: &Leg) -> Option<Value> {
+/// Nothing while the call lives; "unknown" if it is over and nobody has told.
+fn hangup_by(call: &Call) -> Option<&'static str> {
+    let told = call.hangup_by.map(|side| side.as_str());
+    told.or_else(|| call.ended.map(|_| "unknown"))
+}
+
+fn leg_json((extension, leg): (&Extension, &Leg)) -> Value {
     let moment = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
     let result = match &leg.result {
         None => Value::Null,
@@ -218,13 +224,13 @@ fn leg_json(leg: &Leg) -> Option<Value> {
         Some(LegResult::AnsweredElsewhere) => "answered_elsewhere".into(),
         Some(LegResult::Failed(cause)) => json!(cause),
     };
-    Some(json!({
-        "extension": leg.extension()?,
+    json!({
+        "extension": extension,
         "rang_at": moment(leg.rang_at),
         "answered_at": moment(leg.answered_at),
         "ended_at": moment(leg.ended_at),
         "result": result,
-    }))
+    })
 }
 
 fn shown(number: &Number) -> Option<&str> {

@@ -49,6 +49,7 @@ fn over(version: i64, answered: &[&str]) -> Change {
     let legs = answered.iter().map(|extension| Leg {
         key: (*extension).into(),
         party: Some(Party::Person(Extension::from(*extension))),
+        caller: None,
         rang_at: Some(NOW),
         answered_at: Some(NOW),
         ended_at: Some(NOW),

@@ -160,6 +160,10 @@ pub struct Leg {
     /// Who is at its end; `None` while no message has said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub party: Option<Party>,
+    /// The employee who calls the party over this leg (event PBXes; a channel PBX gives the caller a leg
+    /// of their own).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Extension>,
     /// When the party's phone began to ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rang_at: Option<Timestamp>,
@@ -314,10 +318,26 @@ impl Call {
         self.phase == Phase::Ended
     }
 
-    /// Every extension that rang or talked in this call, each once, by first sight.
+    /// Legs with the employee whose they are: the one called, or the one who calls the client over it
+    /// and has no leg of their own. Legs of machines are nobody's.
+    pub fn employees_legs(&self) -> impl Iterator<Item = (&Extension, &Leg)> {
+        let own = |extension| self.legs.iter().any(|leg| leg.extension() == extension);
+        self.legs.iter().filter_map(move |leg| {
+            let caller = leg.caller.as_ref().filter(|caller| !own(Some(*caller)));
+            let employee = match &leg.party {
+                Some(Party::Client(_)) => caller,
+                _ => leg.extension(),
+            };
+            Some((employee?, leg))
+        })
+    }
+
+    /// Every extension that called, rang or talked in this call, each once, by first sight.
     pub fn extensions(&self) -> Vec<&Extension> {
         let mut seen = Vec::new();
-        for extension in self.legs.iter().filter_map(Leg::extension) {
+        let legs = self.legs.iter();
+        for extension in legs.flat_map(|leg| [leg.caller.as_ref(), leg.extension()]) {
+            let Some(extension) = extension else { continue };
             if !seen.contains(&extension) {
                 seen.push(extension);
             }

@@ -28,6 +28,8 @@ fn seen(key: &str, call: &Call) -> Value {
             "at": transfer.at.rfc3339(),
         })
     });
+    let legs = call.employees_legs();
+    let legs = legs.map(|(extension, leg)| json!({"extension": extension, "result": leg.result}));
     let recordings = call.recordings.iter().map(|news| news.recording.clone());
     json!({
         "call_key": key,
@@ -43,6 +45,7 @@ fn seen(key: &str, call: &Call) -> Value {
         "answered_by": call.answered_by,
         "hangup_by": call.hangup_by,
         "ended": call.ended.map(|ended| ended.as_str()),
+        "legs": legs.collect::<Vec<_>>(),
         "transfers": transfers.collect::<Vec<_>>(),
         "recordings": recordings.collect::<Vec<_>>(),
     })

@@ -92,6 +92,7 @@ mod tests {
         let leg = |key: &str, ended_at| Leg {
             key: LegKey::from(key),
             party: None,
+            caller: None,
             rang_at: None,
             answered_at: None,
             ended_at,

@@ -108,14 +108,16 @@ impl Effects<'_> {
 
     fn rung(&self, account: &AccountName, call: &Call) -> BTreeMap<PersonId, (bool, bool)> {
         let mut persons: BTreeMap<PersonId, (bool, bool)> = BTreeMap::new();
+        let person = |extension| self.directory.person(account, extension);
         for leg in &call.legs {
-            let person = leg
-                .extension()
-                .and_then(|extension| self.directory.person(account, extension));
-            if let Some(person) = person {
-                let known = persons.entry(person).or_default();
+            let talked = leg.answered_at.is_some();
+            if let Some(called) = leg.extension().and_then(person) {
+                let known = persons.entry(called).or_default();
                 known.0 |= leg.rang_at.is_some();
-                known.1 |= leg.answered_at.is_some();
+                known.1 |= talked;
+            }
+            if let Some(caller) = leg.caller.as_ref().and_then(person) {
+                persons.entry(caller).or_default().1 |= talked;
             }
         }
         #[cfg(feature = "planted")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     model::{
         event::{CallEvent, Fact, Party},
-        ids::LegKey,
+        ids::{Extension, LegKey},
         time::Timestamp,
     },
     tracker::{Facts, merge::party_order},
@@ -52,12 +52,20 @@ pub(super) struct LegEnds<'a> {
     pub tied: bool,
 }
 
-impl LegEnds<'_> {
+impl<'a> LegEnds<'a> {
     /// Whether the leg only ties others together.
     pub fn is_glue(&self) -> bool {
         match self.party {
             Some(party) => *party == Party::Glue,
             None => self.tied,
+        }
+    }
+
+    /// The employee who calls over this leg.
+    pub fn caller(&self) -> Option<&'a Extension> {
+        match self.with? {
+            Party::Person(extension) => Some(extension),
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     times::{End, Times, answers},
 };
 use crate::model::{
-    call::{Call, Leg, LegResult},
+    call::{Call, CallResult, Leg, LegResult},
     event::{Cause, Direction, Party},
     ids::Extension,
     time::Timestamp,
@@ -39,6 +39,9 @@ impl LegLine<'_> {
 /// Fills in the legs, and who rings and who talks now.
 pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call: &mut Call) {
     let mut lines: Vec<(u32, &LegLine<'_>)> = (0..).zip(&swept.legs).collect();
+    let nobody_talked = call
+        .result
+        .is_some_and(|result| result != CallResult::Answered);
     lines.sort_by_key(|(_, line)| (line.first_at, known.ends[line.ends as usize].key));
     for (place, line) in lines {
         let ends = line.ends(known);
@@ -56,14 +59,22 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
             add(&mut call.ringing, extension);
         }
         let picked_up_at = line.up_at.filter(|_| picks_up_alone(known, line));
-        let answered_at = line.talked_at.or(picked_up_at);
+        let untold_answer = || untold_answer(known, swept, line, times, call);
+        let answered_at = line.talked_at.or(picked_up_at).or_else(untold_answer);
         call.legs.push(Leg {
             key: ends.key.clone(),
             party: ends.party.cloned(),
+            caller: ends.caller().cloned(),
             rang_at: line.rang_at,
             answered_at,
             ended_at: end.filter(|end| !end.is_bound).map(|end| end.at),
-            result: end.map(|end| result(answered_at, end, answer_elsewhere)),
+            result: end.map(|end| match result(answered_at, end, answer_elsewhere) {
+                // Nothing was wrong with it and nobody talked at all: the caller has given up.
+                LegResult::Failed(Cause::Normal) if nobody_talked => {
+                    LegResult::Failed(Cause::Cancelled)
+                }
+                result => result,
+            }),
             initiator: ends.initiator,
         });
     }
@@ -104,6 +115,26 @@ fn untold_end(
         cause,
         by: None,
     })
+}
+
+/// The answer of a leg that only the record of the call tells: it is that of who answered, it ended
+/// well, and of no leg of this person a talk was told.
+fn untold_answer(
+    known: &Known<'_>,
+    swept: &Swept<'_>,
+    line: &LegLine<'_>,
+    times: &Times<'_>,
+    call: &Call,
+) -> Option<Timestamp> {
+    let person = line.person(known).filter(|_| !known.channels)?;
+    let end = line.end.filter(|end| end.cause == Cause::Normal)?;
+    let mut own = swept
+        .legs
+        .iter()
+        .filter(|leg| leg.person(known) == Some(person));
+    let is_untold = own.all(|leg| leg.talked_at.is_none());
+    let fits = is_untold && call.answered_by.as_ref() == Some(person);
+    times.answered_at().filter(|at| fits && *at <= end.at)
 }
 
 /// Legs for which picking up is all there is: a machine's, and the employee's own of a click-to-call.

@@ -248,7 +248,13 @@ fn leg_row(pen: &Pen<'_>, view: &View, leg: &Leg) -> Markup {
     };
     html! {
         tr {
-            th scope="row" { (party) @if leg.initiator { " " small { (t.say("leg-initiator")) } } }
+            th scope="row" {
+                (party)
+                @if let (Some(caller), Some(Party::Client(_))) = (&leg.caller, &leg.party) {
+                    " " small { "← " (with_name(caller, &view.names)) }
+                }
+                @if leg.initiator { " " small { (t.say("leg-initiator")) } }
+            }
             td.number { (at(leg.rang_at)) }
             td.number { (at(leg.answered_at)) }
             td.number { (at(leg.ended_at)) }

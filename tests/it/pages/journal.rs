@@ -118,6 +118,29 @@ async fn everybody_sees_the_calls_within_reach_and_numbers_by_right() {
 }
 
 #[tokio::test]
+async fn who_called_a_client_in_vain_finds_it_in_the_journal() {
+    let office = Office::open().await;
+    let call = office.call("out", CLIENT).minutes_ago(30);
+    call.goes_out_in_vain("201").await;
+    let period = period();
+    for (login, rows) in [("anna", 1), ("ivan", 0)] {
+        let browser = office.browser(login).await;
+        let page = browser.page(&format!("/calls?{period}")).await;
+        let found = all(&page, "main > .scroll table.calls tbody tr");
+        assert_eq!(found.len(), rows, "{login}");
+    }
+    let id = office.id("out").await;
+    let page = office
+        .browser("anna")
+        .await
+        .page(&format!("/calls/{id}"))
+        .await;
+    let legs = all(&page, "table.legs tbody tr");
+    assert!(legs[0].contains("← Anna (201)"), "{legs:?}");
+    office.close().await;
+}
+
+#[tokio::test]
 async fn paging_shows_every_call_once() {
     let office = Office::open().await;
     let keys: Vec<String> = (0..120).map(|n| format!("c{n}")).collect();

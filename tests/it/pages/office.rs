@@ -370,6 +370,33 @@ impl Call<'_> {
         self.ends(66).await;
     }
 
+    /// An employee calls the client in vain; the provider tells of the client's leg only.
+    pub async fn goes_out_in_vain(&self, extension: &str) {
+        let number = Number::E164 {
+            e164: self.client.to_owned(),
+            ext: None,
+        };
+        let parties = Fact::Parties {
+            direction: Some(Direction::Out),
+            client: Some(number.clone()),
+            client_name: None,
+            did: None,
+        };
+        let leg = Fact::Leg {
+            party: Party::Client(number),
+            with: Some(Party::Person(Extension::from(extension))),
+            initiator: false,
+        };
+        let events = vec![
+            self.event("", "parties", 0, parties),
+            self.event("out", "leg", 0, leg),
+            self.event("out", "rings", 0, Fact::Rings),
+        ];
+        self.tell(events).await;
+        self.leaves("out", 20, Cause::NoAnswer).await;
+        self.ends(20).await;
+    }
+
     /// Rings in vain.
     pub async fn missed_by(&self, extension: &str) {
         self.rings(&[extension], 1).await;

@@ -877,3 +877,69 @@ fn recordings_go_as_far_as_any_word_of_them() {
         (RecordingStage::Ready, true)
     );
 }
+
+#[test]
+fn a_leg_to_the_client_is_that_of_the_employee_who_calls() {
+    let out = call(&[
+        (0.0, "", parties(OUT)),
+        (0.0, "a", between(client(), person("201"))),
+        (0.0, "a", rings()),
+        (30.0, "a", ends(Cause::NoAnswer)),
+        (30.0, "", summed_up(OUT, None, 30.0)),
+    ]);
+    let legs: Vec<_> = out.employees_legs().collect();
+    assert_eq!(legs.len(), 1);
+    assert_eq!(legs[0].0, &ext("201"));
+    let result = LegResult::Failed(Cause::NoAnswer);
+    assert_eq!(legs[0].1.result, Some(result));
+    assert_eq!(out.extensions(), [&ext("201")]);
+    // Who has a leg of their own is not listed twice.
+    let ordered = call(&[
+        (0.0, "", parties(OUT)),
+        (0.0, "a", initiator(person("201"))),
+        (0.0, "a", rings()),
+        (3.0, "a", Fact::Up),
+        (4.0, "b", between(client(), person("201"))),
+        (4.0, "b", rings()),
+        (34.0, "b", ends(Cause::NoAnswer)),
+        (34.0, "", summed_up(OUT, None, 34.0)),
+    ]);
+    assert_eq!(ordered.employees_legs().count(), 1);
+}
+
+#[test]
+fn a_ring_that_ends_without_a_cause_was_given_up_if_nobody_talked() {
+    let missed = call(&[
+        (0.0, "", parties(IN)),
+        (0.0, "201", between(person("201"), client())),
+        (0.0, "201", rings()),
+        (9.0, "201", hangs_up(Side::Client)),
+        (9.0, "", missed_by(Cause::Cancelled, 9.0)),
+    ]);
+    let given_up = LegResult::Failed(Cause::Cancelled);
+    assert_eq!(missed.legs[0].result, Some(given_up));
+}
+
+#[test]
+fn the_record_alone_tells_whose_leg_was_answered() {
+    let told = |extension: &str| {
+        call(&[
+            (50.0, "", parties(IN)),
+            (50.0, "201", between(person("201"), client())),
+            (50.0, "201", ends(Cause::Normal)),
+            (
+                50.0,
+                "",
+                summed(Summary {
+                    extension: Some(ext(extension)),
+                    ..summary(IN, 0.0, Some(5.0), 50.0)
+                }),
+            ),
+        ])
+    };
+    let leg = |call: &Call| (call.legs[0].answered_at, call.legs[0].result);
+    let answered = (Some(moment(5.0)), Some(LegResult::Answered));
+    assert_eq!(leg(&told("201")), answered);
+    let unsaid = (None, Some(LegResult::Failed(Cause::Normal)));
+    assert_eq!(leg(&told("202")), unsaid, "the record names somebody else");
+}
