@@ -26,10 +26,11 @@ pub fn record(path: &Path, duration_ms: i64, dice: &mut Dice) -> io::Result<()> 
     }
     let frames = duration_ms.max(0) as u64 * u64::from(RATE) / 1_000;
     let mut file = hound::WavWriter::create(path, spec).map_err(io::Error::other)?;
-    let mut turn = Turn::next(0, dice);
+    let first = dice.below(2) as usize;
+    let mut turn = Turn::new(first, 0, dice);
     for frame in 0..frames {
         if frame >= turn.until {
-            turn = Turn::next(frame, dice);
+            turn = Turn::new(1 - turn.speaker, frame, dice);
         }
         for (side, pitch) in PITCH.into_iter().enumerate() {
             let noise = dice.between(-40, 40);
@@ -56,10 +57,10 @@ struct Turn {
 }
 
 impl Turn {
-    fn next(from: u64, dice: &mut Dice) -> Self {
+    fn new(speaker: usize, from: u64, dice: &mut Dice) -> Self {
         let speaks_until = from + dice.between(9_000, 40_000) as u64;
         Self {
-            speaker: dice.below(2) as usize,
+            speaker,
             from,
             speaks_until,
             until: speaks_until + dice.between(1_500, 7_000) as u64,
