@@ -6,15 +6,14 @@
 
 mod counters;
 mod parts;
+mod server;
 pub mod settings;
 mod tasks;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
 
 use self::{
     parts::Parts,
@@ -46,7 +45,7 @@ pub struct Gateway {
     site: web::State,
     accounts: Vec<Account>,
     tasks: Tasks,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     shutdown: Duration,
 }
 
@@ -114,7 +113,12 @@ impl Gateway {
             .merge(web::router(Arc::clone(&site)));
         Ok(Self {
             address: listener.local_addr()?,
-            server: serve(listener, router, parts.tasks.stop().clone()),
+            server: tokio::spawn(server::serve(
+                listener,
+                router,
+                settings.server.clone(),
+                parts.tasks.stop().clone(),
+            )),
             hooks,
             site,
             shutdown: Duration::from_millis(settings.server.shutdown_ms),
@@ -193,19 +197,6 @@ impl Gateway {
 
 /// The number of this node in figures; one until there can be several.
 const NODE: i64 = 1;
-
-fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) -> JoinHandle<std::io::Result<()>> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        axum::serve(listener, service)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-    })
-}
 
 /// Opens the database and brings its schema up to date; waits while it is away, so that the order in
 /// which machines start does not matter.

@@ -65,6 +65,13 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Most connections at once; new ones wait.
+    pub max_connections: usize,
+    /// How long the head of a request may take to come, and a connection may say nothing between two
+    /// requests, in milliseconds.
+    pub head_timeout_ms: u64,
+    /// How long the body of a request may take to come, in milliseconds.
+    pub body_timeout_ms: u64,
     /// How long open requests may take to finish at shutdown, in milliseconds.
     pub shutdown_ms: u64,
 }
@@ -74,6 +81,9 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             trusted_proxies: Vec::new(),
+            max_connections: 4_096,
+            head_timeout_ms: 20_000,
+            body_timeout_ms: 30_000,
             shutdown_ms: 5_000,
         }
     }

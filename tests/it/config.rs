@@ -41,8 +41,9 @@ fn spans_and_sizes_say_their_unit() {
         "_second",
         "_messages",
     ];
-    const COUNTS: [&str; 12] = [
+    const COUNTS: [&str; 13] = [
         "read_connections",
+        "max_connections",
         "cached_calls",
         "burst",
         "rings_before_next",

@@ -10,5 +10,6 @@ mod hooks;
 mod ops;
 mod pages;
 mod recordings;
+mod server;
 mod store;
 mod support;

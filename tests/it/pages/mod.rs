@@ -3,7 +3,7 @@
 mod calls;
 mod journal;
 mod letters;
-mod office;
+pub mod office;
 mod pops;
 mod postgres;
 mod rights;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringcard::{
+    app::settings::Settings,
     flow,
     model::{
         event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side},
@@ -47,6 +48,11 @@ impl Office {
     pub async fn open_on_postgres() -> Self {
         let url = postgres::new_database().await;
         Self::staffed(TestGateway::start_with("", |settings| settings.store.url = url).await).await
+    }
+
+    /// With other settings.
+    pub async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::staffed(TestGateway::start_with("", change).await).await
     }
 
     /// With an account at a PBX that takes every command.
