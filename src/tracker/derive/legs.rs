@@ -60,7 +60,7 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
         }
         let picked_up_at = line.up_at.filter(|_| picks_up_alone(known, line));
         let untold_answer = || untold_answer(known, swept, line, times, call);
-        let answered_at = line.talked_at.or(picked_up_at).or_else(untold_answer);
+        let answered_at = picked_up_at.or(line.talked_at).or_else(untold_answer);
         call.legs.push(Leg {
             key: ends.key.clone(),
             party: ends.party.cloned(),

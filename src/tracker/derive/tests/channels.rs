@@ -650,7 +650,11 @@ fn a_click_to_call_goes_out_and_is_answered_by_the_client() {
         [Some(9.0), Some(5.0), Some(21.001), Some(0.0)]
     );
     assert!(call.legs[0].initiator);
-    assert_eq!(call.legs[0].answered_at, Some(moment(9.0)));
+    assert_eq!(
+        call.legs[0].answered_at,
+        Some(moment(3.0)),
+        "picked up, before the client was called"
+    );
 }
 
 #[test]
