@@ -312,10 +312,12 @@ impl<'a> Say<'a> {
 
     fn cause(&self, prefix: &str) -> Cause {
         let code = self.block.get("Cause").and_then(|code| code.parse().ok());
-        let rang = self
-            .block
-            .of(prefix, "ChannelState")
-            .map(|state| state == RINGING);
+        // A channel that was neither up nor ringing tells nothing by going without a cause.
+        let rang = match self.block.of(prefix, "ChannelState") {
+            Some(RINGING) => Some(true),
+            Some(UP) => Some(false),
+            _ => None,
+        };
         cause(code, self.block.get("TechCause"), rang)
     }
 
