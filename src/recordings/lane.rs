@@ -3,6 +3,7 @@
 //! An attempt is: ask the account's adapter where the file is, fetch it, let [`super::audio`] say
 //! what it is, keep it, write down what was measured. What may still come right is tried again after
 //! 5 s, 30 s, 2 min, 10 min and 1 h; while a host, a mount or a disk is away every hour, for three days.
+//! A shared file with nothing in it is looked at twice.
 
 mod verdict;
 
@@ -33,7 +34,7 @@ use crate::{
         recording::RecordingState,
         time::Timestamp,
     },
-    pbx::Pbx,
+    pbx::{Pbx, recording::Fetch},
     store::{
         Db, StoreError,
         recordings::{self as rows, Job, Wanted},
@@ -294,7 +295,10 @@ impl Lane {
         }
         let measured = match inspect(incoming.path().to_owned()).await {
             Ok(measured) => measured,
-            Err(error) => return Ended::of_inspection(&error),
+            Err(error) => {
+                let is_shared = matches!(from, Fetch::File { .. });
+                return Ended::of_inspection(&error, is_shared);
+            }
         };
         let (sha256, size) = (&measured.sha256, measured.size_bytes);
         match self.vault.keep(incoming.path(), sha256, size).await {

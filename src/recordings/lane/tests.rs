@@ -411,6 +411,18 @@ async fn what_is_no_recording_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn a_shared_file_with_nothing_in_it_is_looked_at_twice() {
+    let bench = Bench::new().await;
+    let call = bench.tell_file(&sound::wav(8_000, 1, &[])).await;
+    bench.lane.work_due().await;
+    let silent = |state| (state, "no_sound".to_owned());
+    assert_eq!(bench.state(call).await, silent(RecordingState::Waiting));
+    bench.pass(PAUSES[0]);
+    bench.lane.work_due().await;
+    assert_eq!(bench.state(call).await, silent(RecordingState::Absent));
+}
+
+#[tokio::test]
 async fn a_path_out_of_the_folder_is_final() {
     let bench = Bench::new().await;
     let call = bench

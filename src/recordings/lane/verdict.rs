@@ -51,6 +51,10 @@ pub(super) enum Trouble {
     /// The other side answers, and what it gives is no recording yet. If it never is, the recording
     /// ends in this state.
     NotReady(RecordingState),
+    /// The call is over, and its file in the shared folder has stopped growing with nothing in it: a
+    /// PBX that records only conversations leaves a header when nobody talked. It is looked at once
+    /// more, for whoever copies files there in two steps.
+    Silent,
     /// A host, a mount, our store or a disk is away: that says nothing of the recording.
     Away,
 }
@@ -87,6 +91,7 @@ pub(super) fn filed(measured: Measured) -> Filed {
 pub(super) fn pause_after(attempt: i64, trouble: Trouble) -> Option<Duration> {
     let at = usize::try_from(attempt - 1).ok()?;
     match PAUSES.get(at) {
+        _ if trouble == Trouble::Silent && attempt > 1 => None,
         None if trouble == Trouble::Away && attempt < MOST_ATTEMPTS => PAUSES.last().copied(),
         pause => pause.copied(),
     }
@@ -96,6 +101,7 @@ impl Trouble {
     pub(super) fn at_last(self) -> RecordingState {
         match self {
             Self::NotReady(state) => state,
+            Self::Silent => RecordingState::Absent,
             Self::Away => RecordingState::Failed,
         }
     }
@@ -145,16 +151,17 @@ impl Ended {
         Self::of_retry(error.retry(), error.as_str(), trouble)
     }
 
-    pub(super) fn of_inspection(error: &InspectError) -> Self {
+    /// `is_shared`: it lay in the shared folder, and its size had settled.
+    pub(super) fn of_inspection(error: &InspectError, is_shared: bool) -> Self {
         match error {
             InspectError::Refused(refused) if refused.may_heal() => Self::Later {
                 reason: refused.as_str(),
                 wait: None,
-                // A PBX that records only conversations leaves a header when nobody talked.
-                trouble: Trouble::NotReady(match refused {
-                    Refused::NoSound => RecordingState::Absent,
-                    _ => RecordingState::Refused,
-                }),
+                trouble: match refused {
+                    Refused::NoSound if is_shared => Trouble::Silent,
+                    Refused::NoSound => Trouble::NotReady(RecordingState::Absent),
+                    _ => Trouble::NotReady(RecordingState::Refused),
+                },
             },
             InspectError::Refused(refused) => Self::Never {
                 state: RecordingState::Refused,
