@@ -7,6 +7,10 @@ use std::{
     net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -174,28 +178,19 @@ impl Playing {
 impl Lab {
     /// Chooses ports and folders; nothing runs yet.
     pub fn plan() -> Self {
-        let made = std::process::Command::new("tests/asterisk/chroot.sh")
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("tests/asterisk/chroot.sh can be run");
-        assert!(
-            made.status.success(),
-            "no Asterisk: run tests/setup.sh test"
-        );
-        let chroot = String::from_utf8(made.stdout).expect("a path is text");
         let id = format!("it-{}", uuid::Uuid::now_v7().simple());
         let folder = std::env::temp_dir().join(format!("ringcard-{id}"));
         std::fs::create_dir_all(&folder).expect("a folder for scenarios");
         std::fs::write(folder.join("tone.alaw"), tone()).expect("the folder can be written");
-        let ami = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         Self {
             id,
-            chroot: PathBuf::from(chroot.trim()),
+            chroot: chroot().clone(),
             folder,
             sip: free_ports(PHONES, 1),
-            ami: ami.expect("a free port").port(),
+            ami: free_tcp_port(),
             trunk: free_ports(WORLD, 1),
             phones: free_ports(PHONES, 5),
+            // Asterisk steps over ports that are taken.
             rtp: 10_000 + rand::random_range(0..24) * 400,
             child: None,
         }
@@ -206,21 +201,20 @@ impl Lab {
         self.ami
     }
 
-    /// A recording's file on the PBX.
-    pub fn recording(&self, name: &str) -> PathBuf {
-        self.files().join("spool/monitor").join(name)
+    /// Where recordings lie on the PBX.
+    pub fn recordings(&self) -> PathBuf {
+        self.files().join("spool/monitor")
     }
 
     /// The account's entry in the configuration; the manager interface is reached at `port`.
     pub fn config(&self, port: u16) -> String {
-        let files = self.files();
         format!(
             "[[pbx]]\nname = '{ACCOUNT}'\ntype = 'asterisk'\naddress = '127.0.0.1:{port}'\n\
              secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\n\
              click_timeout_ms = 4000\ncel = '{}'\n\
              [pbx.recordings]\nfolder = '{}'\nstrip = '/srv/ringcard/{}/spool/monitor'\n",
             self.log().display(),
-            files.join("spool/monitor").display(),
+            self.recordings().display(),
             self.id,
         )
     }
@@ -288,8 +282,7 @@ impl Lab {
         colleague: &str,
         talk_ms: u32,
     ) -> (Playing, Playing) {
-        let twin = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let port = twin.expect("a free port").port();
+        let port = free_tcp_port();
         let twin = Some(port);
         let own = extension.to_string();
         let mut second = Scenario::calling("consult.xml", &own, colleague).with("TALK_MS", 2_000);
@@ -380,16 +373,51 @@ fn tone() -> Vec<u8> {
     [0x34, 0x21, 0x21, 0x34, 0xb4, 0xa1, 0xa1, 0xb4].repeat(4_000)
 }
 
-/// The first of `count` UDP ports in a row that are free now.
-fn free_ports(ip: &str, count: u16) -> u16 {
-    for _ in 0..200 {
-        let first: u16 = 20_000 + rand::random_range(0..28_000);
-        let sockets: Vec<_> = (first..first + count)
-            .map_while(|port| UdpSocket::bind((ip, port)).ok())
-            .collect();
-        if sockets.len() == count as usize {
-            return first;
+/// Where the test laboratory's Asterisk is; made if it is not there yet.
+fn chroot() -> &'static PathBuf {
+    static CHROOT: OnceLock<PathBuf> = OnceLock::new();
+    CHROOT.get_or_init(|| {
+        let made = std::process::Command::new("tests/asterisk/chroot.sh")
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("tests/asterisk/chroot.sh can be run");
+        assert!(
+            made.status.success(),
+            "no Asterisk: run tests/setup.sh test"
+        );
+        let path = String::from_utf8(made.stdout).expect("a path is text");
+        PathBuf::from(path.trim())
+    })
+}
+
+/// The next `count` ports of this process: below those that the system gives to whoever connects, each
+/// handed out once, so that stories do not meet.
+fn next_ports(count: u16) -> u16 {
+    const FIRST: u16 = 20_000;
+    const SPAN: u16 = 12_000;
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    let next = NEXT.get_or_init(|| AtomicU16::new(rand::random_range(0..SPAN)));
+    loop {
+        let first = next.fetch_add(count, Ordering::Relaxed) % SPAN;
+        if first + count <= SPAN {
+            return FIRST + first;
         }
     }
-    panic!("no {count} free UDP ports on {ip}");
+}
+
+/// A TCP port of 127.0.0.1 that is free.
+pub fn free_tcp_port() -> u16 {
+    let mut tried = (0..200).map(|_| next_ports(1));
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    tried.find(is_free).expect("not every port is taken")
+}
+
+/// The first of `count` UDP ports in a row that are free.
+fn free_ports(ip: &str, count: u16) -> u16 {
+    let is_free = |first: &u16| {
+        let mut ports = *first..*first + count;
+        ports.all(|port| UdpSocket::bind((ip, port)).is_ok())
+    };
+    let mut tried = (0..200).map(|_| next_ports(count));
+    tried.find(is_free).expect("not every port is taken")
 }

@@ -1,49 +1,98 @@
-//! A gateway beside a real Asterisk, with five managers, and the comparison of its journal with the
-//! PBX's own log.
+//! A gateway beside a real Asterisk, with five managers at their desks, and the one check that every
+//! story ends with.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use ringcard::{
-    model::{
-        call::{Call, Leg},
-        ids::CallId,
-        phone::Number,
-    },
+    flow,
+    model::ids::PersonId,
     on_write,
-    store::{journal, pops, recordings::Recording},
+    store::{self, Db},
+    web::auth,
 };
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
 
 use super::{
-    asterisk::{ACCOUNT, Lab},
+    asterisk::Lab,
     cel::{self, Logged},
-    gateway::TestGateway,
+    desk::{Desk, Shown},
+    journal::Case,
+    popped::{self, Expected},
     postgres,
+    process::Process,
     proxy::Proxy,
-    scripted::eventually,
+    sound,
+    witness::{Heard, Witness},
 };
 
-/// How far the journal may be from the log.
-const TOLERANCE_US: i64 = 1_000_000;
-/// How long after the last event of a call the journal may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after a call's last event the journal may take to say what the log says.
+const PROMPT_US: i64 = 1_000_000;
+/// How long after a return: the log is read at once, and again every two seconds.
+const CATCHES_UP_US: i64 = 5_000_000;
+/// How long Asterisk may take to end the calls of a story whose scenarios are over.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long recordings and the last frames may take.
+const SETTLES: Duration = Duration::from_secs(10);
 
-/// Managers 1 to 5 with phones 101 to 105; 102 stands in for 101, whose client is +74950000077.
-const PEOPLE: &str = "insert into person (id, login, name, role, deputy, created_at) values \
-    (2, 'boris', 'Boris Orlov', 'manager', null, 0), (1, 'anna', 'Anna Lebedeva', 'manager', 2, 0), \
-    (3, 'vera', 'Vera Sokolova', 'manager', null, 0), (4, 'gleb', 'Gleb Zaitsev', 'manager', null, 0), \
-    (5, 'daria', 'Daria Belova', 'manager', null, 0)";
+/// Managers 1 to 5 with phones 101 to 105, and the owner, who has no phone and watches nobody. 102 stands
+/// in for 101, whose client is +74950000077.
+const COMPANY: [&str; 4] = [
+    "insert into person (id, login, name, role, deputy, created_at) values \
+     (2, 'boris', 'Boris Orlov', 'manager', null, 0), (1, 'anna', 'Anna Lebedeva', 'manager', 2, 0), \
+     (3, 'vera', 'Vera Sokolova', 'manager', null, 0), (4, 'gleb', 'Gleb Zaitsev', 'manager', null, 0), \
+     (5, 'daria', 'Daria Belova', 'manager', null, 0), (6, 'olga', 'Olga Gromova', 'owner', null, 0)",
+    "insert into person_extension (account, extension, person) \
+     select 'office', cast(100 + id as text), id from person where id <= 5",
+    "insert into card (id, name, owner, created_at, updated_at) \
+     select $1, 'Client One', 1, 0, 0",
+    "insert into card_phone (e164, ext, card, kind) values ('+74950000077', '', $1, 'own')",
+];
+const LOGINS: [&str; 6] = ["anna", "boris", "vera", "gleb", "daria", "olga"];
 
-/// Gateway, Asterisk, and the wire between them.
+/// Gateway, Asterisk, the wire between them, and everybody's open page.
 pub struct Office {
     pub lab: Lab,
-    pub gateway: TestGateway,
-    pub wire: Proxy,
+    pub desks: Vec<Desk>,
+    /// The card of Anna's client.
+    pub card: uuid::Uuid,
+    gateway: Process,
+    wire: Proxy,
+    witness: Witness,
+    boots: usize,
+    db: Db,
+    folder: PathBuf,
+    /// When the gateway could not hear Asterisk, in microseconds.
+    away: Vec<(i64, i64)>,
+    /// When Asterisk was killed.
+    killed: Vec<i64>,
 }
 
-/// A call as the journal has it.
+/// A call as the log and the journal have it.
 pub struct Kept {
-    pub id: CallId,
-    pub call: Call,
+    pub log: Logged,
+    pub heard: Heard,
+    /// The line of the export.
+    pub line: Value,
+    /// Who has seen its pop.
+    pub popped: Vec<&'static str>,
+}
+
+impl Kept {
+    /// A word of the export.
+    pub fn word(&self, name: &str) -> &str {
+        self.line[name].as_str().unwrap_or_default()
+    }
+
+    /// When the phone began to ring, on Asterisk's clock, in microseconds.
+    pub fn rang(&self, extension: &str) -> i64 {
+        let phone = self.log.phones.iter().find(|of| of.extension == extension);
+        self.heard.rang[&phone.expect("it was called").unique]
+    }
 }
 
 impl Office {
@@ -58,265 +107,306 @@ impl Office {
     }
 
     async fn open_on(store: Option<String>) -> Self {
-        let mut office = Self::beside(Lab::plan(), store).await;
-        let route_url = office.gateway.url("/hooks/office");
-        office.lab.boot(&route_url);
-        office.until_linked().await;
+        // Whichever story comes first installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut lab = Lab::plan();
+        let folder = std::env::temp_dir().join(format!("ringcard-office-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).expect("a folder for the gateway");
+        let file = || format!("sqlite:{}", folder.join("ringcard.db").display());
+        let store = store.unwrap_or_else(file);
+        let wire = Proxy::start(lab.ami()).await;
+        let mut gateway = Process::plan(&folder, &store, &lab.config(wire.port()));
+        lab.boot(&gateway.url("/hooks/office"));
+        let witness = Witness::start(lab.ami());
+        let card = uuid::Uuid::now_v7();
+        let db = company(&store, card).await;
+        gateway.start();
+        gateway.until_linked().await;
+        witness.listens(1).await;
+        let mut office = Self {
+            lab,
+            desks: Vec::new(),
+            card,
+            gateway,
+            wire,
+            witness,
+            boots: 1,
+            db,
+            folder,
+            away: Vec::new(),
+            killed: Vec::new(),
+        };
+        for (id, login) in (1..).zip(LOGINS) {
+            office.sit_down(PersonId(id), login).await;
+        }
         office
     }
 
-    /// Starts a gateway beside an Asterisk that runs, or will.
-    pub async fn beside(lab: Lab, store: Option<String>) -> Self {
-        let wire = Proxy::start(lab.ami()).await;
-        let gateway = TestGateway::start_with(&lab.config(wire.port()), |settings| {
-            settings.dial.retry_first_ms = 100;
-            settings.dial.retry_longest_ms = 500;
-            settings.dial.reconcile_every_ms = 2_000;
-            settings.store.url = store.unwrap_or(settings.store.url.clone());
-        })
-        .await;
-        seed(&gateway).await;
-        Self { lab, gateway, wire }
+    async fn sit_down(&mut self, person: PersonId, login: &'static str) {
+        let hour = Duration::from_secs(3_600);
+        let token = auth::issue_link(&self.db, person, hour, flow::now()).await;
+        let token = token.expect("a person can be let in");
+        let desk = Desk::open(&self.gateway.url(""), login, &token).await;
+        self.desks.push(desk);
     }
 
-    /// Waits until events flow.
-    pub async fn until_linked(&self) {
-        eventually("events flow from Asterisk", async || self.is_linked().await).await;
+    /// Somebody's desk.
+    pub fn desk(&self, login: &str) -> &Desk {
+        let mut desks = self.desks.iter();
+        desks
+            .find(|desk| desk.login == login)
+            .expect("they work here")
     }
 
-    /// Whether the gateway says that events flow.
-    pub async fn is_linked(&self) -> bool {
-        let ready = self.gateway.get("/readyz").await;
-        let report: serde_json::Value = serde_json::from_str(&ready.text).expect("a report");
-        report["pbx"][ACCOUNT]["up"] == true
+    /// Cuts the wire between gateway and Asterisk.
+    pub fn cut(&mut self) {
+        self.leave();
+        self.wire.cut();
     }
 
-    /// Waits until the journal says of every call what Asterisk's log says; gives the calls.
-    pub async fn agrees(&self, calls: usize) -> Vec<Kept> {
+    /// Mends the wire and waits until events flow again.
+    pub async fn mend(&mut self) {
+        self.wire.mend();
+        self.come_back().await;
+    }
+
+    /// Kills the gateway as the kernel would.
+    pub async fn kill_gateway(&mut self) {
+        self.leave();
+        self.gateway.kill().await;
+    }
+
+    /// Starts the gateway again on the same data.
+    pub async fn start_gateway(&mut self) {
+        self.gateway.start();
+        self.come_back().await;
+    }
+
+    /// Stops the gateway in good order and starts it again.
+    pub async fn restart_gateway(&mut self) {
+        self.leave();
+        self.gateway.stop().await;
+        self.start_gateway().await;
+    }
+
+    /// Kills Asterisk as a power cut would, and starts it again.
+    pub async fn kill_asterisk(&mut self) {
+        self.leave();
+        self.killed.push(now_us());
+        self.lab.kill().await;
+        self.lab.boot(&self.gateway.url("/hooks/office"));
+        self.boots += 1;
+        self.witness.listens(self.boots).await;
+        self.come_back().await;
+    }
+
+    fn leave(&mut self) {
+        self.away.push((now_us(), i64::MAX));
+    }
+
+    async fn come_back(&mut self) {
+        // The old connection may be believed in for a moment.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.gateway.until_linked().await;
+        if let Some((_, until)) = self.away.last_mut() {
+            *until = now_us();
+        }
+    }
+
+    /// The check. Waits until Asterisk's log has so many calls, all over, and the gateway says of each
+    /// what the log says: journal, recordings and pops. Gives the calls by their start.
+    pub async fn check(&self, calls: usize) -> Vec<Kept> {
+        let logged = self.logged(calls).await;
+        let lines = self.journal(&logged).await;
+        let folder = self.lab.recordings();
+        let recordings = async || {
+            let lines = self.gateway.export().await;
+            let pairs = logged.iter().map(|log| (log, line_of(log, &lines)));
+            pairs
+                .map(|(log, line)| sound::check(log, line?, &folder))
+                .collect()
+        };
+        self.settles("recordings", recordings).await;
+        self.settles("pops", async || self.pops(&logged, &lines).map(drop))
+            .await;
+        let popped = self.pops(&logged, &lines).expect("it was just so");
+        // By now everything stands beside the call.
+        let lines = self.gateway.export().await;
+        let heard = self.witness.heard();
+        let kept = logged.into_iter().zip(popped).map(|(log, popped)| Kept {
+            line: line_of(&log, &lines).expect("it was just there").clone(),
+            heard: heard.clone(),
+            log,
+            popped,
+        });
+        let kept: Vec<Kept> = kept.collect();
+        for one in &kept {
+            let timed = one.line["pop_ms"].is_number();
+            assert_eq!(timed, !one.popped.is_empty(), "pop_ms of {}", one.line);
+        }
+        kept
+    }
+
+    async fn logged(&self, calls: usize) -> Vec<Logged> {
         let began = Instant::now();
         loop {
             let logged = cel::read(&self.lab.log());
-            let over = logged.len() == calls && logged.iter().all(|call| call.ended_at.is_some());
-            let wrong = match over {
-                true => match self.differences(&logged).await {
-                    Ok(kept) => return kept,
-                    Err(wrong) => wrong,
-                },
-                false => format!(
-                    "{} calls are in the log, or not over: {logged:#?}",
-                    logged.len()
-                ),
-            };
+            let is_over = |log: &Logged| log.ended_at.is_some() || self.is_lost(log);
+            if logged.len() == calls && logged.iter().all(is_over) {
+                return logged;
+            }
             assert!(
                 began.elapsed() < PATIENCE,
-                "journal and log differ: {wrong}"
+                "Asterisk has {} calls of {calls}, or not over: {logged:#?}",
+                logged.len()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// The same, and soon: a second after the last channel has gone.
-    pub async fn agrees_at_once(&self, calls: usize) -> Vec<Kept> {
-        let kept = self.agrees(calls).await;
-        let now = jiff::Timestamp::now().as_microsecond();
-        let last = cel::read(&self.lab.log())
-            .iter()
-            .filter_map(|call| call.ended_at)
-            .max();
-        let late_ms = (now - last.expect("every call is over")) / 1_000;
-        assert!(
-            late_ms <= 1_000,
-            "{late_ms} ms after the end of the last call"
-        );
-        kept
+    /// Asterisk was killed in the middle of this call.
+    fn is_lost(&self, log: &Logged) -> bool {
+        log.ended_at.is_none() && self.killed.iter().any(|at| *at > log.started_at)
     }
 
-    async fn differences(&self, logged: &[Logged]) -> Result<Vec<Kept>, String> {
-        let mut kept = Vec::new();
-        for log in logged {
-            let mut ids = Vec::new();
-            for key in &log.keys {
-                let id = journal::by_key(self.gateway.db(), ACCOUNT, key).await;
-                ids.extend(id.expect("the journal can be read"));
+    /// The export as soon as it says what the log says, which must be soon.
+    async fn journal(&self, logged: &[Logged]) -> Vec<Value> {
+        let ends = logged.iter().filter_map(|log| log.ended_at);
+        let ended = ends.chain([now_us()]).max().unwrap_or_default();
+        let back = self.away.last().map_or(0, |(_, to)| to + CATCHES_UP_US);
+        let due = (ended + PROMPT_US).max(back);
+        loop {
+            let asked = now_us();
+            let lines = self.gateway.export().await;
+            match self.compare(logged, &lines) {
+                Ok(()) => return lines,
+                Err(wrong) if asked > due => panic!(
+                    "journal and log differ: {wrong}\n{logged:#?}\n{lines:#?}\n{}",
+                    self.gateway.log()
+                ),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
-            ids.dedup();
-            let [id] = ids.as_slice() else {
-                return Err(format!("{:?} are {} calls", log.keys, ids.len()));
+        }
+    }
+
+    fn compare(&self, logged: &[Logged], lines: &[Value]) -> Result<(), String> {
+        if lines.len() != logged.len() {
+            return Err(format!("{} calls instead of {}", lines.len(), logged.len()));
+        }
+        let heard = self.witness.heard();
+        for log in logged {
+            let case = Case {
+                log,
+                heard: &heard,
+                line: line_of(log, lines)?,
+                is_lost: self.is_lost(log),
             };
-            let page = journal::call(self.gateway.db(), *id).await;
-            let page = page
-                .expect("the journal can be read")
-                .ok_or("a call without a row")?;
-            compare(log, &page.call)?;
-            kept.push(Kept {
-                id: *id,
-                call: page.call,
-            });
+            let told = |wrong| format!("{:?}: {wrong}", log.keys);
+            case.check().map_err(told)?;
         }
-        match self.calls().await {
-            all if all == logged.len() => Ok(kept),
-            all => Err(format!(
-                "{all} calls in the journal, {} in the log",
-                logged.len()
-            )),
+        Ok(())
+    }
+
+    /// Who has seen the pop of each call, if it is exactly who should have.
+    fn pops(&self, logged: &[Logged], lines: &[Value]) -> Result<Vec<Vec<&'static str>>, String> {
+        let heard = self.witness.heard();
+        let desks: Vec<(&str, BTreeMap<String, Shown>)> = self
+            .desks
+            .iter()
+            .map(|desk| (desk.login, desk.shown()))
+            .collect();
+        let mut popped = Vec::new();
+        let mut known = Vec::new();
+        for log in logged {
+            let id = line_of(log, lines)?["id"].as_str().unwrap_or_default();
+            let expected = Expected {
+                log,
+                heard: &heard,
+                away: &self.away,
+            };
+            let mut people = Vec::new();
+            for (login, shown) in &desks {
+                if expected.check(login, shown.get(id))? {
+                    people.push(*login);
+                }
+            }
+            popped.push(people);
+            known.push(id);
         }
+        popped::strangers(&desks, &known)?;
+        Ok(popped)
     }
 
-    /// Waits until the journal's only call is over.
-    pub async fn until_over(&self) -> Call {
-        let only = async || {
-            let (id,): (uuid::Uuid,) = ringcard::on_read!(self.gateway.db(), pool => {
-                sqlx::query_as("select id from call").fetch_one(pool).await
-            })
-            .expect("there is a call");
-            let page = journal::call(self.gateway.db(), CallId(id)).await;
-            page.expect("the journal can be read")
-                .expect("the call is there")
-                .call
-        };
-        eventually("the call is over", async || only().await.is_over()).await;
-        only().await
-    }
-
-    /// Waits until the journal has so many calls.
-    pub async fn until_calls(&self, calls: usize) {
-        eventually("every call is in the journal", async || {
-            self.calls().await == calls
-        })
-        .await;
-    }
-
-    /// How many calls the journal has.
-    pub async fn calls(&self) -> usize {
-        count(&self.gateway, "select count(*) from call").await
+    /// Waits until it is so.
+    async fn settles(&self, what: &str, check: impl AsyncFn() -> Result<(), String>) {
+        let began = Instant::now();
+        while let Err(wrong) = check().await {
+            assert!(
+                began.elapsed() < SETTLES,
+                "{what}: {wrong}\n{}",
+                self.gateway.log()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// How many cards there are.
     pub async fn cards(&self) -> usize {
-        count(&self.gateway, "select count(*) from card").await
-    }
-
-    /// Who got a pop of the call, by number.
-    pub async fn popped(&self, call: &Kept) -> Vec<i64> {
-        let pops = pops::of_call(self.gateway.db(), call.id).await;
-        let mut people: Vec<i64> = pops
-            .expect("pops can be read")
-            .iter()
-            .filter(|pop| pop.reason == "rung")
-            .map(|pop| pop.person)
-            .collect();
-        people.sort_unstable();
-        people.dedup();
-        people
-    }
-
-    /// Waits until the call's only recording is kept.
-    pub async fn recording(&self, call: &Kept) -> Recording {
-        let of_call = async || {
-            let found = ringcard::store::recordings::of_call(self.gateway.db(), call.id).await;
-            found.expect("recordings can be read")
-        };
-        eventually(
-            "the recording is kept",
-            async || matches!(of_call().await.as_slice(), [one] if one.sha256.is_some()),
-        )
-        .await;
-        of_call().await.remove(0)
+        let (cards,): (i64,) = ringcard::on_read!(&self.db, pool => {
+            sqlx::query_as("select count(*) from card").fetch_one(pool).await
+        })
+        .expect("rows can be counted");
+        usize::try_from(cards).expect("not fewer than none")
     }
 
     /// Ends the story.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         self.gateway.stop().await;
+        self.db.close().await;
     }
 }
 
-async fn seed(gateway: &TestGateway) {
-    let extensions = "insert into person_extension (account, extension, person) \
-        select 'office', cast(100 + id as text), id from person";
-    let card = "insert into card (id, name, owner, created_at, updated_at) \
-        values ($1, 'Client One', 1, 0, 0)";
-    let phone = "insert into card_phone (e164, ext, card, kind) select '+74950000077', '', id, 'own' from card where name = 'Client One'";
-    for sql in [PEOPLE, extensions, card, phone] {
-        on_write!(gateway.db(), pool => {
-            let query = sqlx::query(sql);
-            let query = match sql == card {
-                true => query.bind(uuid::Uuid::now_v7()),
+impl Drop for Office {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The only line whose key is one of the call's.
+fn line_of<'l>(log: &Logged, lines: &'l [Value]) -> Result<&'l Value, String> {
+    let key = |line: &Value| line["call_key"].as_str().unwrap_or_default().to_owned();
+    let found: Vec<&Value> = lines
+        .iter()
+        .filter(|line| log.keys.contains(&key(line)))
+        .collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        found => Err(format!("{:?} are {} calls", log.keys, found.len())),
+    }
+}
+
+/// A fresh database with everybody in it.
+async fn company(store: &str, card: uuid::Uuid) -> Db {
+    let settings = store::Settings {
+        url: store.to_owned(),
+        ..store::Settings::default()
+    };
+    let db = Db::open(&settings).await.expect("a new database");
+    db.migrate().await.expect("a new database takes its schema");
+    for sql in COMPANY {
+        on_write!(&db, pool => {
+            let query = sqlx::query(AssertSqlSafe(sql));
+            let query = match sql.contains("$1") {
+                true => query.bind(card),
                 false => query,
             };
             query.execute(pool).await.map(drop)
         })
         .expect("a fresh database takes its people");
     }
-    gateway.gateway().desk().refresh_now().await;
-    let site = gateway.gateway().site();
-    ringcard::web::pops::refresh_people(&site.db, &site.hub)
-        .await
-        .expect("people can be read");
+    db
 }
 
-async fn count(gateway: &TestGateway, sql: &'static str) -> usize {
-    let (count,): (i64,) = ringcard::on_read!(gateway.db(), pool => {
-        sqlx::query_as(sql).fetch_one(pool).await
-    })
-    .expect("rows can be counted");
-    usize::try_from(count).expect("not fewer than none")
-}
-
-/// What is wrong with the journal's call, if the log is right.
-fn compare(log: &Logged, call: &Call) -> Result<(), String> {
-    let near = |what: &str, log_at: Option<i64>, call_at: Option<i64>| match (log_at, call_at) {
-        (Some(log), Some(call)) if (log - call).abs() <= TOLERANCE_US => Ok(()),
-        (None, None) => Ok(()),
-        _ => Err(format!("{what} is {call_at:?} and should be {log_at:?}")),
-    };
-    let same = |what: &str, log: Option<&str>, call: Option<&str>| match log == call {
-        true => Ok(()),
-        false => Err(format!("{what} is {call:?} and should be {log:?}")),
-    };
-    let micros = |at: Option<ringcard::model::time::Timestamp>| at.map(|at| at.as_micros());
-    near(
-        "start",
-        Some(log.started_at),
-        Some(call.started_at.as_micros()),
-    )?;
-    near(
-        "answer",
-        log.answered.as_ref().map(|(at, _)| *at),
-        micros(call.answered_at),
-    )?;
-    near("end", log.ended_at, micros(call.ended_at))?;
-    let answered_by = log.answered.as_ref().map(|(_, by)| by.as_str());
-    same(
-        "answered by",
-        answered_by,
-        call.answered_by.as_ref().map(|by| by.as_str()),
-    )?;
-    same(
-        "direction",
-        Some(&log.direction),
-        call.direction.map(|way| way.as_str()),
-    )?;
-    same("client", log.client.as_deref(), client(call).as_deref())?;
-    let called: std::collections::BTreeSet<String> = call
-        .legs
-        .iter()
-        .filter_map(Leg::extension)
-        .map(ToString::to_string)
-        .collect();
-    match log.called.is_subset(&called) {
-        true => Ok(()),
-        false => Err(format!(
-            "phones are {called:?} and should be {:?}",
-            log.called
-        )),
-    }
-}
-
-/// The number as the log writes it.
-fn client(call: &Call) -> Option<String> {
-    match call.client.as_ref()? {
-        Number::E164 { e164, .. } => Some(e164.trim_start_matches('+').to_owned()),
-        Number::Withheld => Some("anonymous".to_owned()),
-        Number::Service(text) | Number::Other(text) => Some(text.clone()),
-    }
+fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
 }

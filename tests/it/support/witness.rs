@@ -1,0 +1,110 @@
+//! Hears the manager interface by itself, past the gateway and its cuts: what the event log cannot
+//! know (who rang and when, who was on hold), on Asterisk's own clock.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    task::JoinHandle,
+};
+
+use super::{asterisk::SECRET, scripted::eventually};
+
+/// What was heard; moments in microseconds, channels by their Uniqueid.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// When each channel began to ring.
+    pub rang: BTreeMap<String, i64>,
+    /// Holds: whose device, from, to.
+    pub holds: Vec<(String, i64, Option<i64>)>,
+    logins: usize,
+}
+
+/// The connection; it lives as long as this, through restarts of Asterisk.
+pub struct Witness {
+    heard: Arc<Mutex<Heard>>,
+    task: JoinHandle<()>,
+}
+
+impl Witness {
+    /// Begins to listen at this port; whoever starts Asterisk then waits with [`Witness::listens`].
+    pub fn start(port: u16) -> Self {
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let task = tokio::spawn(listen(port, Arc::clone(&heard)));
+        Self { heard, task }
+    }
+
+    /// Waits until it has logged in so many times.
+    pub async fn listens(&self, logins: usize) {
+        eventually("the witness listens", async || {
+            self.heard().logins >= logins
+        })
+        .await;
+    }
+
+    /// What was heard so far.
+    pub fn heard(&self) -> Heard {
+        self.heard.lock().expect("nobody panics with it").clone()
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn listen(port: u16, heard: Arc<Mutex<Heard>>) {
+    loop {
+        if let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)).await {
+            let login = format!(
+                "Action: Login\r\nUsername: lab\r\nSecret: {SECRET}\r\nEvents: call,system\r\n\r\n"
+            );
+            if socket.write_all(login.as_bytes()).await.is_ok() {
+                hear(socket, &heard).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn hear(socket: TcpStream, heard: &Mutex<Heard>) {
+    let mut lines = BufReader::new(socket).lines();
+    let mut block: BTreeMap<String, String> = BTreeMap::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if !line.is_empty() {
+            if let Some((name, value)) = line.split_once(": ") {
+                block.insert(name.to_owned(), value.to_owned());
+            }
+            continue;
+        }
+        let mut heard = heard.lock().expect("nobody panics with it");
+        note(&std::mem::take(&mut block), &mut heard);
+    }
+}
+
+fn note(block: &BTreeMap<String, String>, heard: &mut Heard) {
+    let field = |name: &str| block.get(name).map(String::as_str).unwrap_or_default();
+    let unique = field("Uniqueid").to_owned();
+    let at = field("Timestamp").replace('.', "").parse().unwrap_or(0);
+    match field("Event") {
+        "FullyBooted" => heard.logins += 1,
+        // 5 is "Ringing": the device has said 180.
+        "Newstate" | "Newchannel" if field("ChannelState") == "5" => {
+            heard.rang.entry(unique).or_insert(at);
+        }
+        "Hold" => heard.holds.push((unique, at, None)),
+        "Unhold" => {
+            let mut holds = heard.holds.iter_mut();
+            if let Some(hold) = holds.rfind(|hold| hold.0 == unique && hold.2.is_none()) {
+                hold.2 = Some(at);
+            }
+        }
+        _ => {}
+    }
+}
