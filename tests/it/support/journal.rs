@@ -65,7 +65,7 @@ impl Case<'_> {
     fn check_hangup(&self) -> Verdict {
         let told = text(&self.line["hangup_by"]);
         match self.log.hung_up_by {
-            _ if self.is_lost => same("hung up by", told, None),
+            _ if self.is_lost => same("hung up by", told, Some("unknown")),
             Some(side) => same("hung up by", told, Some(side)),
             None => same("hung up by the client", told == Some("client"), false),
         }
