@@ -2,7 +2,6 @@
 
 mod asterisk;
 mod cli;
-mod clicks;
 mod config;
 mod deploy;
 mod dialled;

@@ -198,6 +198,20 @@ async fn a_click_rings_the_employee_and_then_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_click_whose_employee_never_answers_is_one_outgoing_call() {
+    let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::rings());
+    office.desk("anna").calls(office.card).await;
+    let calls = office.check(1).await;
+    let call = &calls[0];
+    assert_eq!(call.word("direction"), "out");
+    assert_eq!(call.word("result"), "abandoned");
+    assert_eq!(call.word("client"), KNOWN);
+    assert!(call.rang("101") > 0 && call.popped.is_empty());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_employee_calls_out_and_a_colleague() {
     let office = Office::open().await;
     let client = office.lab.world(Scenario::answers(1_000));

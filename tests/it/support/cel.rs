@@ -208,14 +208,22 @@ fn phone(channel: &str) -> Option<&str> {
     (endpoint != "trunk").then_some(endpoint)
 }
 
+/// Who calls has dialled something; "s" is where Asterisk puts what it calls itself.
+fn is_called(began: &Row) -> bool {
+    began.exten == "s"
+}
+
 fn logged(rows: &[&Row]) -> Logged {
     let of = |kind: &'static str| rows.iter().filter(move |row| row.kind == kind).copied();
     let people = || of("CHAN_START").filter(|row| row.channel.starts_with("PJSIP/"));
     let first = people().next().expect("a call has a channel");
     let client = people().find(|row| is_trunk(&row.channel));
+    // Asterisk itself has called the first phone: somebody has clicked a client's number.
+    let is_click = is_called(first) && first.unique == first.linked;
     let direction = match (is_trunk(&first.channel), client) {
         (true, _) => "in",
         (false, Some(_)) => "out",
+        (false, None) if is_click => "out",
         (false, None) => "internal",
     };
     let all_gone = of("HANGUP").count() == of("CHAN_START").count();
@@ -223,11 +231,22 @@ fn logged(rows: &[&Row]) -> Logged {
     let phones: Vec<Phone> = people().filter_map(|row| phone_of(row, rows)).collect();
     let talks = talks(rows);
     let went = of("HANGUP").find(|row| row.unique == client.unwrap_or(first).unique);
-    let keys = rows.iter().flat_map(|row| [&row.linked, &row.unique]);
+    let keys = rows.iter().flat_map(|row| {
+        // A channel that the gateway has asked for is named by the gateway's command.
+        let command = row.unique.strip_prefix("ringcard-");
+        [row.linked.as_str(), &row.unique]
+            .into_iter()
+            .chain(command)
+    });
+    let clicked = rows.iter().filter(|row| row.unique == first.unique);
+    let own = phone(&first.channel).unwrap_or_default();
     Logged {
-        keys: keys.cloned().collect(),
+        keys: keys.map(str::to_owned).collect(),
         direction,
-        client: number(rows),
+        client: match client {
+            None if is_click => number(clicked.filter(|row| row.number != own)),
+            _ => number(rows.iter().filter(|row| is_trunk(&row.channel))),
+        },
         line: (direction == "in").then(|| first.exten.clone()),
         started_at: first.at,
         ended_at,
@@ -259,9 +278,8 @@ fn phone_of(began: &Row, rows: &[&Row]) -> Option<Phone> {
     Some(Phone {
         extension: phone(&began.channel)?.to_owned(),
         unique: began.unique.clone(),
-        // Who calls has dialled something; "s" is where Asterisk puts what it calls itself.
-        called: began.exten == "s",
-        initiator: began.exten == "s" && is_first,
+        called: is_called(began),
+        initiator: is_called(began) && is_first,
         began: began.at,
         began_under: began.linked.clone(),
         up: of("ANSWER").map(|row| row.at),
@@ -270,12 +288,12 @@ fn phone_of(began: &Row, rows: &[&Row]) -> Option<Phone> {
     })
 }
 
-/// A Russian number may be written with the national prefix 8.
-fn number(rows: &[&Row]) -> Option<String> {
+/// The first number in these rows. A Russian one may be written with the national prefix 8.
+fn number<'r>(rows: impl Iterator<Item = &'r &'r Row>) -> Option<String> {
     let mut numbers = rows
-        .iter()
-        .filter(|row| is_trunk(&row.channel) && !row.number.is_empty());
-    let number = numbers.next()?.number.trim_start_matches('+');
+        .map(|row| &row.number)
+        .filter(|number| !number.is_empty());
+    let number = numbers.next()?.trim_start_matches('+');
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
