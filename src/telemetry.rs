@@ -222,7 +222,8 @@ impl Ingested<'_> {
 pub struct IngestRefused<'a> {
     /// Provider's name, `unknown` when there is no such account.
     pub provider: &'static str,
-    /// `no_account`, `token`, `signature`, `stale`, `too_large`, `too_many`.
+    /// `no_account`, `token`, `signature`, `stale`, `too_large`, `too_slow`, `broken_off`,
+    /// `method`, `too_many`.
     pub reason: &'static str,
     /// Who sent it.
     pub remote: &'a str,

@@ -62,7 +62,9 @@ pub(super) async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(settings.head_timeout_ms))
-        .max_buf_size(HEAD_BYTES);
+        .max_buf_size(HEAD_BYTES)
+        // Who says that nothing more will come still wants the answer to what came.
+        .half_close(true);
     let body_timeout = Duration::from_millis(settings.body_timeout_ms);
     let mut open = JoinSet::new();
     loop {

@@ -144,10 +144,15 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         // A sheet program must not take a cell for a formula.
-        Value::String(text) if text.starts_with(['=', '-', '@', '\t']) => format!("'{text}"),
+        Value::String(text) if text.starts_with(['=', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Value::String(text) if text.starts_with('+') && !is_number(text) => format!("'{text}"),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text[1..].bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// One call as one object.

@@ -7,7 +7,7 @@
 //! | Status | When |
 //! |---|---|
 //! | the provider's own "accepted" | everything of the message is durable, also when it is a repetition, of no interest or kept as not applicable |
-//! | 400 | authentic, but not what it claims to be: kept as a dead letter |
+//! | 400 | authentic, but not what it claims to be: kept as a dead letter; or broken off |
 //! | 401, 404 | signature or age does not fit; no such account or wrong secret path |
 //! | 405, 408, 413 | neither GET nor POST; the body came too slowly; too large |
 //! | 429 | more messages than the account may send |
@@ -26,12 +26,14 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{ConnectInfo, Path, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::any,
 };
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
@@ -159,6 +161,7 @@ enum Turned {
     NoAccount,
     TooLarge,
     TooSlow,
+    BrokenOff,
     Token,
     Signature,
     Stale,
@@ -172,6 +175,7 @@ impl Turned {
             Self::NoAccount => "no_account",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
+            Self::BrokenOff => "broken_off",
             Self::Token => "token",
             Self::Signature => "signature",
             Self::Stale => "stale",
@@ -185,6 +189,7 @@ impl Turned {
             Self::NoAccount | Self::Token => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BrokenOff => StatusCode::BAD_REQUEST,
             Self::Signature | Self::Stale => StatusCode::UNAUTHORIZED,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -261,12 +266,10 @@ async fn read(
     }
     let body = tokio::time::timeout(
         Duration::from_millis(settings.body_timeout_ms),
-        to_bytes(body, settings.max_body_bytes),
+        whole(body, settings.max_body_bytes),
     )
     .await
-    .map_err(|_| Turned::TooSlow)?
-    // Broken off or over the limit; who broke off does not read the answer.
-    .map_err(|_| Turned::TooLarge)?;
+    .map_err(|_| Turned::TooSlow)??;
     Ok(Request {
         method: method.as_str().to_owned(),
         path: below_account(uri.path()).to_owned(),
@@ -281,6 +284,19 @@ async fn read(
         body,
         remote: remote.to_owned(),
     })
+}
+
+async fn whole(body: Body, limit: usize) -> Result<Bytes, Turned> {
+    let mut parts = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Turned::BrokenOff)?;
+        if whole.len() + part.len() > limit {
+            return Err(Turned::TooLarge);
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
 }
 
 /// `/hooks/office/a/b` is `/a/b`: as sent, so that a signature over the path can be checked.

@@ -1,6 +1,12 @@
 //! What a PBX that posts gets for an answer, whatever it sends.
 
+use std::time::Duration;
+
 use ringcard::{on_read, on_write};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{
     gateway::{TestGateway, answer},
@@ -162,5 +168,41 @@ async fn what_was_accepted_is_there_after_a_restart() {
     }
     gateway.restart().await;
     assert_eq!(journal(&gateway).await.len(), 20);
+    gateway.stop().await;
+}
+
+/// Speaks to the socket itself; `half_closed`: says after the request that nothing more will come.
+async fn spoken(gateway: &TestGateway, request: &str, half_closed: bool) -> String {
+    let address = gateway.gateway().address();
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    if half_closed {
+        socket.shutdown().await.unwrap();
+    }
+    let mut answer = String::new();
+    let whole = socket.read_to_string(&mut answer);
+    let in_time = tokio::time::timeout(Duration::from_secs(5), whole).await;
+    in_time.expect("the connection ends").unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn who_closes_his_half_still_gets_the_answer() {
+    let gateway = office().await;
+    let posted = |length: usize, connection: &str| {
+        format!(
+            "POST {GOOD} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\
+             Content-Length: {length}\r\n\r\nstart c1"
+        )
+    };
+    let whole = spoken(&gateway, &posted(8, "keep-alive"), true).await;
+    assert_eq!(whole, "HTTP/1.1 200 OK");
+    let torn = spoken(&gateway, &posted(60, "close"), true).await;
+    assert_eq!(torn, "HTTP/1.1 400 Bad Request");
+    assert_eq!(
+        journal(&gateway).await.len(),
+        1,
+        "what is torn leaves nothing"
+    );
     gateway.stop().await;
 }
