@@ -3,7 +3,7 @@
 //! Timers are not facts. `tracker::due` says what is due on a call; the wheel only remembers when to
 //! ask. What comes of it is a fact that goes the ordinary way through the writer, with an identity of
 //! its own, so several nodes that find the same thing due tell one fact and need no lease. The wheel is
-//! rebuilt from the open calls at start and whenever it has missed changes.
+//! rebuilt from the open and undecided calls at start and whenever it has missed changes.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -27,6 +27,8 @@ use crate::{
 
 /// Most calls told at once: after a long standstill many are due in the same moment.
 const AT_ONCE: usize = 256;
+/// Undecided calls that we have not heard of for longer are left as they are when the wheel is rebuilt.
+const UNDECIDED_FOR_MS: i64 = 2 * 86_400_000;
 /// Longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP_MS: i64 = 60_000;
 /// Pause after the store could not be read or did not take what was due.
@@ -118,7 +120,7 @@ impl Wheel {
 /// Turns the wheel until the writer ends.
 pub async fn run(flow: Flow, db: Db, clock: Clock) {
     let mut changes = flow.writer().changes();
-    let mut wheel = rebuilt(&db).await;
+    let mut wheel = rebuilt(&db, clock()).await;
     loop {
         let now = clock();
         let due = wheel.due(now);
@@ -133,7 +135,7 @@ pub async fn run(flow: Flow, db: Db, clock: Clock) {
         tokio::select! {
             news = changes.recv() => match news {
                 Ok(change) => catch_up(&mut wheel, &mut changes, &change),
-                Err(RecvError::Lagged(_)) => wheel = rebuilt(&db).await,
+                Err(RecvError::Lagged(_)) => wheel = rebuilt(&db, clock()).await,
                 Err(RecvError::Closed) => return,
             },
             () = tokio::time::sleep(pause) => {}
@@ -171,9 +173,9 @@ async fn tell(flow: &Flow, wheel: &mut Wheel, due: Vec<(CallId, Watched)>, now: 
     }
 }
 
-async fn rebuilt(db: &Db) -> Wheel {
+async fn rebuilt(db: &Db, now: Timestamp) -> Wheel {
     loop {
-        match rebuild(db).await {
+        match rebuild(db, now).await {
             Ok(wheel) => return wheel,
             Err(error) => {
                 tracing::warn!(%error, "open calls could not be read for their timers");
@@ -183,9 +185,10 @@ async fn rebuilt(db: &Db) -> Wheel {
     }
 }
 
-async fn rebuild(db: &Db) -> Result<Wheel, StoreError> {
+async fn rebuild(db: &Db, now: Timestamp) -> Result<Wheel, StoreError> {
     let mut wheel = Wheel::default();
-    for call in open::calls(db).await? {
+    let since = now.plus_millis(-UNDECIDED_FOR_MS);
+    for call in open::calls(db, since).await? {
         let names = (&call.account, &call.key);
         wheel.watch(call.id, call.version, names, &Arc::new(call.call));
     }

@@ -310,6 +310,9 @@ pub struct Call {
     pub tracking: Vec<(String, String)>,
     /// The latest moment at which anything was heard of the call.
     pub heard_at: Timestamp,
+    /// Nothing was heard for so long after that that we have stopped waiting.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 impl Call {
@@ -330,6 +333,22 @@ impl Call {
             };
             Some((employee?, leg))
         })
+    }
+
+    /// Whether it came in and is over, and nobody has told whether anybody talked.
+    pub fn is_undecided(&self) -> bool {
+        self.direction == Some(Direction::In) && self.is_over() && self.result.is_none()
+    }
+
+    /// Whether somebody of ours should call the client back, or, if nobody has told for too long
+    /// whether anybody talked, should look into it.
+    pub fn wants_call_back(&self) -> bool {
+        self.direction == Some(Direction::In)
+            && self.is_over()
+            && match self.result {
+                Some(result) => result.wants_call_back(),
+                None => self.silent,
+            }
     }
 
     /// Every extension that called, rang or talked in this call, each once, by first sight.

@@ -250,7 +250,8 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Side>,
     },
-    /// Nothing was heard for so long that we stop waiting (made by ourselves, from `tracker::due`).
+    /// Nothing was heard for so long that we stop waiting, for the end of the call or, of one that is
+    /// over, for word whether anybody talked (made by ourselves, from `tracker::due`).
     Unheard,
 
     // ---- of one leg

@@ -46,6 +46,8 @@ pub enum Outcome {
     Open,
     /// Over, however it turned out: what figures count.
     Over,
+    /// Over, and nobody has told whether anybody talked.
+    Unknown,
     /// Exactly this word of `CallResult`.
     Exactly(&'static str),
 }
@@ -198,6 +200,9 @@ fn narrow(sql: &mut Sql, filter: &Filter) {
         }
         Some(Outcome::Over) => {
             sql.push(" and c.phase = 'ended'");
+        }
+        Some(Outcome::Unknown) => {
+            sql.push(" and c.result is null and c.phase = 'ended'");
         }
         Some(Outcome::Open) => {
             sql.push(" and t.id is not null");

@@ -1,4 +1,4 @@
-//! Calls that are not over, as timers need them.
+//! Calls on which something may be due because time passes, as timers need them.
 
 use uuid::Uuid;
 
@@ -7,11 +7,12 @@ use crate::{
     model::{
         call::Call,
         ids::{AccountName, CallId, CallKey},
+        time::Timestamp,
     },
     on_read,
 };
 
-/// A call that is not over.
+/// A call that is not over, or over and undecided.
 #[derive(Clone, Debug)]
 pub struct OpenCall {
     /// Our id.
@@ -26,12 +27,17 @@ pub struct OpenCall {
     pub call: Call,
 }
 
-/// Every call that is not over.
-pub async fn calls(db: &Db) -> Result<Vec<OpenCall>, StoreError> {
-    const SQL: &str =
-        "select id, version, account, call_key, derived from call where ended is null";
-    let rows: Vec<(Uuid, i64, String, String, String)> =
-        on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
+/// Every call that is not over, and those that came in, are over and undecided and were heard of after
+/// `since`.
+pub async fn calls(db: &Db, since: Timestamp) -> Result<Vec<OpenCall>, StoreError> {
+    const SQL: &str = "select id, version, account, call_key, derived from call \
+         where ended is null \
+         union all \
+         select id, version, account, call_key, derived from call \
+         where result is null and ended is not null and direction = 'in' and heard_at > $1";
+    let rows: Vec<(Uuid, i64, String, String, String)> = on_read!(db, pool => {
+        sqlx::query_as(SQL).bind(since.as_micros()).fetch_all(pool).await?
+    });
     rows.into_iter()
         .map(|(id, version, account, key, derived)| {
             let call = serde_json::from_str(&derived).map_err(|source| StoreError::Value {

@@ -23,10 +23,13 @@ pub struct Task {
     pub card_name: Option<String>,
     pub card_company: Option<String>,
     pub line_name: Option<String>,
+    /// 1: nobody has told whether anybody talked.
+    pub unknown: i64,
 }
 
 const OPEN: &str = "select t.id, t.call, t.card, t.client, t.person, t.created_at, t.due_at,
-        k.name as card_name, k.company as card_company, l.name as line_name
+        k.name as card_name, k.company as card_company, l.name as line_name,
+        cast(case when c.id is not null and c.result is null then 1 else 0 end as bigint) as unknown
     from task t left join card k on k.id = t.card
     left join call c on c.id = t.call left join line l on l.id = c.line";
 

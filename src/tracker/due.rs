@@ -9,11 +9,15 @@ use crate::model::{
 
 /// After so long a silence we stop waiting for the end of a call.
 pub const UNHEARD_AFTER_MS: i64 = 4 * 3_600_000;
+/// After so long we stop waiting for word whether anybody talked in a call that came in and is over:
+/// somebody has to look into it.
+pub const UNDECIDED_AFTER_MS: i64 = 10 * 60_000;
 
 /// Something that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Nothing was heard for [`UNHEARD_AFTER_MS`]: the call is closed with its end unknown.
+    /// Nothing was heard for [`UNHEARD_AFTER_MS`]: the call is closed with its end unknown. Or nothing
+    /// for [`UNDECIDED_AFTER_MS`] of a call that is over and undecided: it becomes a task.
     Unheard {
         /// When the silence became too long.
         since: Timestamp,
@@ -48,15 +52,21 @@ pub fn due(call: &Call, now: Timestamp) -> Vec<Due> {
 
 /// When [`due`] has something next; `None` if never.
 pub fn next_due(call: &Call) -> Option<Timestamp> {
-    (!call.is_over()).then(|| call.heard_at.plus_millis(UNHEARD_AFTER_MS))
+    if !call.is_over() {
+        return Some(call.heard_at.plus_millis(UNHEARD_AFTER_MS));
+    }
+    (call.is_undecided() && !call.silent).then(|| call.heard_at.plus_millis(UNDECIDED_AFTER_MS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        model::call::Ended,
-        tracker::{derive, story::*},
+        model::{
+            call::{CallResult, Ended},
+            event::Direction,
+        },
+        tracker::{Facts, derive, story::*},
     };
 
     const FOUR_HOURS_S: f64 = 14_400.0;
@@ -94,6 +104,57 @@ mod tests {
             (15_000.0, "201", talks(client())),
         ]);
         assert_eq!(next_due(&live), Some(moment(15_000.0 + FOUR_HOURS_S)));
+    }
+
+    /// Comes in; somebody talks with a colleague, as far as was told, and whether it was about this
+    /// client nobody says.
+    fn undecided() -> Facts {
+        facts(&[
+            (0.0, "", parties(Direction::In)),
+            (4.0, "x", talks(person("201"))),
+            (20.0, "", over()),
+        ])
+    }
+
+    #[test]
+    fn an_undecided_call_is_due_once_and_then_wants_a_call_back() {
+        let mut facts = undecided();
+        let waiting = derive(&facts);
+        assert!(waiting.is_undecided() && !waiting.wants_call_back());
+        let limit = moment(20.0).plus_millis(UNDECIDED_AFTER_MS);
+        assert_eq!(next_due(&waiting), Some(limit));
+        assert_eq!(due(&waiting, limit.plus_millis(-1)), []);
+        let told = due(&waiting, limit)[0].event(&"office".into(), &"call-1".into());
+        facts.insert(told);
+        let silent = derive(&facts);
+        assert!(silent.is_undecided() && silent.wants_call_back());
+        assert_eq!(
+            (silent.ended, silent.ended_at),
+            (waiting.ended, waiting.ended_at)
+        );
+        assert_eq!(next_due(&silent), None);
+    }
+
+    #[test]
+    fn late_word_decides_an_undecided_call() {
+        let mut facts = undecided();
+        let unheard = due(&derive(&facts), moment(1e6))[0];
+        facts.insert(unheard.event(&"office".into(), &"call-1".into()));
+        facts.insert(event("call-1", 4.0, "201", talks(client())));
+        let answered = derive(&facts);
+        assert_eq!(answered.result, Some(CallResult::Answered));
+        assert!(!answered.wants_call_back());
+        assert_eq!(next_due(&answered), None);
+    }
+
+    #[test]
+    fn an_undecided_call_that_went_out_is_nobodys_task() {
+        let out = call(&[
+            (0.0, "", parties(Direction::Out)),
+            (4.0, "x", talks(person("201"))),
+            (20.0, "", over()),
+        ]);
+        assert_eq!((out.result, next_due(&out)), (None, None));
     }
 
     #[test]

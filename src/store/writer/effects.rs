@@ -401,13 +401,11 @@ fn touch_of(stand: &Stand) -> Option<(CardId, (Timestamp, i64))> {
         .map(|card| (card, (stand.call.started_at, line)))
 }
 
-/// A client who called and reached nobody: who, since when, and the card.
+/// A client who called and reached nobody, as far as anybody has told: who, since when, and the card.
 fn missed_of(call: &Call, card: Option<CardId>) -> Option<(&str, Timestamp, Option<CardId>)> {
-    let wants = call.direction == Some(Direction::In)
-        && call.is_over()
-        && call.result.is_some_and(|result| result.wants_call_back());
     let client = call.client.as_ref()?.e164()?;
-    wants.then(|| (client, call.ended_at.unwrap_or(call.heard_at), card))
+    call.wants_call_back()
+        .then(|| (client, call.ended_at.unwrap_or(call.heard_at), card))
 }
 
 /// A client and an employee who talked: who, from when, and since when the call was under way.

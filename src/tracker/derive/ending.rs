@@ -54,9 +54,9 @@ pub(super) fn end(
     if let Some(at) = told.refused_at.filter(|_| swept.legs.is_empty()) {
         return (End::At(at), Some(Side::Pbx));
     }
-    match told.unheard_at {
-        Some(at) if at >= told.last_at => (End::Unknown, None),
-        _ => (End::NotYet, None),
+    match told.is_silent() {
+        true => (End::Unknown, None),
+        false => (End::NotYet, None),
     }
 }
 

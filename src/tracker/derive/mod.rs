@@ -76,6 +76,7 @@ pub fn derive(facts: &Facts) -> Call {
         answered_at: times.answered_at(),
         ended_at: times.ended_at(),
         heard_at: known.heard_at,
+        silent: times.silent,
         ..Call::default()
     };
     if times.is_answered() {

@@ -57,6 +57,8 @@ pub(super) struct Times<'a> {
     pub cause: Option<Cause>,
     /// Who hung up, as the provider's summary or last word says.
     pub hangup_by: Option<Side>,
+    /// Whether we have stopped waiting for more since the last fact of the call.
+    pub silent: bool,
     /// The employee whom the summary names.
     pub named: Option<&'a Extension>,
 }
@@ -123,6 +125,7 @@ pub(super) fn times<'a>(known: &Known<'a>, swept: &Swept<'a>, parties: &Parties<
         hangup_by: summaries()
             .find_map(|summary| summary.hangup_by)
             .or(closing_side),
+        silent: told.is_silent(),
         named: summaries().find_map(|summary| summary.extension.as_ref()),
     }
 }

@@ -52,6 +52,11 @@ impl<'a> Told<'a> {
         told
     }
 
+    /// Whether a timer said that nothing more is waited for, and nothing of the call came since.
+    pub fn is_silent(&self) -> bool {
+        self.unheard_at.is_some_and(|at| at >= self.last_at)
+    }
+
     /// The earliest start: of each key what its summary says, else its earliest fact; and whether that
     /// is the start or only a bound for it.
     pub fn start(&self, known: &Known<'_>) -> (Timestamp, bool) {

@@ -135,7 +135,10 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
                 "created",
             ]),
         ),
-        ("outcome", own(&["over", "answered", "unreached", "open"])),
+        (
+            "outcome",
+            own(&["over", "answered", "unreached", "unknown", "open"]),
+        ),
         ("fact", own(FACTS)),
         ("cause", own(CAUSES)),
         ("hangup", own(&["client", "employee", "pbx"])),

@@ -170,7 +170,7 @@ fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
                         @if let Some(line) = &task.line_name { " " small { (line) } }
                     }
                     span.missed {
-                        (t.say("task-missed-at")) " "
+                        @if task.unknown == 1 { (t.say("task-unknown-at")) } @else { (t.say("task-missed-at")) } " "
                         @match task.call {
                             Some(call) => { a href={ "/calls/" (call) } { (pen.clock.moment(Timestamp::from_micros(task.created_at), pen.now)) } }
                             None => { (pen.clock.moment(Timestamp::from_micros(task.created_at), pen.now)) }

@@ -135,6 +135,7 @@ fn outcome(word: &str) -> Option<Outcome> {
         "answered" => Some(Outcome::Answered),
         "unreached" => Some(Outcome::Unreached),
         "open" => Some(Outcome::Open),
+        "unknown" => Some(Outcome::Unknown),
         "over" => Some(Outcome::Over),
         _ => CallResult::parse(word).map(|result| Outcome::Exactly(result.as_str())),
     }
@@ -273,7 +274,7 @@ fn filters(pen: &Pen<'_>, wanted: &Wanted, choices: &Choices, today: Date) -> Ma
             label { span { (t.say("filter-result")) }
                 select name="result" {
                     option value="" { (t.say("filter-any")) }
-                    @for word in ["over", "answered", "unreached", "open"] {
+                    @for word in ["over", "answered", "unreached", "unknown", "open"] {
                         option value=(word) selected[asked.result == word] { (t.word("outcome", word)) }
                     }
                     optgroup label=(t.say("filter-exactly")) {

@@ -7,21 +7,25 @@ use std::sync::{
 
 use ringcard::{
     flow::{Flow, Replayed, timers, upkeep},
-    model::{event::Cause, time::Timestamp},
+    model::{
+        event::{Cause, Fact, Party},
+        time::Timestamp,
+    },
     pbx::{DecodeError, Decoded},
     store::{
-        Db, figures, raw, sealing,
+        Db, figures, journal, raw, sealing,
         writer::{Outcome, Settings, Submission, Writer},
     },
 };
 
 use super::{
     read::{count, people, picture, run, text},
-    told::{Told, message, moment},
+    told::{Told, event, message, moment},
 };
 use crate::{on_both_engines, support::base::Base};
 
 const CLIENT: &str = "+74950000011";
+const OTHER: &str = "+74950000012";
 const DAY_S: i64 = 86_400;
 
 on_both_engines!(
@@ -31,6 +35,8 @@ on_both_engines!(
     a_dead_letter_is_replayed_once_it_can_be_read,
     a_call_nobody_hears_of_is_closed,
     a_call_left_open_is_closed_after_a_restart,
+    a_call_nobody_decides_becomes_a_task_until_late_word_comes,
+    an_undecided_call_is_not_forgotten_over_a_restart,
     two_nodes_agree,
 );
 
@@ -204,6 +210,77 @@ async fn a_call_nobody_hears_of_is_closed(base: Base) {
         .await,
         Some("answered unknown".to_owned())
     );
+    timers.abort();
+    flow.writer().close().await;
+}
+
+/// It comes in, somebody talks with a colleague, and whether it was about this client nobody says.
+fn undecided(told: &Told<'_>) -> Vec<Submission> {
+    let talks = Fact::Talks {
+        with: Party::Person("201".into()),
+    };
+    vec![
+        message(vec![told.parties()]),
+        message(vec![event(told.key, told.at + 4, "x", "talks", talks)]),
+        message(vec![told.over(told.at + 20)]),
+    ]
+}
+
+const OPEN_TASKS: &str = "select count(*) from task where done_at is null";
+
+async fn a_call_nobody_decides_becomes_a_task_until_late_word_comes(base: Base) {
+    people(&base.db).await;
+    let flow = Flow::new(writer(&base, 1));
+    let mut changes = flow.writer().changes();
+    let (hands, clock) = clock(moment(30));
+    let timers = tokio::spawn(timers::run(flow.clone(), base.db.clone(), clock));
+    let told = Told::incoming("1", CLIENT, 0);
+    send(flow.writer(), undecided(&told)).await;
+    assert_eq!(count(&base.db, OPEN_TASKS).await, 0, "word may still come");
+    hands.store(moment(11 * 60).as_micros(), Ordering::Relaxed);
+    send(
+        flow.writer(),
+        Told::incoming("2", OTHER, 11 * 60).answered("202"),
+    )
+    .await;
+    while !changes.recv().await.unwrap().call.silent {}
+    assert_eq!(count(&base.db, OPEN_TASKS).await, 1);
+    let filter = journal::Filter {
+        whose: journal::Whose::Everybody,
+        from: moment(-1),
+        to: moment(86_400),
+        direction: None,
+        outcome: Some(journal::Outcome::Unknown),
+        person: None,
+        line: None,
+        card: None,
+        digits: None,
+    };
+    let found = journal::page(&base.db, &filter, None, 10).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].result, found[0].open_task), (&None, 1));
+    send(flow.writer(), [message(vec![told.talks("201", 4)])]).await;
+    assert_eq!(
+        count(&base.db, OPEN_TASKS).await,
+        0,
+        "it was answered after all"
+    );
+    let found = journal::page(&base.db, &filter, None, 10).await.unwrap();
+    assert!(found.is_empty());
+    timers.abort();
+    flow.writer().close().await;
+}
+
+async fn an_undecided_call_is_not_forgotten_over_a_restart(base: Base) {
+    let before = writer(&base, 1);
+    send(&before, undecided(&Told::incoming("1", CLIENT, 0))).await;
+    before.close().await;
+    let flow = Flow::new(writer(&base, 1));
+    let mut changes = flow.writer().changes();
+    let (_, clock) = clock(moment(3_600));
+    let timers = tokio::spawn(timers::run(flow.clone(), base.db.clone(), clock));
+    assert!(changes.recv().await.unwrap().call.silent);
+    assert_eq!(count(&base.db, OPEN_TASKS).await, 1);
     timers.abort();
     flow.writer().close().await;
 }
