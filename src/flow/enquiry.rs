@@ -25,7 +25,10 @@ use crate::{
         time::Timestamp,
     },
     pbx::{Enquiry, RouteAnswer},
-    rules::routing::{self, Decision, Now, Policy, Question, Reason, Tables},
+    rules::{
+        matching::{Candidate, PhoneKind, rank},
+        routing::{self, Decision, Now, Policy, Question, Reason, Tables},
+    },
     store::{Db, StoreError, routing::KnownBy},
 };
 
@@ -411,25 +414,24 @@ fn tried_in_order(
     tried
 }
 
-/// The card whose manager answers for this caller: an own number with the same extension first, then
-/// an own number, then a company's or shared line if it leads to one manager only.
+/// The caller's card, as the commit of the same call will choose it.
 fn caller_of<'a>(known: &'a [KnownBy], enquiry: &Enquiry) -> Option<&'a KnownBy> {
     let ext = enquiry
         .client
         .as_ref()
         .and_then(|number| number.ext())
         .unwrap_or_default();
-    let own = |card: &&KnownBy| card.kind == "own";
-    known
-        .iter()
-        .find(|card| own(card) && card.ext == ext)
-        .or_else(|| known.iter().find(own))
-        .or_else(|| {
-            let owners: HashSet<_> = known.iter().filter_map(|card| card.owner).collect();
-            known
-                .iter()
-                .find(|card| owners.len() == 1 && card.owner.is_some())
-        })
+    let candidates: Vec<Candidate> = known.iter().filter_map(candidate).collect();
+    let (_, best) = rank(ext, &candidates).into_iter().next()?;
+    known.iter().find(|known| known.card == best)
+}
+
+fn candidate(known: &KnownBy) -> Option<Candidate> {
+    Some(Candidate {
+        card: known.card,
+        kind: PhoneKind::parse(&known.kind)?,
+        ext: known.ext.clone(),
+    })
 }
 
 fn person_of(tables: &Tables, account: &AccountName, phone: &Extension) -> Option<PersonId> {
@@ -543,6 +545,40 @@ mod tests {
             .iter()
             .map(Extension::as_str)
             .collect()
+    }
+
+    #[test]
+    fn the_callers_card_is_the_one_that_the_call_will_have() {
+        let known = |n: u128, kind: &str, ext: &str, owner: Option<i64>| KnownBy {
+            card: crate::model::ids::CardId(uuid::Uuid::from_u128(n)),
+            name: n.to_string(),
+            owner: owner.map(PersonId),
+            kind: kind.to_owned(),
+            ext: ext.to_owned(),
+        };
+        let chosen = |known: &[KnownBy], ext: Option<&str>| {
+            let mut asked = enquiry("c", "+74950000011", 1, AT);
+            asked.client = Some(Number::E164 {
+                e164: "+74950000011".to_owned(),
+                ext: ext.map(str::to_owned),
+            });
+            caller_of(known, &asked).map(|card| card.name.clone())
+        };
+        // Several owners behind a company's line: the older card, as the journal will say.
+        let company = [
+            known(2, "company", "", Some(2)),
+            known(1, "company", "", Some(1)),
+        ];
+        assert_eq!(chosen(&company, None).as_deref(), Some("1"));
+        // Another extension is another person's.
+        let people = [
+            known(1, "own", "12", Some(1)),
+            known(2, "shared", "", Some(2)),
+        ];
+        assert_eq!(chosen(&people, Some("12")).as_deref(), Some("1"));
+        assert_eq!(chosen(&people, Some("13")).as_deref(), Some("2"));
+        assert_eq!(chosen(&people, None).as_deref(), Some("2"));
+        assert_eq!(chosen(&people[..1], None), None);
     }
 
     #[tokio::test]

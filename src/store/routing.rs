@@ -71,12 +71,13 @@ pub async fn line_names(db: &Db) -> Result<HashMap<LineId, String>, StoreError> 
         .collect())
 }
 
-/// Cards on which this number stands, most specific kind first; at most 20.
+/// Cards on which this number stands, the oldest of the most specific kind first; at most 20.
 pub async fn known_by(db: &Db, e164: &str) -> Result<Vec<KnownBy>, StoreError> {
     type Row = (Uuid, String, Option<i64>, String, String);
     const SQL: &str = "select c.id, c.name, c.owner, p.kind, p.ext \
          from card_phone p join card c on c.id = p.card \
-         where p.e164 = $1 and c.merged_into is null limit 20";
+         where p.e164 = $1 and c.merged_into is null \
+         order by case p.kind when 'own' then 0 when 'company' then 1 else 2 end, c.id limit 20";
     let rows: Vec<Row> =
         on_read!(db, pool => sqlx::query_as(SQL).bind(e164).fetch_all(pool).await?);
     let known = rows
