@@ -35,7 +35,7 @@ pub mod writer;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -163,6 +163,12 @@ impl Db {
                 .max_connections(1)
                 // A file does not hang up; asking it before every batch is a trip for nothing.
                 .test_before_acquire(false)
+                // On a full disk SQLite takes a transaction back by itself; ours then believes for ever
+                // that one is open, and no other can begin on it.
+                .before_acquire(|connection, _| {
+                    let is_clean = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(is_clean) })
+                })
                 .acquire_timeout(acquire)
                 .connect_with(options.clone())
                 .await?;

@@ -82,6 +82,23 @@ async fn a_full_disk_is_said_and_recovered_from() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_the_engine_took_back_by_itself_blocks_no_other() {
+    let base = Base::sqlite().await;
+    let writer = impatient(&base);
+    writer.commit(one("1")).await.unwrap();
+    let Db::Lite { write, .. } = &base.db else {
+        panic!("a SQLite base has a SQLite database");
+    };
+    // What SQLite does when the disk is full while a commit is written (SQLITE_FULL, SQLITE_IOERR).
+    let mut open = write.begin_with("begin immediate").await.unwrap();
+    sqlx::query("rollback").execute(&mut *open).await.unwrap();
+    assert!(open.rollback().await.is_err());
+    writer.commit(one("2")).await.unwrap();
+    assert_eq!(count(&base.db, "select count(*) from call").await, 2);
+    writer.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_went_away_is_waited_for() {
     let base = Base::postgres().await;
     let writer = impatient(&base);
