@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::model::{
-    call::Change,
+    call::{Change, Leg},
     event::Direction,
     ids::{AccountName, Extension, PersonId},
     people::Role,
@@ -194,15 +194,14 @@ pub fn audience(
     for (person, _) in before.iter().filter(|(_, pop)| had_talked(pop)) {
         put(*person, Stage::WrapUp, Reason::Rung);
     }
-    if call.is_over() {
-        // Answer and end may be told in one commit: whoever had the pop and answered wraps up.
-        for leg in call.legs.iter().filter(|leg| leg.answered_at.is_some()) {
-            let answered = leg
-                .extension()
-                .and_then(|extension| directory.person(&change.account, extension));
-            if let Some(person) = answered.filter(|person| before.contains_key(person)) {
-                put(person, Stage::WrapUp, Reason::Rung);
-            }
+    // Answer and end of a leg may be told in one commit: whoever had the pop and answered wraps up.
+    let over = |leg: &&Leg| leg.was_answered() && (leg.ended_at.is_some() || call.is_over());
+    for leg in call.legs.iter().filter(over) {
+        let answered = leg
+            .extension()
+            .and_then(|extension| directory.person(&change.account, extension));
+        if let Some(person) = answered.filter(|person| before.contains_key(person)) {
+            put(person, Stage::WrapUp, Reason::Rung);
         }
     }
     for person in ringing {

@@ -133,6 +133,21 @@ fn answer_and_end_in_one_commit_still_lead_to_wrap_up() {
 }
 
 #[test]
+fn answer_and_passing_on_in_one_commit_still_lead_to_wrap_up() {
+    let (hub, _moments) = hub();
+    hub.publish(&change(1, &["201"], &[]), NOW);
+    let passed_on = Call {
+        phase: Phase::Talking,
+        ended_at: None,
+        talking: vec!["202".into()],
+        ..(*over(2, &["201"]).call).clone()
+    };
+    hub.publish(&of(2, passed_on), NOW);
+    assert_eq!(stages(&hub, ANNA), [Stage::WrapUp]);
+    assert_eq!(stages(&hub, BORIS), [Stage::Talking]);
+}
+
+#[test]
 fn a_call_whose_end_was_missed_goes_and_wrap_up_stays() {
     let (hub, mut moments) = hub();
     hub.publish(&change(1, &["201"], &[]), NOW);
