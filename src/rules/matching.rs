@@ -76,6 +76,14 @@ impl MatchReason {
         }
     }
 
+    /// Why a number of somebody's own, with this extension behind it, leads to its card.
+    pub const fn of_own(ext: &str) -> Self {
+        match ext.is_empty() {
+            true => Self::OwnNumber,
+            false => Self::NumberAndExtension,
+        }
+    }
+
     /// Reads the word back.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)

@@ -213,8 +213,7 @@ impl Committer {
                 .iter()
                 .filter_map(|id| known.remove(id))
                 .collect();
-            let group_calls = (calls, &group);
-            let work = self.apply_group(group_calls, &keys, &events, batch, receipts);
+            let work = self.apply_group((calls, &group), &keys, &events, batch, receipts);
             let id = match &work {
                 Ok(work) => work.known.id,
                 Err(unchanged) => unchanged.id,
@@ -427,6 +426,8 @@ impl Committer {
             found = self.numbers(tx, &wanted).await?;
             assign_cards(works, &found);
         }
+        // Of several first calls of one client, one has made the card; the others find it.
+        let mut told = HashMap::new();
         for work in works.iter_mut() {
             let stand = &mut work.known.stand;
             if stand.card.is_none()
@@ -434,7 +435,8 @@ impl Committer {
                 && let Some(card) = made.get(&(e164.to_owned(), ext.to_owned()))
             {
                 stand.card = Some(*card);
-                stand.reason = Some(MatchReason::Created);
+                let made_by_other = told.insert(*card, MatchReason::of_own(ext));
+                stand.reason = made_by_other.or(Some(MatchReason::Created));
             }
         }
         Ok(())

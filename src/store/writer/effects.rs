@@ -110,7 +110,7 @@ impl Effects<'_> {
         let mut persons: BTreeMap<PersonId, (bool, bool)> = BTreeMap::new();
         let person = |extension| self.directory.person(account, extension);
         for leg in &call.legs {
-            let talked = leg.answered_at.is_some();
+            let talked = leg.was_answered();
             if let Some(called) = leg.extension().and_then(person) {
                 let known = persons.entry(called).or_default();
                 known.0 |= leg.rang_at.is_some();
