@@ -183,6 +183,11 @@ pub struct Leg {
 }
 
 impl Leg {
+    /// Whether its party was connected with anybody, though perhaps nobody has told since when.
+    pub fn was_answered(&self) -> bool {
+        self.answered_at.is_some() || self.result == Some(LegResult::Answered)
+    }
+
     /// The extension of an employee's leg.
     pub fn extension(&self) -> Option<&Extension> {
         match &self.party {

@@ -58,9 +58,12 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
         {
             add(&mut call.ringing, extension);
         }
+        // Picking up comes before any talk.
         let picked_up_at = line.up_at.filter(|_| picks_up_alone(known, line));
         let untold_answer = || untold_answer(known, swept, line, times, call);
-        let answered_at = picked_up_at.or(line.talked_at).or_else(untold_answer);
+        let talked_at = talk_told(swept, place, line);
+        let answered_at = picked_up_at.or(talked_at).or_else(untold_answer);
+        let answered = answered_at.is_some() || line.talked_at.is_some();
         call.legs.push(Leg {
             key: ends.key.clone(),
             party: ends.party.cloned(),
@@ -68,7 +71,7 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
             rang_at: line.rang_at,
             answered_at,
             ended_at: end.filter(|end| !end.is_bound).map(|end| end.at),
-            result: end.map(|end| match result(answered_at, end, answer_elsewhere) {
+            result: end.map(|end| match result(answered, end, answer_elsewhere) {
                 // Nothing was wrong with it and nobody talked at all: the caller has given up.
                 LegResult::Failed(Cause::Normal) if nobody_talked => {
                     LegResult::Failed(Cause::Cancelled)
@@ -128,13 +131,21 @@ fn untold_answer(
 ) -> Option<Timestamp> {
     let person = line.person(known).filter(|_| !known.channels)?;
     let end = line.end.filter(|end| end.cause == Cause::Normal)?;
-    let mut own = swept
-        .legs
-        .iter()
-        .filter(|leg| leg.person(known) == Some(person));
-    let is_untold = own.all(|leg| leg.talked_at.is_none());
+    let mut own = (0..)
+        .zip(&swept.legs)
+        .filter(|(_, leg)| leg.person(known) == Some(person));
+    let is_untold = own.all(|(place, leg)| talk_told(swept, place, leg).is_none());
     let fits = is_untold && call.answered_by.as_ref() == Some(person);
     times.answered_at().filter(|at| fits && *at <= end.at)
+}
+
+/// When the leg's first talk began, unless it is only known that it did.
+fn talk_told(swept: &Swept<'_>, place: u32, line: &LegLine<'_>) -> Option<Timestamp> {
+    let is_bound = |at: Timestamp| {
+        let mut talks = swept.talks.all.iter();
+        talks.any(|talk| talk.leg == place && talk.from == at && !talk.from_known)
+    };
+    line.talked_at.filter(|at| !is_bound(*at))
 }
 
 /// Legs for which picking up is all there is: a machine's, and the employee's own of a click-to-call.
@@ -153,12 +164,8 @@ fn answered_elsewhere(place: u32, line: &LegLine<'_>, talks: &[Talk<'_>]) -> Opt
         .map(|talk| talk.from)
 }
 
-fn result(
-    answered_at: Option<Timestamp>,
-    end: LegEnd,
-    answer_elsewhere: Option<Timestamp>,
-) -> LegResult {
-    if answered_at.is_some() {
+fn result(answered: bool, end: LegEnd, answer_elsewhere: Option<Timestamp>) -> LegResult {
+    if answered {
         return LegResult::Answered;
     }
     let stopped = answer_elsewhere.is_some_and(|answer| {

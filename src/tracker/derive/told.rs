@@ -73,7 +73,10 @@ impl<'a> Told<'a> {
             .line
             .iter()
             .find(|moment| is_of_the_call(&moment.event.fact) && !is_summed(&moment.event.call))
-            .map(|moment| (moment.at, !moment.event.clock.is_exact()));
+            .map(|moment| {
+                let exact = moment.event.clock.is_exact();
+                (moment.at, !exact || goes_on(known, moment.at))
+            });
         let (at, is_bound) = summed
             .map(|start| (start, false))
             .chain(first)
@@ -98,6 +101,26 @@ impl<'a> Told<'a> {
                 }
             })
     }
+}
+
+/// Whether what was told of this moment, the earliest known, is of a call that goes on already: its
+/// beginning was not heard.
+fn goes_on(known: &Known<'_>, at: Timestamp) -> bool {
+    let told = |is_such: fn(&Fact) -> bool| {
+        let of_moment = known.line.iter().filter(|moment| moment.at == at);
+        of_moment
+            .map(|moment| &moment.event.fact)
+            .any(|fact| is_such(fact))
+    };
+    let begins =
+        |fact: &Fact| matches!(fact, Fact::Rings | Fact::Dialled { .. } | Fact::Runs { .. });
+    let later = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::Talks { .. } | Fact::Holds | Fact::Resumes | Fact::Ends { .. }
+        )
+    };
+    told(later) && !told(begins)
 }
 
 fn start_of(summary: &Summary) -> Option<Timestamp> {
