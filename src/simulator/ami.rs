@@ -7,9 +7,13 @@
 
 use super::{
     dice::Dice,
-    ledger::Ledger,
+    ledger::{Ledger, Phone},
     message::Sent,
     story::{Outcome, Plot, Ring, Story},
+};
+use crate::model::{
+    call::LegResult,
+    event::{Cause, TransferKind},
 };
 
 /// An Asterisk and our account at it.
@@ -55,15 +59,27 @@ impl Asterisk {
 
     /// What must be found after the story was told.
     pub fn ledger(&self, story: &Story) -> Ledger {
-        let mut ledger = story.ledger(&self.account, &self.call_key(story));
-        ledger.tolerance_ms = 20;
+        let mut ledger = story.ledger(&self.account, &self.call_key(story), 1);
+        // Each thing said gets a moment of its own: see `Teller::moment`.
+        ledger.tolerance_ms = 1;
         if story.plot == Plot::BlindTransfer {
             // The client hears the second phone ring, not music.
             ledger.hold_ms = Some(0);
             ledger.talk_ms = story.answered_ms.map(|answer| story.end_ms - answer);
         }
+        // A busy phone does not ring here.
+        let busy = LegResult::Failed(Cause::Busy);
+        for phone in ledger
+            .phones
+            .iter_mut()
+            .filter(|phone| phone.result == busy)
+        {
+            phone.rang_at = None;
+        }
+        ledger.phones.extend(second_phone(story));
         if story.caller.is_some() {
             ledger.did = None; // the trunk's number is not told on the way out
+            ledger.phones.extend(own_phone(story));
         }
         ledger
     }
@@ -93,6 +109,35 @@ impl Asterisk {
         teller.sent.sort_by_key(|sent| sent.at);
         teller.sent
     }
+}
+
+/// The second call of an employee who asks a colleague before passing the client on.
+fn second_phone(story: &Story) -> Option<Phone> {
+    let passing = story.passing.as_ref()?;
+    (passing.kind == TransferKind::Attended).then(|| Phone {
+        extension: passing.from.clone(),
+        rang_at: None,
+        answered_at: Some(story.at(passing.picks_up_ms)),
+        ended_at: story.at(passing.at_ms),
+        result: LegResult::Answered,
+    })
+}
+
+/// The phone of an employee who calls out; only a click makes it ring.
+fn own_phone(story: &Story) -> Option<Phone> {
+    let answered_ms = story.click_ms.or(story.answered_ms);
+    let busy = story.rings.last().map(|ring| ring.outcome) == Some(Outcome::Busy);
+    Some(Phone {
+        extension: story.caller.clone()?,
+        rang_at: story.click_ms.map(|_| story.start),
+        answered_at: answered_ms.map(|ms| story.at(ms)),
+        ended_at: story.at(story.end_ms),
+        result: match (answered_ms, busy) {
+            (Some(_), _) => LegResult::Answered,
+            (None, true) => LegResult::Failed(Cause::Busy),
+            (None, false) => LegResult::Failed(Cause::Cancelled),
+        },
+    })
 }
 
 /// One channel as it stands.
@@ -374,6 +419,7 @@ impl Teller<'_> {
         let more = format!("Variable: MIXMONITOR_FILENAME\r\nValue: {file}\r\n");
         let fields = format!("{}{more}", snapshot("", chan));
         self.event(ms, "VarSet", "dialplan", &fields);
+        self.cel(ms, "APP_START", chan, ("MixMonitor", &file), "");
         self.of(ms, "MixMonitorStart", chan, "");
     }
 }

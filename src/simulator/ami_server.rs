@@ -62,12 +62,17 @@ struct State {
     /// Last snapshot of each live channel, by Uniqueid.
     channels: BTreeMap<String, Headers>,
     logins: u64,
-    lists: u64,
+    /// The PBX's time: that of the last event it told.
+    clock: String,
+    /// Nobody gets through to it.
+    away: bool,
 }
 
 struct Session {
     out: mpsc::UnboundedSender<String>,
     logged_in: bool,
+    /// Has been told the live channels.
+    listed: bool,
 }
 
 impl AmiServer {
@@ -129,14 +134,28 @@ impl AmiServer {
         self.shared.lock().logins
     }
 
-    /// How often the live channels were told so far.
-    pub fn lists(&self) -> u64 {
-        self.shared.lock().lists
+    /// Whether somebody is logged in and has been told the live channels.
+    pub fn is_listed(&self) -> bool {
+        let state = self.shared.lock();
+        let mut sessions = state.sessions.values();
+        sessions.any(|session| session.logged_in && session.listed)
     }
 
     /// Cuts every connection; the channels live on.
     pub fn cut(&self) {
         self.shared.lock().sessions.clear();
+    }
+
+    /// Cuts every connection and takes no other, until [`AmiServer::come_back`].
+    pub fn go_away(&self) {
+        let mut state = self.shared.lock();
+        state.away = true;
+        state.sessions.clear();
+    }
+
+    /// Can be reached again.
+    pub fn come_back(&self) {
+        self.shared.lock().away = false;
     }
 
     /// The PBX itself dies: connections cut, channels gone.
@@ -166,6 +185,7 @@ impl Shared {
 impl State {
     fn learn(&mut self, block: &str) {
         let headers = read_headers(block);
+        get(&headers, "Timestamp").clone_into(&mut self.clock);
         match get(&headers, "Event") {
             "Newchannel" | "Newstate" | "NewCallerid" | "BridgeEnter" | "BridgeLeave" => {
                 let unique = get(&headers, "Uniqueid").to_owned();
@@ -206,6 +226,9 @@ async fn serve(socket: TcpStream, shared: Arc<Shared>) {
     let (out, queue) = mpsc::unbounded_channel();
     let id = {
         let mut state = shared.lock();
+        if state.away {
+            return;
+        }
         state.next_session += 1;
         let id = state.next_session;
         let greeting = "Asterisk Call Manager/11.0.0\r\n".to_owned();
@@ -214,6 +237,7 @@ async fn serve(socket: TcpStream, shared: Arc<Shared>) {
         let session = Session {
             out,
             logged_in: false,
+            listed: false,
         };
         state.sessions.insert(id, session);
         id
@@ -293,17 +317,19 @@ fn answer(shared: &Shared, id: u64, challenge: &str, action: &Headers) -> bool {
             if let Some(session) = state.sessions.get_mut(&id) {
                 session.logged_in = true;
             }
-            let booted = "Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 60\r\n\
-                          LastReload: 60\r\nStatus: Fully Booted\r\n\r\n";
+            let booted = "Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 864000\r\n\
+                          LastReload: 864000\r\nStatus: Fully Booted\r\n\r\n";
             ok("Message: Authentication accepted\r\n") + booted
         }
         _ if !logged_in => {
             format!("Response: Error\r\n{tag}Message: Permission denied\r\n\r\n")
         }
-        "ping" => ok("Ping: Pong\r\nTimestamp: 0.000000\r\n"),
+        "ping" => ok(&format!("Ping: Pong\r\nTimestamp: {}\r\n", state.clock)),
         "listcommands" => ok(COMMANDS),
         "coreshowchannels" => {
-            state.lists += 1;
+            if let Some(session) = state.sessions.get_mut(&id) {
+                session.listed = true;
+            }
             channels(&state, &tag)
         }
         "originate" => {

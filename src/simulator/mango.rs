@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ledger::Ledger,
+    ledger::{Ledger, Phone},
     message::{Post, Sent, encode},
     story::{Outcome, Passing, Plot, Ring, Story},
 };
-use crate::model::event::{Side, TransferKind};
+use crate::model::{
+    call::LegResult,
+    event::{Side, TransferKind},
+};
 
 /// An account at Mango Office.
 #[derive(Clone, Debug)]
@@ -41,15 +44,35 @@ impl Mango {
 
     /// What must be found after the story was told.
     pub fn ledger(&self, story: &Story) -> Ledger {
-        let mut ledger = story.ledger(&self.account, &self.call_key(story));
-        ledger.tolerance_ms = 1_000;
-        if matches!(story.plot, Plot::Busy | Plot::OutBusy) {
-            ledger.ring_ms = None; // `Appeared` comes for a busy phone as well
+        let mut ledger = story.ledger(&self.account, &self.call_key(story), 1_000);
+        let at = |ms: i64| story.told_at(ms, 1_000);
+        if let Some(busy) = story
+            .rings
+            .iter()
+            .find(|ring| ring.outcome == Outcome::Busy)
+        {
+            // `Appeared` comes for a busy phone as for one that rings.
+            ledger.ring_ms = Some(at(story.end_ms).millis_since(at(busy.from_ms)));
         }
-        if story.plot == Plot::BlindTransfer {
-            ledger.hold_ms = None; // nothing says when the client stops hearing music
-            ledger.talk_ms = None;
+        if let (Plot::BlindTransfer, Some(passing), Some(answered_ms)) =
+            (story.plot, &story.passing, story.answered_ms)
+        {
+            // Nothing says when the client stops hearing music; the employee's leg that held ends.
+            let hold_ms = at(passing.rings_ms).millis_since(at(passing.hold_ms));
+            let talk_ms = at(story.end_ms).millis_since(at(answered_ms)) - hold_ms;
+            (ledger.hold_ms, ledger.talk_ms) = (Some(hold_ms), Some(talk_ms));
         }
+        // The own leg of a click ends when the client is called.
+        ledger.phones.extend(match (&story.caller, story.click_ms) {
+            (Some(caller), Some(click_ms)) => Some(Phone {
+                extension: caller.clone(),
+                rang_at: Some(at(0)),
+                answered_at: Some(at(click_ms)),
+                ended_at: at(click_ms),
+                result: LegResult::Answered,
+            }),
+            _ => story.callers_leg(1_000),
+        });
         ledger
     }
 

@@ -5,7 +5,7 @@
 
 use super::{
     dice::Dice,
-    ledger::Ledger,
+    ledger::{Ledger, Phone},
     message::{Post, Sent, encode},
     story::{Outcome, Plot, Ring, Story},
 };
@@ -54,18 +54,33 @@ impl Sipuni {
 
     /// What must be found after the story was told.
     pub fn ledger(&self, story: &Story) -> Ledger {
-        let mut ledger = story.ledger(&self.account, &self.call_key(story));
-        ledger.tolerance_ms = 1_000;
-        ledger.hangup_by = None;
-        ledger.hold_ms = None;
+        let mut ledger = story.ledger(&self.account, &self.call_key(story), 1_000);
+        let at = |ms: i64| story.told_at(ms, 1_000);
+        // Only who gave up before an answer is told, by the status CANCEL.
+        let cancelled = story.answered_ms.is_none()
+            && story.rings.last().map(|ring| ring.outcome) == Some(Outcome::Cancelled);
+        ledger.hangup_by = cancelled.then_some(story.hangup);
         // Hold is not told, so all of it counts as talk.
-        ledger.talk_ms = Some(story.answered_ms.map_or(0, |answer| story.end_ms - answer));
+        let talk_ms = |answer| at(story.end_ms).millis_since(at(answer));
+        ledger.talk_ms = Some(story.answered_ms.map_or(0, talk_ms));
+        ledger.hold_ms = Some(0);
         if story.caller.is_some() {
             ledger.did = None; // `pbxdstnum` is the client's own number
         }
-        if story.click_ms.is_some() || matches!(story.plot, Plot::Busy | Plot::OutBusy) {
-            ledger.ring_ms = None; // event 1 comes with the employee's own leg, and for busy phones
-        }
+        // Event 1 comes for a busy phone as for one that rings. Of an ordered call it comes when the
+        // employee's own phone rings, and no message says when the client's does.
+        let called_ms = match story.click_ms {
+            Some(_) => Some(0),
+            None => story.rings.first().map(|ring| ring.from_ms),
+        };
+        ledger
+            .phones
+            .extend(story.callers_leg(1_000).map(|leg| Phone {
+                rang_at: called_ms.map(at),
+                ..leg
+            }));
+        let over_ms = story.answered_ms.unwrap_or(story.end_ms);
+        ledger.ring_ms = called_ms.map(|called_ms| at(over_ms).millis_since(at(called_ms)));
         ledger
     }
 

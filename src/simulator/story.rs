@@ -510,8 +510,8 @@ mod tests {
     #[test]
     fn the_same_seed_tells_the_same_story() {
         for plot in Plot::ALL {
-            let one = draw(11, plot).ledger("a", "k");
-            assert_eq!(one, draw(11, plot).ledger("a", "k"));
+            let one = draw(11, plot).ledger("a", "k", 1);
+            assert_eq!(one, draw(11, plot).ledger("a", "k", 1));
         }
     }
 
@@ -539,9 +539,9 @@ mod tests {
     #[test]
     fn five_seconds_of_ringing_part_missed_from_abandoned_with_room() {
         for seed in 0..300 {
-            let missed = draw(seed, Plot::Missed).ledger("a", "k");
+            let missed = draw(seed, Plot::Missed).ledger("a", "k", 1);
             assert!(missed.ring_ms.unwrap() > 6_500, "seed {seed}");
-            let abandoned = draw(seed, Plot::Abandoned).ledger("a", "k");
+            let abandoned = draw(seed, Plot::Abandoned).ledger("a", "k", 1);
             assert!(abandoned.ring_ms.unwrap() < 3_700, "seed {seed}");
         }
     }
@@ -558,7 +558,7 @@ mod tests {
                     assert!(answered < passing.hold_ms && passing.at_ms < story.end_ms);
                     assert_ne!(passing.from, passing.to);
                 }
-                let ledger = story.ledger("a", "k");
+                let ledger = story.ledger("a", "k", 1);
                 assert!(ledger.talk_ms.unwrap() >= 0, "seed {seed} {plot:?}");
             }
         }

@@ -1,32 +1,65 @@
 //! Compares what was found of a call with what the ledger says.
+//!
+//! Whoever was told everything must know everything exactly: every field that an export has. Two things
+//! make less of it, and each is stated where it is allowed:
+//!
+//! * lost messages ([`Told::Maimed`]): less may be known, but nothing wrong;
+//! * a cut manager connection ([`Told::FromLog`]): what the event log does not tell, listed by the caller.
+
+use std::collections::BTreeSet;
 
 use ringcard::{
     model::{
-        call::{Call, CallResult, Phase},
-        event::{Direction, Side},
+        call::{Call, CallResult, Ended, Leg, LegResult, Phase},
+        event::{Cause, Direction, RecordingStage, Side},
         time::Timestamp,
     },
-    simulator::ledger::Ledger,
+    simulator::ledger::{Ledger, Passed, Phone},
 };
 
-/// Everything about `call` that the ledger does not allow. A `maimed` call has lost messages: it may
-/// know less, but what it knows must not be wrong.
-pub fn differences(ledger: &Ledger, call: &Call, maimed: bool) -> Vec<String> {
+/// How much was told of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// Every message came, though perhaps late, twice, or to a gateway that was killed meanwhile.
+    All,
+    /// Some messages never came.
+    Maimed,
+    /// Some manager events went past us and the PBX's log told the rest.
+    FromLog(&'a Unheard),
+}
+
+/// What the log cannot tell of a call, and no event told.
+#[derive(Clone, Debug, Default)]
+pub struct Unheard {
+    /// Who was called without our hearing the ring: extensions, and [`CLIENT`]. The log knows when the
+    /// phone was dialled and when it answered or gave up, so the ring lies between.
+    pub rings: BTreeSet<String>,
+    /// Whose end we did not hear: why the phone stopped ringing may be unknown.
+    pub ends: BTreeSet<String>,
+}
+
+/// The client's phone among those that ring.
+pub const CLIENT: &str = "client";
+
+/// Everything about `call` that the ledger does not allow.
+pub fn differences(ledger: &Ledger, call: &Call, told: Told<'_>) -> Vec<String> {
     let mut check = Check {
         ledger,
-        maimed,
+        told,
         wrong: Vec::new(),
     };
     check.result(call);
     check.times(call);
     check.parties(call);
+    check.phones(call);
     check.transfers(call);
+    check.recordings(call);
     check.wrong
 }
 
 struct Check<'a> {
     ledger: &'a Ledger,
-    maimed: bool,
+    told: Told<'a>,
     wrong: Vec<String>,
 }
 
@@ -36,45 +69,90 @@ impl Check<'_> {
             .push(format!("{what}: wanted {wanted:?}, found {found:?}"));
     }
 
+    fn maimed(&self) -> bool {
+        matches!(self.told, Told::Maimed)
+    }
+
+    fn is_unheard(&self, who: &str) -> bool {
+        matches!(self.told, Told::FromLog(unheard) if unheard.rings.contains(who))
+    }
+
     fn result(&mut self, call: &Call) {
         let wanted = self.ledger.result;
         match call.result {
             Some(found) if found == wanted => {}
-            None if self.maimed => {}
+            None if self.maimed() => {}
             // Whether anybody rang, and for how long, is told by messages that may be lost.
-            Some(found) if self.maimed && is_unanswered(found) && is_unanswered(wanted) => {}
+            Some(found) if self.maimed() && is_unanswered(found) && is_unanswered(wanted) => {}
             found => self.differ("result", wanted, found),
         }
-        if !self.maimed && call.phase != Phase::Ended {
+        if !self.maimed() && call.phase != Phase::Ended {
             self.differ("phase", Phase::Ended, call.phase);
+        }
+        if !self.maimed() && call.ended != Some(Ended::HungUp) {
+            self.differ("ended", Ended::HungUp, call.ended);
         }
     }
 
     fn times(&mut self, call: &Call) {
         let ledger = self.ledger;
-        if self.maimed {
-            return;
-        }
         let tolerance = ledger.tolerance_ms;
-        self.moment("started_at", Some(ledger.started_at), Some(call.started_at));
+        let started_at = Some(ledger.started_at);
+        if self.maimed() {
+            // Of a lost beginning it is known only that it was no later.
+            if call.started_at < ledger.started_at {
+                self.differ("started_at", started_at, call.started_at);
+            }
+        } else {
+            self.moment("started_at", started_at, Some(call.started_at));
+        }
         self.moment("ended_at", Some(ledger.ended_at), call.ended_at);
+        if self.maimed() {
+            return self.spans_of_a_maimed_call(call);
+        }
         self.span("wait_ms", ledger.wait_ms, call.wait_ms, tolerance);
-        self.span("ring_ms", ledger.ring_ms, call.ring_ms, tolerance);
+        let first_ring = match ledger.direction {
+            Direction::Out => Some(CLIENT),
+            _ => {
+                let rang = ledger.phones.iter().filter(|phone| phone.rang_at.is_some());
+                let first = rang.min_by_key(|phone| phone.rang_at);
+                first.map(|phone| phone.extension.as_str())
+            }
+        };
+        if !(first_ring.is_some_and(|who| self.is_unheard(who))
+            && call.ring_ms <= ledger.ring_ms.map(|ring_ms| ring_ms + tolerance))
+        {
+            self.span("ring_ms", ledger.ring_ms, call.ring_ms, tolerance);
+        }
         self.span("hold_ms", ledger.hold_ms, call.hold_ms, tolerance);
-        // Talk is a difference of differences: each truncated second counts.
         self.span("talk_ms", ledger.talk_ms, call.talk_ms, 2 * tolerance);
     }
 
-    fn moment(&mut self, what: &str, wanted: Option<Timestamp>, found: Option<Timestamp>) {
-        let far = match (wanted, found) {
-            (Some(wanted), Some(found)) => {
-                let apart = wanted.as_millis().abs_diff(found.as_millis());
-                apart > self.ledger.tolerance_ms as u64
+    /// What of its spans cannot be known when messages are lost:
+    /// * a menu or a ring before the first message that came makes wait and ring shorter;
+    /// * hold that begins or ends with a lost message counts as talk, or talk as hold: together they
+    ///   are what they were.
+    fn spans_of_a_maimed_call(&mut self, call: &Call) {
+        let ledger = self.ledger;
+        for (what, wanted, found) in [
+            ("wait_ms", ledger.wait_ms, call.wait_ms),
+            ("ring_ms", ledger.ring_ms, call.ring_ms),
+        ] {
+            if found > wanted {
+                self.differ(what, wanted, found);
             }
-            (None, None) => false,
-            _ => true,
-        };
-        if far {
+        }
+        let sum = |talk: Option<i64>, hold: Option<i64>| Some(talk? + hold?);
+        let wanted = sum(ledger.talk_ms, ledger.hold_ms);
+        let found = sum(call.talk_ms, call.hold_ms);
+        self.span("talk and hold", wanted, found, ledger.tolerance_ms);
+    }
+
+    fn moment(&mut self, what: &str, wanted: Option<Timestamp>, found: Option<Timestamp>) {
+        if found.is_none() && self.maimed() {
+            return;
+        }
+        if !self.is_same(wanted, found) {
             self.differ(
                 what,
                 wanted.map(Timestamp::rfc3339),
@@ -83,18 +161,32 @@ impl Check<'_> {
         }
     }
 
+    fn is_same(&self, wanted: Option<Timestamp>, found: Option<Timestamp>) -> bool {
+        match (wanted, found) {
+            (Some(wanted), Some(found)) => {
+                let apart = wanted.as_micros().abs_diff(found.as_micros());
+                apart <= self.ledger.tolerance_ms as u64 * 1_000
+            }
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     fn span(&mut self, what: &str, wanted: Option<i64>, found: Option<i64>, tolerance: i64) {
-        let Some(wanted) = wanted else {
-            return; // not told by this provider
+        let same = match (wanted, found) {
+            (Some(wanted), Some(found)) => (found - wanted).abs() <= tolerance,
+            (_, None) if self.maimed() => true,
+            (None, None) => true,
+            _ => false,
         };
-        if found.is_none_or(|found| (found - wanted).abs() > tolerance) {
+        if !same {
             self.differ(what, wanted, found);
         }
     }
 
     fn parties(&mut self, call: &Call) {
         let ledger = self.ledger;
-        let maimed = self.maimed;
+        let maimed = self.maimed();
         let told = |found: bool| found || !maimed;
         if told(call.direction.is_some()) && call.direction != Some(ledger.direction) {
             self.differ("direction", ledger.direction, call.direction);
@@ -104,70 +196,135 @@ impl Check<'_> {
             self.differ("client", &ledger.client, client);
         }
         let did = call.did.as_ref().and_then(|number| number.e164());
-        if let Some(wanted) = ledger.did.as_deref()
-            && told(did.is_some())
-            && did != Some(wanted)
-        {
-            self.differ("did", wanted, did);
+        if told(did.is_some()) && did != ledger.did.as_deref() {
+            self.differ("did", &ledger.did, did);
         }
-        let answered_by = call
-            .answered_by
-            .as_ref()
-            .map(|extension| extension.as_str());
+        let answered_by = call.answered_by.as_ref().map(|who| who.as_str());
         if told(answered_by.is_some()) && answered_by != ledger.answered_by.as_deref() {
-            let transferred = ledger
-                .transfers
-                .iter()
-                .any(|passed| answered_by == Some(passed.to.as_str()));
-            if !(maimed && transferred) {
-                self.differ("answered_by", &ledger.answered_by, answered_by);
-            }
+            self.differ("answered_by", &ledger.answered_by, answered_by);
         }
-        if let Some(wanted) = ledger.hangup_by
-            && !self.maimed
-            && call.hangup_by != Some(wanted)
+        if told(call.hangup_by.is_some())
+            && call.hangup_by != ledger.hangup_by
             // A time-out of the PBX need not be told as somebody's deed.
-            && (wanted != Side::Pbx || call.hangup_by.is_some())
+            && (ledger.hangup_by != Some(Side::Pbx) || call.hangup_by.is_some())
         {
-            self.differ("hangup_by", wanted, call.hangup_by);
+            self.differ("hangup_by", ledger.hangup_by, call.hangup_by);
         }
-        let mut rang: Vec<&str> = call.extensions().iter().map(|e| e.as_str()).collect();
-        let mut wanted: Vec<&str> = ledger.rang.iter().map(String::as_str).collect();
-        rang.sort_unstable();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let stranger = rang.iter().any(|extension| !wanted.contains(extension));
-        // An employee who dials has a leg of the call with some providers only.
-        let incoming = ledger.direction == Direction::In;
-        if stranger || (incoming && !self.maimed && rang != wanted) {
-            self.differ("people", wanted, rang);
+    }
+
+    /// Each phone of ours with its moments, as often as it had a leg.
+    fn phones(&mut self, call: &Call) {
+        let mut wanted: Vec<&Phone> = self.ledger.phones.iter().collect();
+        wanted.sort_by_key(|phone| (&phone.extension, phone.ended_at, phone.rang_at));
+        let legs = call.employees_legs();
+        let mut found: Vec<(&str, &Leg)> = legs.map(|(who, leg)| (who.as_str(), leg)).collect();
+        found.sort_by_key(|(who, leg)| (*who, leg.ended_at, leg.rang_at));
+        let fits = if self.maimed() {
+            let some = |leg: &(&str, &Leg)| wanted.iter().any(|phone| self.is_part(phone, *leg));
+            found.iter().all(some)
+        } else {
+            let mut pairs = wanted.iter().zip(&found);
+            wanted.len() == found.len() && pairs.all(|(phone, leg)| self.is_phone(phone, *leg))
+        };
+        if !fits {
+            let told = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+            let wanted: Vec<String> = wanted
+                .iter()
+                .map(|phone| {
+                    let (rang, up) = (told(phone.rang_at), told(phone.answered_at));
+                    let (end, result) = (phone.ended_at.rfc3339(), phone.result);
+                    format!("{} {rang:?} {up:?} {end} {result:?}", phone.extension)
+                })
+                .collect();
+            let found: Vec<String> = found
+                .iter()
+                .map(|(who, leg)| {
+                    let (rang, up) = (told(leg.rang_at), told(leg.answered_at));
+                    let (end, result) = (told(leg.ended_at), leg.result);
+                    format!("{who} {rang:?} {up:?} {end:?} {result:?}")
+                })
+                .collect();
+            self.differ("legs", wanted, found);
         }
+    }
+
+    fn is_phone(&self, phone: &Phone, (extension, leg): (&str, &Leg)) -> bool {
+        let rang = if self.is_unheard(extension) {
+            // The log's bounds: dialled, and answered or given up.
+            let bounds = phone.rang_at.unwrap_or(phone.ended_at)
+                ..=phone.answered_at.unwrap_or(phone.ended_at).plus_millis(1);
+            leg.rang_at.is_none_or(|rang_at| bounds.contains(&rang_at))
+        } else {
+            self.is_same(phone.rang_at, leg.rang_at)
+        };
+        extension == phone.extension
+            && rang
+            && self.is_same(phone.answered_at, leg.answered_at)
+            && self.is_same(Some(phone.ended_at), leg.ended_at)
+            && (leg.result == Some(phone.result) || self.may_be_unknown(phone, leg))
+    }
+
+    /// Whether a leg of which some messages are lost is that of this phone: it knows less, but nothing
+    /// else. A provider that tells a ring twice may have its first word lost, and of whoever the client
+    /// is passed to, the talk with the colleague.
+    fn is_part(&self, phone: &Phone, (extension, leg): (&str, &Leg)) -> bool {
+        let is_asked = |passed: &Passed| passed.to == extension;
+        let asked = self.ledger.transfers.iter().any(is_asked);
+        let rang = |at| phone.rang_at.is_some_and(|rang_at| rang_at <= at);
+        let answered = |at| match asked {
+            true => phone
+                .answered_at
+                .is_some_and(|answered_at| answered_at <= at),
+            false => phone.answered_at == Some(at),
+        };
+        extension == phone.extension
+            && leg.rang_at.is_none_or(rang)
+            && leg.answered_at.is_none_or(answered)
+    }
+
+    /// Why a phone stopped is unknown of those whose end only the log has told, unless it was busy or
+    /// another one answered; and of an employee's who calls out and gives up, because Asterisk has no
+    /// cause for a channel that never rang.
+    fn may_be_unknown(&self, phone: &Phone, leg: &Leg) -> bool {
+        let given_up = LegResult::Failed(Cause::Cancelled);
+        let from_log =
+            matches!(self.told, Told::FromLog(unheard) if unheard.ends.contains(&phone.extension));
+        let rang_out = phone.result == LegResult::Failed(Cause::NoAnswer);
+        let untold = from_log && (rang_out || phone.result == given_up)
+            || phone.rang_at.is_none() && phone.result == given_up;
+        untold && leg.result == Some(LegResult::Failed(Cause::Unknown))
     }
 
     fn transfers(&mut self, call: &Call) {
         let ledger = self.ledger;
         if call.transfers.len() != ledger.transfers.len() {
-            if !self.maimed || call.transfers.len() > ledger.transfers.len() {
+            if !self.maimed() || call.transfers.len() > ledger.transfers.len() {
                 self.differ("transfers", &ledger.transfers, &call.transfers);
             }
-        } else if !self.maimed {
+        } else if !self.maimed() {
             for (wanted, found) in ledger.transfers.iter().zip(&call.transfers) {
                 let from = found.from.as_ref().map(|extension| extension.as_str());
                 let to = found.to.as_ref().map(|extension| extension.as_str());
-                if (
-                    wanted.kind,
-                    Some(wanted.from.as_str()),
-                    Some(wanted.to.as_str()),
-                ) != (found.kind, from, to)
-                {
+                let parties = (Some(wanted.from.as_str()), Some(wanted.to.as_str()));
+                if wanted.kind != found.kind || parties != (from, to) {
                     self.differ("transfer", wanted, found);
                 }
                 self.moment("transfer at", Some(wanted.at), Some(found.at));
             }
         }
-        let recordings = call.recordings.len();
-        if recordings > ledger.recordings || (!self.maimed && recordings != ledger.recordings) {
-            self.differ("recordings", ledger.recordings, recordings);
+    }
+
+    fn recordings(&mut self, call: &Call) {
+        let (wanted, found) = (self.ledger.recordings, call.recordings.len());
+        let maimed = self.maimed();
+        if found > wanted || (!maimed && found != wanted) {
+            self.differ("recordings", wanted, found);
+        }
+        let can_be_had = |stage| matches!(stage, RecordingStage::Completed | RecordingStage::Ready);
+        for news in &call.recordings {
+            if !maimed && (!can_be_had(news.stage) || news.source.is_none()) {
+                self.differ("recording", "one that can be fetched", news);
+            }
         }
     }
 }

@@ -185,7 +185,7 @@ impl<'a> Trial<'a> {
             shim,
             address: free.local_addr().expect("it is bound"),
             env: Vec::new(),
-            dice: Dice::new(11),
+            dice: Dice::new(crate::number("RINGCARD_CRASH_SEED").unwrap_or(11)),
             acknowledged: BTreeSet::new(),
             calls: 0,
         }

@@ -23,12 +23,13 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-/// Seeds of this run: one to replay, or 1 to `RINGCARD_SEEDS`.
+/// Seeds of this run: one to replay, or `RINGCARD_SEEDS` of them, beginning with `RINGCARD_SEED_FROM`.
 fn seeds(usual: u64) -> Vec<u64> {
-    match number("RINGCARD_SEED") {
-        Some(seed) => vec![seed],
-        None => (1..=number("RINGCARD_SEEDS").unwrap_or(usual)).collect(),
+    if let Some(seed) = number("RINGCARD_SEED") {
+        return vec![seed];
     }
+    let from = number("RINGCARD_SEED_FROM").unwrap_or(1);
+    (from..from + number("RINGCARD_SEEDS").unwrap_or(usual)).collect()
 }
 
 /// Runs seeds on a few threads and tells every seed that failed.

@@ -18,7 +18,7 @@ use ringcard::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::check::differences;
+use crate::check::{Told as Heard, differences};
 
 const KEY: &str = "sim-key";
 const SALT: &str = "sim-salt";
@@ -109,10 +109,17 @@ fn run(account: Account, pbx: &dyn Pbx, chaos: impl Fn(&mut Dice) -> Chaos, seed
                     continue;
                 };
                 let found = tracker::derive(facts);
-                let wrong = differences(&call.ledger, &found, maimed.contains(&number));
+                let heard = match maimed.contains(&number) {
+                    true => Heard::Maimed,
+                    false => Heard::All,
+                };
+                let wrong = differences(&call.ledger, &found, heard);
                 for difference in &wrong {
                     let what = difference.split(':').next().unwrap_or_default();
-                    *failures.entry(format!("{plot:?} {what}")).or_insert(0) += 1;
+                    let kind = failures
+                        .entry(format!("{plot:?} {what}"))
+                        .or_insert_with(|| (0, format!("seed {seed} call {number} {difference}")));
+                    kind.0 += 1;
                 }
                 if !wrong.is_empty() && first.is_none() {
                     let told: Vec<String> = arrived

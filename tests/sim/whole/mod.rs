@@ -5,8 +5,11 @@
 //! as a provider's would; after the last one the database must say what the ledger says.
 
 mod found;
+mod heard;
 mod play;
 mod rig;
+mod tables;
+mod witness;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +20,7 @@ use ringcard::{
         ami::Said,
         chaos::Chaos,
         dice::Dice,
+        message::{Post, Sent},
         office::{Call, Draw, Told},
         story::{Plot, Tempo, World},
     },
@@ -38,11 +42,25 @@ pub fn run(seed: u64, cluster: Option<&Cluster>) -> Vec<String> {
         let mut rig = Rig::start(&place, &plan.world).await;
         let mut wrong = play::all(&plan, &mut rig, &mut dice).await;
         rig.settle(&plan).await;
-        rig.stop().await;
+        wrong.extend(play::afterwards(&plan, &mut rig, &mut dice).await);
+        rig.witness.settle().await;
+        rig.stop(&mut wrong).await;
+        wrong.extend(rig.witness.check(&plan));
         wrong.extend(found::check(&plan, &place).await);
         place.remove().await;
         wrong
     })
+}
+
+/// A webhook request and the account it is for.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// The account.
+    pub account: String,
+    /// Which call it tells of.
+    pub story: u64,
+    /// What is sent.
+    pub post: Post,
 }
 
 /// What a seed has decided before anything is sent.
@@ -51,8 +69,12 @@ pub struct Plan {
     pub world: World,
     /// What happens and what must be found.
     pub calls: Vec<Call>,
-    /// What arrives by webhook, in order, with the account's name.
-    pub posts: Vec<(String, ringcard::simulator::message::Post)>,
+    /// What arrives by webhook, in order.
+    pub posts: Vec<Hook>,
+    /// How many of `posts` come only when the facts of all ended calls have been sealed.
+    pub late: usize,
+    /// Whether every webhook comes once more at the end, in another order.
+    pub echo: bool,
     /// What the PBX says on its own socket and writes to its log, in order. What happens within one
     /// millisecond of a call is said at once: nobody ever sees a state in between.
     pub said: Vec<Vec<Said>>,
@@ -60,9 +82,20 @@ pub struct Plan {
     pub maimed: BTreeSet<u64>,
     /// Before which of the posts the gateway is killed.
     pub crashes: Vec<usize>,
-    /// Before which of `said` the connection is cut.
-    pub cuts: BTreeSet<usize>,
+    /// From which of `said` on, and for how many, the connection is cut.
+    pub deaf: Option<(usize, usize)>,
+    /// Whether the calls are of the last minutes; only those open pops.
+    pub is_fresh: bool,
+    /// Whether everything comes once, in order, and no sooner than what was told before is committed.
+    pub calm: bool,
 }
+
+/// Conversations of calls that all end within minutes.
+const SHORT: Tempo = Tempo {
+    talk_ms: (5_000, 50_000),
+};
+/// How long ago the first call of a fresh run begins: the last one is over by now.
+const FRESH_MS: i64 = 250_000;
 
 impl Plan {
     fn draw(dice: &mut Dice, seed: u64) -> Self {
@@ -70,68 +103,104 @@ impl Plan {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs() as i64);
+        let is_fresh = dice.chance(60);
+        let ago_ms = match is_fresh {
+            true => FRESH_MS,
+            // Any time of the day, and no longer ago than a log is read back.
+            false => dice.between(3_000, 70_000) * 1_000,
+        };
         let draw = Draw {
             accounts: rig::accounts(seed),
             world: world.clone(),
             plots: Plot::ALL.to_vec(),
             calls: dice.between(3, 12) as u64,
-            from: Timestamp::from_seconds(now - 3_000),
-            pause_ms: 20_000,
-            tempo: Tempo::NATURAL,
+            from: Timestamp::from_seconds(now).plus_millis(-ago_ms),
+            pause_ms: if is_fresh { 7_000 } else { 20_000 },
+            tempo: if is_fresh { SHORT } else { Tempo::NATURAL },
             records: true,
             star: None,
         };
         let calls = draw.calls(dice);
         let chaos = Chaos::draw(dice);
-        let mut sent: Vec<_> = calls
-            .iter()
-            .flat_map(|call| {
-                let account = draw.accounts[call.account].name();
-                call.told.iter().map(move |told| (account, told.clone()))
-            })
-            .collect();
-        sent.sort_by_key(|(_, sent)| sent.at);
-        let mut webhooks = Vec::new();
-        let mut said: Vec<Vec<Said>> = Vec::new();
-        let mut moment = None;
-        for (account, sent) in sent {
-            match &sent.what {
-                Told::Post(post) => webhooks.push(ringcard::simulator::message::Sent {
-                    at: sent.at,
-                    story: sent.story,
-                    what: (account.to_owned(), post.clone()),
-                }),
-                Told::Said(what) => {
-                    let now = Some((sent.at.as_millis(), sent.story));
-                    match said.last_mut() {
-                        Some(together) if moment == now => together.push(what.clone()),
-                        _ => said.push(vec![what.clone()]),
-                    }
-                    moment = now;
-                }
-            }
-        }
+        let (webhooks, said) = in_order(&draw, &calls);
         let (arrived, maimed) = chaos.apply(dice, webhooks);
         let posts: Vec<_> = arrived.into_iter().map(|sent| sent.what).collect();
         let crashes = chaos.crash_points(dice, posts.len());
-        let mut cuts = BTreeSet::new();
-        if !said.is_empty() && dice.chance(15) {
-            cuts.insert(dice.below(said.len() as u64) as usize);
-        }
+        let deaf = (!said.is_empty() && dice.chance(15)).then(|| {
+            let from = dice.below(said.len() as u64) as usize;
+            (from, 1 + dice.below(25) as usize)
+        });
+        let late = match dice.chance(15) {
+            true => dice.below(posts.len() as u64 / 2 + 1) as usize,
+            false => 0,
+        };
         Self {
             world,
             calls,
-            posts,
+            late,
+            echo: dice.chance(20),
             said,
             maimed: maimed.into_iter().collect(),
+            calm: chaos == Chaos::NONE && deaf.is_none() && late == 0,
+            posts,
             crashes,
-            cuts,
+            deaf,
+            is_fresh,
         }
     }
 
-    /// Whether events of the manager socket went past us, so that live channels and the log have to
-    /// fill the gap.
+    /// Whether events of the manager socket may have gone past us, so that live channels and the log
+    /// have to fill the gap.
     pub fn deaf_for_a_while(&self) -> bool {
-        !self.cuts.is_empty() || !self.crashes.is_empty()
+        self.deaf.is_some() || !self.crashes.is_empty()
     }
+
+    /// Whether the phone of a person rang in a call, and whether the person talked; `None`: had no
+    /// part in it. People are numbered from 1.
+    pub fn phone_of(&self, call: &Call, person: usize) -> Option<(bool, bool)> {
+        let extension = &self.world.people[person - 1];
+        let phones = call.ledger.phones.iter();
+        phones
+            .filter(|phone| phone.extension == *extension)
+            .map(|phone| (phone.rang_at.is_some(), phone.answered_at.is_some()))
+            .reduce(|one, other| (one.0 || other.0, one.1 || other.1))
+    }
+}
+
+/// Everything that is told, in the order of its times: webhooks, and what the manager socket and the
+/// log say.
+fn in_order(draw: &Draw, calls: &[Call]) -> (Vec<Sent<Hook>>, Vec<Vec<Said>>) {
+    let mut sent: Vec<_> = calls
+        .iter()
+        .flat_map(|call| {
+            let account = draw.accounts[call.account].name();
+            call.told.iter().map(move |told| (account, told.clone()))
+        })
+        .collect();
+    sent.sort_by_key(|(_, sent)| sent.at);
+    let mut webhooks = Vec::new();
+    let mut said: Vec<Vec<Said>> = Vec::new();
+    let mut moment = None;
+    for (account, sent) in sent {
+        match sent.what {
+            Told::Post(post) => webhooks.push(Sent {
+                at: sent.at,
+                story: sent.story,
+                what: Hook {
+                    account: account.to_owned(),
+                    story: sent.story,
+                    post,
+                },
+            }),
+            Told::Said(what) => {
+                let now = Some((sent.at.as_millis(), sent.story));
+                match said.last_mut() {
+                    Some(together) if moment == now => together.push(what),
+                    _ => said.push(vec![what]),
+                }
+                moment = now;
+            }
+        }
+    }
+    (webhooks, said)
 }

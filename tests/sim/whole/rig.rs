@@ -20,7 +20,7 @@ use ringcard::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Plan, found};
+use super::{Plan, found, witness::Witness};
 
 const MANGO_KEY: &str = "sim-key";
 const MANGO_SALT: &str = "sim-salt";
@@ -167,6 +167,9 @@ pub struct Rig {
     /// The PBX's manager socket.
     pub ami: AmiServer,
     place: (PathBuf, String),
+    people: usize,
+    /// Looks at every screen.
+    pub witness: Witness,
     /// How often the gateway was killed.
     pub kills: usize,
 }
@@ -184,6 +187,8 @@ impl Rig {
             running: None,
             ami,
             place: (place.folder.clone(), place.url.clone()),
+            people: world.people.len(),
+            witness: Witness::default(),
             kills: 0,
         };
         rig.up().await;
@@ -203,13 +208,19 @@ impl Rig {
             .await
             .expect("the gateway does not panic while it starts")
             .expect("the gateway starts");
+        self.witness.attend(&gateway, self.people);
         self.running = Some((runtime, gateway));
+    }
+
+    /// The gateway that runs.
+    pub fn gateway(&self) -> &Gateway {
+        let (_, gateway) = self.running.as_ref().expect("it is up between kills");
+        gateway
     }
 
     /// Where webhooks go.
     pub fn address(&self) -> SocketAddr {
-        let (_, gateway) = self.running.as_ref().expect("it is up between kills");
-        gateway.address()
+        self.gateway().address()
     }
 
     /// Kills the gateway in the middle of whatever it does, and starts it again.
@@ -218,6 +229,9 @@ impl Rig {
             runtime.shutdown_background();
             drop(gateway);
         }
+        // A dead process has no connections.
+        self.ami.cut();
+        self.witness.leave();
         self.kills += 1;
         self.up().await;
     }
@@ -254,15 +268,16 @@ impl Rig {
     }
 
     /// Stops in good order.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self, wrong: &mut Vec<String>) {
         if let Some((runtime, gateway)) = self.running.take() {
             // On its own threads, as in the product.
             let stopped = runtime.spawn(gateway.stop());
-            stopped
-                .await
-                .expect("the gateway does not panic while it stops");
+            if let Err(error) = stopped.await {
+                wrong.push(format!("the gateway does not stop: {error}"));
+            }
             runtime.shutdown_background();
         }
+        self.witness.leave();
     }
 }
 
@@ -301,10 +316,10 @@ impl Rig {
     }
 
     /// Waits until the gateway is logged in at the PBX and has been told the live channels, so that
-    /// the first call is not missed and no list shows the middle of the run.
+    /// what happens next is not missed and no list shows the middle of it.
     pub async fn wait_for_login(&self) {
         let patience = Instant::now() + Duration::from_secs(10);
-        while (self.ami.listeners() == 0 || self.ami.lists() == 0) && Instant::now() < patience {
+        while !self.ami.is_listed() && Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

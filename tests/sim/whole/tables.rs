@@ -1,0 +1,500 @@
+//! The tables that follow from calls, counted anew from the calls themselves: cards, figures, tasks,
+//! people, recordings, the journal of messages; and that nothing points to what is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ringcard::{
+    model::{
+        call::{Call, CallResult},
+        event::Direction,
+        ids::Extension,
+    },
+    on_read,
+    store::Db,
+};
+use uuid::Uuid;
+
+use super::{
+    Plan,
+    found::{Row, name},
+};
+
+/// Reads all rows of a statement on either store.
+macro_rules! all {
+    ($db:expr, $sql:expr) => {
+        on_read!($db, pool => { sqlx::query_as($sql).fetch_all(pool).await })
+            .expect("the tables can be read")
+    };
+}
+
+/// Everything that is not as it follows from the calls.
+pub async fn check(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    cards(plan, rows, db, wrong).await;
+    figures(rows, db, wrong).await;
+    clients(rows, db, wrong).await;
+    tasks(plan, rows, db, wrong).await;
+    people(plan, rows, db, wrong).await;
+    recordings(rows, db, wrong).await;
+    journal(plan, db, wrong).await;
+    orphans(db, wrong).await;
+}
+
+/// One card per number, and every call on the card of its client.
+async fn cards(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    let phones: Vec<(String, String, Uuid)> = all!(
+        db,
+        "select e164, ext, card from card_phone where kind = 'own'"
+    );
+    type Card = (Uuid, Option<String>, Option<i64>, Option<i64>);
+    let cards: Vec<Card> = all!(
+        db,
+        "select card.id, person.login, first_line, first_at from card
+         left join person on person.id = card.owner where merged_into is null"
+    );
+    let by_number: BTreeMap<&str, Uuid> = phones
+        .iter()
+        .map(|(e164, _, card)| (e164.as_str(), *card))
+        .collect();
+    let clients: BTreeSet<&str> = rows.iter().filter_map(Row::client).collect();
+    if phones.len() != by_number.len()
+        || cards.len() != by_number.len()
+        || !clients.iter().copied().eq(by_number.keys().copied())
+        || phones.iter().any(|(_, ext, _)| !ext.is_empty())
+    {
+        wrong.push(format!(
+            "{} cards and phones {phones:?} for clients {clients:?}",
+            cards.len()
+        ));
+    }
+    let mut created: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for row in rows {
+        let wanted = row.client().and_then(|number| by_number.get(number));
+        let reason = row.exported.match_reason.as_deref();
+        let fits = match reason {
+            None => row.exported.card.is_none(),
+            Some(reason) => matches!(reason, "created" | "own_number"),
+        };
+        if row.exported.card != wanted.copied() || !fits {
+            let card = row.exported.card;
+            wrong.push(format!("{}: on card {card:?} for {reason:?}", row.name()));
+        }
+        if let (Some(card), Some("created")) = (row.exported.card, reason) {
+            *created.entry(card).or_default() += 1;
+        }
+    }
+    // Who took the card first may have turned out to be another client's call only when told late.
+    let once = |card: &Card| created.get(&card.0) == Some(&1);
+    if plan.calm && !cards.iter().all(once) {
+        wrong.push(format!("cards are created as often as {created:?}"));
+    }
+    for (number, card) in &by_number {
+        if let Some((_, owner, line, at)) = cards.iter().find(|(id, ..)| id == card) {
+            first_touch(number, (*line, *at), rows, wrong);
+            owned(plan, number, owner.as_deref(), rows, wrong);
+        }
+    }
+}
+
+/// First touch: the earliest call that came in.
+fn first_touch(
+    number: &str,
+    found: (Option<i64>, Option<i64>),
+    rows: &[Row],
+    wrong: &mut Vec<String>,
+) {
+    let came_in = rows
+        .iter()
+        .filter(|row| row.client() == Some(number) && row.call().direction == Some(Direction::In));
+    let touches = came_in.map(|row| (row.call().started_at.as_micros(), row.line));
+    // Of calls in the same moment the one on a known line counts.
+    let first = touches.min_by_key(|(at, line)| (*at, line.unwrap_or(i64::MAX)));
+    let wanted = (first.and_then(|(_, line)| line), first.map(|(at, _)| at));
+    if found != wanted {
+        wrong.push(format!("{number}: first touch {found:?}, not {wanted:?}"));
+    }
+}
+
+/// Whoever answered the client first owns the card: in the journal, and in the ledger.
+fn owned(plan: &Plan, number: &str, owner: Option<&str>, rows: &[Row], wrong: &mut Vec<String>) {
+    let of_client = rows.iter().filter(|row| row.client() == Some(number));
+    let answers = of_client.filter_map(|row| Some((row.call().answered_at?, row.person?)));
+    let first = answers.min().map(|(_, person)| {
+        let extension = &plan.world.people[person as usize - 1];
+        format!("p{extension}")
+    });
+    if first.as_deref() != owner {
+        wrong.push(format!("{number}: owner {owner:?}, first answer {first:?}"));
+    }
+    let calls = || {
+        let calls = plan.calls.iter();
+        calls.filter(|call| call.ledger.client.as_deref() == Some(number))
+    };
+    if calls().any(|call| plan.maimed.contains(&call.story.number)) {
+        return;
+    }
+    let answered = |call: &super::Call| {
+        let ledger = &call.ledger;
+        let by = ledger.answered_by.as_ref()?;
+        let at = ledger.started_at.plus_millis(ledger.wait_ms?);
+        Some((at.as_millis(), format!("p{by}")))
+    };
+    let answers: Vec<(i64, String)> = calls().filter_map(answered).collect();
+    let first = answers.iter().map(|(at, _)| *at).min();
+    // The events of one moment take their time: two answers of one millisecond have no order.
+    let mut firsts = answers
+        .iter()
+        .filter(|(at, _)| first.is_some_and(|first| at - first <= 1));
+    let fits = match owner {
+        None => answers.is_empty(),
+        Some(owner) => firsts.any(|(_, person)| person == owner),
+    };
+    if !fits {
+        wrong.push(format!("{number}: owner {owner:?}, ledger {answers:?}"));
+    }
+}
+
+fn direction_word(call: &Call) -> String {
+    call.direction
+        .map_or("unknown", Direction::as_str)
+        .to_owned()
+}
+
+fn wants_call_back(call: &Call) -> bool {
+    !matches!(
+        call.result,
+        None | Some(CallResult::Answered | CallResult::Blocked)
+    )
+}
+
+/// Quarter-hour, line, person, direction.
+type Slot = (i64, i64, i64, String);
+
+/// Sums in reports equal counts in the journal, slot by slot.
+async fn figures(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    type Sums = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64);
+    let sums: Vec<Sums> = all!(
+        db,
+        "select quarter, line, person, direction, cast(sum(calls) as bigint),
+                cast(sum(answered) as bigint), cast(sum(missed) as bigint),
+                cast(sum(talk_ms) as bigint), cast(sum(wait_ms) as bigint),
+                cast(sum(ring_ms) as bigint)
+         from rollup group by quarter, line, person, direction"
+    );
+    let mut told: BTreeMap<Slot, [i64; 6]> = BTreeMap::new();
+    for (quarter, line, person, direction, calls, answered, missed, talk, wait, ring) in sums {
+        let sums = [calls, answered, missed, talk, wait, ring];
+        told.insert((quarter, line, person, direction), sums);
+    }
+    told.retain(|_, sums| *sums != [0; 6]);
+    let mut counted: BTreeMap<Slot, [i64; 6]> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.call().is_over()) {
+        let call = row.call();
+        let quarter = call.started_at.as_seconds().div_euclid(900);
+        let (line, person) = (row.line.unwrap_or(0), row.person.unwrap_or(0));
+        let slot = (quarter, line, person, direction_word(call));
+        let sums = counted.entry(slot).or_default();
+        sums[0] += 1;
+        sums[1] += i64::from(call.result == Some(CallResult::Answered));
+        sums[2] += i64::from(wants_call_back(call));
+        sums[3] += call.talk_ms.unwrap_or(0);
+        sums[4] += call.wait_ms.unwrap_or(0);
+        sums[5] += call.ring_ms.unwrap_or(0);
+    }
+    if told != counted {
+        wrong.push(format!("figures: {told:?}, journal {counted:?}"));
+    }
+}
+
+/// Calls of each client by day and line.
+async fn clients(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    let told: Vec<(i64, i64, String, i64)> = all!(
+        db,
+        "select day, line, client, calls from rollup_client where calls <> 0"
+    );
+    let told: BTreeMap<(i64, i64, String), i64> = told
+        .into_iter()
+        .map(|(day, line, client, calls)| ((day, line, client), calls))
+        .collect();
+    let mut counted = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.call().is_over()) {
+        if let (Some(Direction::In), Some(number)) = (row.call().direction, row.client()) {
+            let day = row.call().started_at.as_seconds().div_euclid(86_400);
+            let seen = (day, row.line.unwrap_or(0), number.to_owned());
+            *counted.entry(seen).or_insert(0) += 1;
+        }
+    }
+    if told != counted {
+        wrong.push(format!("clients by day: {told:?}, journal {counted:?}"));
+    }
+}
+
+/// A call-back task as it must stand: who closed it, and how.
+type Standing = (Option<Uuid>, Option<String>, Option<i64>);
+
+/// Exactly one call-back task per missed call, closed by the earliest later call that connected, with
+/// the client's manager or else with whoever was rung first.
+async fn tasks(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    type Task = (
+        Uuid,
+        Option<Uuid>,
+        Option<String>,
+        Option<Uuid>,
+        Option<i64>,
+    );
+    let tasks: Vec<Task> = all!(
+        db,
+        "select call, done_by, outcome, card, person from task where kind = 'call_back'"
+    );
+    let owners: Vec<(Uuid, Option<i64>)> = all!(db, "select id, owner from card");
+    let owners: BTreeMap<Uuid, Option<i64>> = owners.into_iter().collect();
+    let mut found: BTreeMap<Uuid, Standing> = BTreeMap::new();
+    for (call, done_by, outcome, card, person) in tasks {
+        if outcome.as_deref() == Some("obsolete") {
+            continue; // once thought to be missed
+        }
+        let row = rows.iter().find(|row| row.exported.id == call);
+        if row.is_none_or(|row| row.exported.card != card) {
+            wrong.push(format!("a task of call {call} on card {card:?}"));
+        }
+        if found.insert(call, (done_by, outcome, person)).is_some() {
+            wrong.push(format!("two tasks of call {call}"));
+        }
+    }
+    let mut wanted = BTreeMap::new();
+    for row in rows {
+        let call = row.call();
+        // Of a call of which nobody tells whether it was answered, a person has to find out.
+        let undecided = call.result.is_none() && call.silent;
+        let wants = wants_call_back(call) || undecided;
+        if call.direction == Some(Direction::In) && call.is_over() && wants {
+            if let Some(client) = row.client() {
+                let owner = row.exported.card.and_then(|card| *owners.get(&card)?);
+                let person = owner.or(first_rung(plan, call));
+                let (done_by, outcome) = settled(client, call, rows);
+                wanted.insert(row.exported.id, (done_by, outcome, person));
+            }
+        }
+    }
+    if found != wanted {
+        wrong.push(format!(
+            "call-back tasks {found:?}, missed calls {wanted:?}"
+        ));
+    }
+    for call in &plan.calls {
+        let ledger = &call.ledger;
+        let missed = ledger.direction == Direction::In
+            && ledger.result != CallResult::Answered
+            && ledger.client.is_some();
+        let of_key = |row: &&Row| {
+            row.exported.account == ledger.account && row.exported.call_key == ledger.call_key
+        };
+        let has_task = rows
+            .iter()
+            .find(of_key)
+            .is_some_and(|row| found.contains_key(&row.exported.id));
+        if missed != has_task && !plan.maimed.contains(&call.story.number) {
+            wrong.push(format!(
+                "{}: missed {missed}, task {has_task}",
+                name(ledger)
+            ));
+        }
+    }
+}
+
+fn first_rung(plan: &Plan, call: &Call) -> Option<i64> {
+    let rung = call.legs.iter().filter(|leg| leg.rang_at.is_some());
+    let first = rung.min_by_key(|leg| (leg.rang_at, leg.key.clone()))?;
+    let extension = first.extension()?.as_str();
+    let place = plan.world.people.iter().position(|who| who == extension)?;
+    Some(place as i64 + 1)
+}
+
+/// The earliest later call of the client in which both talked.
+fn settled(client: &str, missed: &Call, rows: &[Row]) -> (Option<Uuid>, Option<String>) {
+    let later = rows.iter().filter(|row| {
+        let call = row.call();
+        row.client() == Some(client)
+            && call.result == Some(CallResult::Answered)
+            && call.started_at > missed.started_at
+    });
+    let first = later.min_by_key(|row| {
+        let call = row.call();
+        let at = call.answered_at.or(call.ended_at).unwrap_or(call.heard_at);
+        (at, row.exported.call_key.clone())
+    });
+    let Some(first) = first else {
+        return (None, None);
+    };
+    let outcome = match first.call().direction {
+        Some(Direction::Out) => "connected",
+        _ => "client_called_again",
+    };
+    (Some(first.exported.id), Some(outcome.to_owned()))
+}
+
+/// Sight of a call, and "my calls", go to exactly those whose phones rang or who talked.
+async fn people(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    let persons: Vec<(Uuid, i64, i64, i64, i64)> = all!(
+        db,
+        "select call, person, started_at, rang, talked from call_person"
+    );
+    for row in rows {
+        let mut found: Vec<(i64, bool, bool)> = Vec::new();
+        for (call, person, started_at, rang, talked) in &persons {
+            if *call == row.exported.id {
+                found.push((*person, *rang != 0, *talked != 0));
+                if *started_at != row.call().started_at.as_micros() {
+                    wrong.push(format!(
+                        "{}: person {person} from another start",
+                        row.name()
+                    ));
+                }
+            }
+        }
+        found.sort_unstable();
+        let of_legs = people_of_legs(plan, row.call());
+        if found != of_legs {
+            wrong.push(format!(
+                "{}: people {found:?}, legs {of_legs:?}",
+                row.name()
+            ));
+        }
+    }
+}
+
+fn people_of_legs(plan: &Plan, call: &Call) -> Vec<(i64, bool, bool)> {
+    let mut people: BTreeMap<i64, (bool, bool)> = BTreeMap::new();
+    let place = |extension: &Extension| {
+        let mut all = plan.world.people.iter();
+        all.position(|who| who == extension.as_str())
+            .map(|place| place as i64 + 1)
+    };
+    for leg in &call.legs {
+        let talked = leg.was_answered();
+        if let Some(person) = leg.extension().and_then(place) {
+            let known = people.entry(person).or_default();
+            known.0 |= leg.rang_at.is_some();
+            known.1 |= talked;
+        }
+        // Whoever calls the client over a leg has no ring there.
+        if let Some(person) = leg.caller.as_ref().and_then(place) {
+            people.entry(person).or_default().1 |= talked;
+        }
+    }
+    let people = people.into_iter();
+    people
+        .map(|(who, (rang, talked))| (who, rang, talked))
+        .collect()
+}
+
+/// A row for each recording told of, and a job for each that can be fetched.
+async fn recordings(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
+    let kept: Vec<(Uuid, String)> = all!(db, "select call, recording from recording");
+    let jobs: Vec<(Uuid, String)> =
+        all!(db, "select call, body from outbox where kind = 'recording'");
+    let mut kept = kept;
+    kept.sort();
+    let mut told: Vec<(Uuid, String)> = Vec::new();
+    let mut ready: Vec<(Uuid, String)> = Vec::new();
+    for row in rows {
+        for news in &row.call().recordings {
+            use ringcard::model::event::RecordingStage::{Completed, Ready};
+            told.push((row.exported.id, news.recording.clone()));
+            if news.source.is_some() && matches!(news.stage, Completed | Ready) {
+                ready.push((row.exported.id, news.recording.clone()));
+            }
+        }
+        if row.exported.recordings.len() != row.call().recordings.len() {
+            let found = row.exported.recordings.len();
+            wrong.push(format!("{}: {found} recordings exported", row.name()));
+        }
+    }
+    told.sort();
+    if kept != told {
+        wrong.push(format!("recordings {kept:?}, told of {told:?}"));
+    }
+    let unique: BTreeSet<_> = jobs.iter().cloned().collect();
+    if unique.len() != jobs.len() || !ready.iter().all(|job| unique.contains(job)) {
+        wrong.push(format!("jobs {jobs:?}, can be fetched {ready:?}"));
+    }
+}
+
+/// Every acknowledged message is kept, and nothing that a provider sent is unreadable or impossible to
+/// apply.
+async fn journal(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
+    let dead: Vec<(String, String)> = all!(
+        db,
+        "select outcome, reason from raw where outcome in ('undecodable', 'apply_failed')"
+    );
+    for (outcome, reason) in dead {
+        wrong.push(format!("dead letter, {outcome}: {reason}"));
+    }
+    let raw: Vec<(Vec<u8>,)> = all!(db, "select body from raw where source = 'webhook'");
+    let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+    for (body,) in &raw {
+        let request: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
+        *kept.entry(text("query") + &text("body")).or_default() += 1;
+    }
+    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
+    for hook in &plan.posts {
+        let (_, query) = hook.post.target.split_once('?').unwrap_or_default();
+        *sent.entry(query.to_owned() + &hook.post.body).or_default() += 1 + usize::from(plan.echo);
+    }
+    for (message, times) in sent {
+        let found = kept.get(&message).copied().unwrap_or(0);
+        if found < times {
+            wrong.push(format!(
+                "acknowledged {times} times, kept {found}: {message}"
+            ));
+        }
+    }
+}
+
+/// Rows that point to a call, card or name that is not there.
+async fn orphans(db: &Db, wrong: &mut Vec<String>) {
+    const GONE: [(&str, &str); 9] = [
+        (
+            "names without a call",
+            "select count(*) from call_key where call not in (select id from call)",
+        ),
+        (
+            "calls without their name",
+            "select count(*) from call c where not exists (select 1 from call_key k where k.account = c.account and k.key = c.call_key and k.call = c.id)",
+        ),
+        (
+            "people of no call",
+            "select count(*) from call_person where call not in (select id from call)",
+        ),
+        (
+            "phones of no card",
+            "select count(*) from card_phone where card not in (select id from card where merged_into is null)",
+        ),
+        (
+            "cards without a phone",
+            "select count(*) from card where id not in (select card from card_phone)",
+        ),
+        (
+            "recordings of no call",
+            "select count(*) from recording where call not in (select id from call)",
+        ),
+        (
+            "jobs of no call",
+            "select count(*) from outbox where call is not null and call not in (select id from call)",
+        ),
+        (
+            "tasks of no call",
+            "select count(*) from task where call is null or call not in (select id from call)",
+        ),
+        (
+            "tasks closed by no call",
+            "select count(*) from task where done_by is not null and done_by not in (select id from call)",
+        ),
+    ];
+    for (what, sql) in GONE {
+        let count: Vec<(i64,)> = all!(db, sql);
+        if count[0].0 != 0 {
+            wrong.push(format!("{} {what}", count[0].0));
+        }
+    }
+}
