@@ -26,8 +26,8 @@ use crate::{
     pbx::{DecodeError, Message},
 };
 
-/// Only calls of the last day are told when the log is read for the first time.
-const FIRST_MS: i64 = 24 * 3_600 * 1_000;
+/// Only what is younger is told when nobody knows where reading stopped.
+pub const FIRST_MS: i64 = 24 * 3_600 * 1_000;
 /// Columns of a row.
 const COLUMNS: usize = 20;
 

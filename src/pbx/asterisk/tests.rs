@@ -1,6 +1,9 @@
 //! Conversations with an Asterisk, written by hand after what a real one says.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    time::{Duration, SystemTime},
+};
 
 use proptest::prelude::*;
 
@@ -665,6 +668,16 @@ impl Folder {
     fn log(&self) -> PathBuf {
         self.0.join("ringcard.csv")
     }
+
+    /// Rotates the log under this number; the next one is written later.
+    fn put_away(&self, number: u32) {
+        let path = self.0.join(format!("ringcard.csv.{number}"));
+        std::fs::rename(self.log(), &path).unwrap();
+        let others = std::fs::read_dir(&self.0).unwrap().count() as u64;
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        let written_at = SystemTime::now() - Duration::from_secs(3_600 - 60 * others);
+        file.set_modified(written_at).unwrap();
+    }
 }
 
 impl Drop for Folder {
@@ -719,6 +732,35 @@ fn the_log_is_followed_across_half_rows_and_rotation() {
     assert_eq!(drain(&folder, Some(&cursor)), (0, cursor.clone()));
     std::fs::write(folder.log(), &rows[0]).unwrap();
     assert_eq!(drain(&folder, Some(&cursor)).0, 1, "emptied in place");
+}
+
+#[test]
+fn no_rotation_is_skipped_however_many_there_were() {
+    let folder = Folder::new("rotations");
+    let rows = log();
+    folder.append(&rows[..2].concat());
+    let (_, cursor) = drain(&folder, None);
+    // Away for three nights; the oldest file has got the name that sorts last.
+    for (night, more) in [(3, &rows[2..4]), (1, &rows[4..7]), (2, &rows[7..8])] {
+        folder.append(&more.concat());
+        folder.put_away(night);
+    }
+    std::fs::write(folder.0.join("ringcard.csv.4.gz"), "not to be read\n").unwrap();
+    let (read, cursor) = drain(&folder, Some(&cursor));
+    assert_eq!(read, 6, "also while the new file is not there yet");
+    folder.append(&rows[8..].concat());
+    let (read, cursor) = drain(&folder, Some(&cursor));
+    assert_eq!(read, rows.len() - 8);
+    assert_eq!(drain(&folder, Some(&cursor)), (0, cursor.clone()));
+    // Thrown away what was read last: all that is left is newer.
+    std::fs::remove_file(folder.log()).unwrap();
+    folder.append(&rows[0]);
+    folder.put_away(5);
+    folder.append(&rows[1]);
+    for night in [1, 2, 3] {
+        std::fs::remove_file(folder.0.join(format!("ringcard.csv.{night}"))).unwrap();
+    }
+    assert_eq!(drain(&folder, Some("1:0")).0, 2);
 }
 
 #[test]
