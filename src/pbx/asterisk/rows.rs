@@ -2,8 +2,8 @@
 //! identities, so what was heard live is only confirmed.
 //!
 //! `deploy/asterisk/cel_custom.conf` fixes the columns. The log knows no ringing and no hold: a dialled
-//! channel is taken to have rung from its beginning, which gives way to the moment that a live event
-//! told.
+//! channel that was answered, or ended without being busy or unreachable, is told to have rung by then,
+//! which gives way to the moment that a live event told.
 //!
 //! Documentation: <https://docs.asterisk.org/Configuration/Reporting/Channel-Event-Logging-CEL/>.
 
@@ -107,8 +107,6 @@ impl Rows<'_> {
 /// What the page has told of channels that go on: only to say more, never to say something else.
 #[derive(Default)]
 struct Begun {
-    /// When a channel began.
-    at: HashMap<String, Timestamp>,
     /// First halves of Local channels, by their name.
     halves: HashMap<String, String>,
 }
@@ -248,23 +246,23 @@ impl Told<'_> {
             }
         } else {
             self.tell.once(leg, "alive", Fact::Dialled { by: None });
-            self.begun.at.insert(row.unique.clone(), row.at);
         }
         self.local_halves();
     }
 
-    /// A dialled channel has rung: since it began, or at the latest now.
+    /// A dialled channel has rung by now.
     fn rang(&mut self, leg: &Leg<'_>) {
-        let began = self.begun.at.remove(leg.unique);
-        let dialled = began.is_some() || self.row.application.starts_with("AppDial");
+        // AppDial, AppDial2 (Originate), AppQueue: what Asterisk says a channel runs that it has called.
+        let called = ["AppDial", "AppQueue"];
+        let dialled = called
+            .iter()
+            .any(|name| self.row.application.starts_with(name));
         if !dialled || self.directory.end(leg.channel) == End::Helper {
             return;
         }
-        let (at, clock) = (self.tell.at, self.tell.clock);
-        self.tell.at = began.unwrap_or(at);
         self.tell.clock = Clock::NoLaterThan;
         self.tell.once(leg, "rings", Fact::Rings);
-        (self.tell.at, self.tell.clock) = (at, clock);
+        self.tell.clock = Clock::Exact;
     }
 
     fn incoming(&mut self, leg: &Leg<'_>) {

@@ -101,6 +101,10 @@ impl<'a> Sweep<'_, 'a> {
         leg.last_at = at;
         leg.call = &moment.event.call;
         match &moment.event.fact {
+            // A called channel that has rung by now is taken to ring since it is known.
+            Fact::Rings if self.known.channels && !is_exact => {
+                leg.rang_at = leg.rang_at.or(Some(leg.first_at));
+            }
             Fact::Rings => leg.rang_at = leg.rang_at.or(Some(at)),
             Fact::Up => leg.up_at = leg.up_at.or(Some(at)),
             Fact::Talks { with } => {
