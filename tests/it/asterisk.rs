@@ -16,6 +16,7 @@ const STRANGER: &str = "+74950000055";
 const ROUTED: &str = "74950000001";
 const ONE_PHONE: &str = "74950000010";
 const RECORDED: &str = "74950000011";
+const TWO_PHONES: &str = "74950000013";
 const GROUP: &str = "74950000020";
 const LOCAL_GROUP: &str = "74950000021";
 const QUEUE: &str = "74950000030";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{ONE_PHONE, STRANGER};
+use super::{ONE_PHONE, STRANGER, TWO_PHONES};
 use crate::support::{asterisk::Scenario, office::Office};
 
 /// Pops while nothing is heard: who rings or talks at the return sees the call as it then stands, what
@@ -13,7 +13,10 @@ use crate::support::{asterisk::Scenario, office::Office};
 async fn calls_during_a_cut_connection_are_known_afterwards() {
     let mut office = Office::open().await;
     let _anna = office.lab.phone(101, Scenario::answers(500).times(3, 10));
-    // One call begins before the cut and ends in it, one lives wholly in it, one begins in it.
+    let _vera = office.lab.phone(103, Scenario::rings());
+    let _boris = office.lab.phone(102, Scenario::declines(500));
+    // One call begins before the cut and ends in it, one lives wholly in it, one begins in it. And one
+    // in it reaches nobody: it rings out at one phone and is declined at the other.
     let first = office
         .lab
         .world(Scenario::calls(STRANGER, ONE_PHONE, 3_000));
@@ -25,20 +28,25 @@ async fn calls_during_a_cut_connection_are_known_afterwards() {
         .world(Scenario::calls(STRANGER, ONE_PHONE, 1_000))
         .finish()
         .await;
+    office
+        .lab
+        .world(Scenario::calls(STRANGER, TWO_PHONES, 1_000))
+        .finish()
+        .await;
     let last = office
         .lab
         .world(Scenario::calls(STRANGER, ONE_PHONE, 6_000));
     sleep(Duration::from_millis(1_500)).await;
     office.mend().await;
     last.finish().await;
-    let calls = office.check(3).await;
-    assert!(calls.iter().all(|kept| kept.word("result") == "answered"));
+    let calls = office.check(4).await;
+    let results: Vec<&str> = calls.iter().map(|kept| kept.word("result")).collect();
+    assert_eq!(results, ["answered", "answered", "abandoned", "answered"]);
     assert_eq!(calls[0].popped, ["anna"]);
-    assert!(
-        calls[1].popped.is_empty(),
-        "it was over when it was heard of"
-    );
-    assert_eq!(calls[2].popped, ["anna"]);
+    for over in &calls[1..3] {
+        assert!(over.popped.is_empty(), "over when it was heard of");
+    }
+    assert_eq!(calls[3].popped, ["anna"]);
     office.close().await;
 }
 

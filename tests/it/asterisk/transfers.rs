@@ -1,6 +1,10 @@
 //! Calls that are passed on.
 
-use super::{RECORDED, STRANGER};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{ONE_PHONE, RECORDED, STRANGER};
 use crate::support::{
     asterisk::Scenario,
     office::{Kept, Office},
@@ -47,6 +51,79 @@ async fn an_attended_transfer_in(office: Office) {
     assert!(!calls[0].log.transfers.is_empty(), "SIPp: {played}");
     check_transfer(&calls[0], "attended");
     assert_eq!(calls[0].popped, ["anna", "boris"]);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blind_transfer_by_keys_is_one_call() {
+    let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::answers(500));
+    let _boris = office.lab.phone(102, Scenario::answers(1_000));
+    let client = office
+        .lab
+        .world(Scenario::calls(STRANGER, ONE_PHONE, 7_000));
+    sleep(Duration::from_millis(1_500)).await;
+    office.witness.press("101", "##102").await;
+    client.finish().await;
+    let calls = office.check(1).await;
+    check_transfer(&calls[0], "blind");
+    assert_eq!(calls[0].popped, ["anna", "boris"]);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attended_transfer_by_keys_is_one_call() {
+    let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::answers(500).talks(5_000));
+    let _boris = office.lab.phone(102, Scenario::answers(1_000));
+    let client = office
+        .lab
+        .world(Scenario::calls(STRANGER, ONE_PHONE, 8_000));
+    sleep(Duration::from_millis(1_500)).await;
+    office.witness.press("101", "*2102").await;
+    client.finish().await;
+    let calls = office.check(1).await;
+    check_transfer(&calls[0], "attended");
+    assert_eq!(calls[0].popped, ["anna", "boris"]);
+    office.close().await;
+}
+
+/// Whoever passes on hangs up while the colleague's phone still rings: nobody was asked, so the transfer
+/// is a blind one (`tracker::derive::transfers`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_given_up_while_it_rings_is_blind() {
+    let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::answers(500).talks(4_000));
+    let _boris = office.lab.phone(102, Scenario::answers(4_000));
+    let client = office
+        .lab
+        .world(Scenario::calls(STRANGER, ONE_PHONE, 9_000));
+    sleep(Duration::from_millis(1_500)).await;
+    office.witness.press("101", "*2102").await;
+    client.finish().await;
+    let calls = office.check(1).await;
+    check_transfer(&calls[0], "blind");
+    assert_eq!(calls[0].popped, ["anna", "boris"]);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colleague_picks_up_what_rings_elsewhere() {
+    let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::rings());
+    let client = office
+        .lab
+        .world(Scenario::calls(STRANGER, ONE_PHONE, 2_000));
+    sleep(Duration::from_millis(1_000)).await;
+    let boris = office.lab.phone_calls(Scenario::calls("102", "*8", 60_000));
+    client.finish().await;
+    boris.finish().await;
+    let calls = office.check(1).await;
+    let call = &calls[0];
+    assert_eq!(call.line["answered_by"]["extension"], "102");
+    assert_eq!(call.word("direction"), "in");
+    assert!(call.log.transfers.is_empty());
+    assert_eq!(call.popped, ["anna", "boris"]);
     office.close().await;
 }
 

@@ -89,6 +89,8 @@ pub struct Transfer {
     pub to: String,
     /// When the client was connected, or the transfer if that never came.
     pub at: i64,
+    /// When whoever passed on had done so.
+    pub left: i64,
 }
 
 impl Logged {
@@ -274,6 +276,8 @@ fn phone_of(began: &Row, rows: &[&Row]) -> Option<Phone> {
         of.find(|row| row.unique == began.unique).copied()
     };
     let ended = of("HANGUP");
+    // Who passes on and hangs up is gone, though Asterisk keeps the channel until the target answers.
+    let left = of("ATTENDEDTRANSFER").map(|row| row.at);
     let is_first = began.unique == began.linked;
     Some(Phone {
         extension: phone(&began.channel)?.to_owned(),
@@ -283,7 +287,7 @@ fn phone_of(began: &Row, rows: &[&Row]) -> Option<Phone> {
         began: began.at,
         began_under: began.linked.clone(),
         up: of("ANSWER").map(|row| row.at),
-        ended: ended.map(|row| row.at),
+        ended: left.or(ended.map(|row| row.at)),
         cause: ended.and_then(|row| row.extra["hangupcause"].as_i64()),
     })
 }
@@ -414,19 +418,30 @@ fn transfers(rows: &[&Row], talks: &[Talk]) -> Vec<Transfer> {
         .filter(|row| matches!(row.kind.as_str(), "BLINDTRANSFER" | "ATTENDEDTRANSFER"));
     told.filter_map(|row| {
         let from = phone(&row.channel)?.to_owned();
+        let gets = |talk: &&Talk| talk.with.is_none() && talk.from > row.at - SEAM_US;
+        // Asterisk writes "N/A" for a target that has just left its bridge; then the log says it by who
+        // gets the client.
+        let named = row.extra["transfer_target_channel_name"]
+            .as_str()
+            .and_then(target);
+        let next = || {
+            let mut next = talks.iter().filter(gets);
+            next.find(|talk| talk.extension != from)
+                .map(|talk| talk.extension.clone())
+        };
         let to = match row.extra["extension"].as_str() {
             Some(extension) => extension.to_owned(),
-            None => target(row.extra["transfer_target_channel_name"].as_str()?)?,
+            None => named.or_else(next)?,
         };
         let asked = talks.iter().any(|talk| {
             talk.extension == from && talk.with.as_deref() == Some(&to) && talk.from < row.at
         });
-        let connected = talks.iter().find(|talk| {
-            talk.extension == to && talk.with.is_none() && talk.from > row.at - SEAM_US
-        });
+        let mut got = talks.iter().filter(gets);
+        let connected = got.find(|talk| talk.extension == to);
         Some(Transfer {
             kind: if asked { "attended" } else { "blind" },
             at: connected.map_or(row.at, |talk| talk.from),
+            left: row.at,
             from,
             to,
         })

@@ -6,7 +6,8 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::{
-    cel::{Logged, Phone},
+    cel::{Logged, Phone, Talk},
+    popped::Away,
     witness::Heard,
 };
 
@@ -25,6 +26,8 @@ pub struct Case<'a> {
     pub heard: &'a Heard,
     /// The line of the export.
     pub line: &'a Value,
+    /// When the gateway did not hear Asterisk.
+    pub away: &'a Away,
     /// Asterisk was killed in the middle of this call: nobody can say when it ended.
     pub is_lost: bool,
 }
@@ -107,14 +110,63 @@ impl Case<'_> {
         phones.filter(|phone| phone.called && !phone.initiator)
     }
 
+    /// Nobody talks with the client, and an employee keeps them waiting: has pressed hold (or the keys
+    /// of a transfer), or consults a colleague after having talked with them.
     fn hold_us(&self, from: i64, to: i64) -> i64 {
-        let of_call = |unique: &String| self.log.keys.contains(unique);
-        let holds = self.heard.holds.iter();
+        let holds = self.holds(to);
+        let consulting: Vec<&Talk> = self
+            .log
+            .talks
+            .iter()
+            .filter(|one| self.consults(one))
+            .collect();
+        let within = |one: &Talk, at: i64| one.from <= at && one.to.is_none_or(|end| at < end);
+        let on_hold = |phone: Option<&str>, at: i64| {
+            let mut holds = holds.iter();
+            holds.any(|(by, began, over)| {
+                phone.is_none_or(|phone| phone == *by) && (*began..*over).contains(&at)
+            })
+        };
+        let waits = |at: i64| {
+            let talks = |one: &Talk| within(one, at) && !on_hold(Some(&one.phone), at);
+            let kept = on_hold(None, at) || consulting.iter().any(|one| within(one, at));
+            kept && !self.log.with_client().any(talks)
+        };
+        let talks = self.log.talks.iter();
+        let mut cuts: Vec<i64> = talks
+            .flat_map(|one| [one.from, one.to.unwrap_or(to)])
+            .collect();
+        cuts.extend(holds.iter().flat_map(|(_, began, over)| [*began, *over]));
+        cuts.extend([from, to]);
+        cuts.retain(|at| (from..=to).contains(at));
+        cuts.sort_unstable();
+        let spans = cuts.windows(2).filter(|span| waits(span[0]));
+        spans.map(|span| span[1] - span[0]).sum()
+    }
+
+    /// Holds in this call: whose, from, to. A hold ends with the phone's part in the call as well.
+    fn holds(&self, end: i64) -> Vec<(&str, i64, i64)> {
+        let mut holds = Vec::new();
+        for phone in &self.log.phones {
+            let passed_on = self.log.transfers.iter();
+            let left = passed_on
+                .filter(|one| one.from == phone.extension)
+                .map(|one| one.left);
+            let over = left.chain(phone.ended).chain([end]).min().unwrap_or(end);
+            for (_, began, resumed) in self.heard.holds.iter().filter(|of| of.0 == phone.unique) {
+                let over = resumed.unwrap_or(over).min(over);
+                holds.push((phone.unique.as_str(), *began, over));
+            }
+        }
         holds
-            .filter(|(unique, ..)| of_call(unique))
-            .map(|(_, began, over)| over.unwrap_or(to).min(to) - (*began).max(from))
-            .filter(|us| *us > 0)
-            .sum()
+    }
+
+    fn consults(&self, talk: &Talk) -> bool {
+        let mut before = self.log.with_client().filter(|one| one.from <= talk.from);
+        let is_of = |one: &Talk| {
+            one.extension == talk.extension || Some(&one.extension) == talk.with.as_ref()
+        };
+        talk.with.is_some() && before.any(is_of)
     }
 
     /// By the definitions of `CallResult`, from what the log says.
@@ -223,6 +275,9 @@ impl Case<'_> {
             Some(21) => "rejected",
             Some(18 | 19) => "no_answer",
             // Dial() and Queue() that stop ringing give no cause; why a phone did not ring is not told.
+            // The event log has no row for a ring (`main/cel.c`), so of a phone that the gateway did not
+            // hear nobody can say that it rang out.
+            Some(0) if self.is_unheard(phone) => "unknown",
             Some(0) if self.heard.rang.contains_key(&phone.unique) => "no_answer",
             Some(0) => "unknown",
             Some(127) => "cancelled",
@@ -231,6 +286,13 @@ impl Case<'_> {
             Some(16) => "normal",
             _ => "failed",
         }
+    }
+
+    /// The phone's whole life was in a time when the gateway heard nothing.
+    fn is_unheard(&self, phone: &Phone) -> bool {
+        let ended = phone.ended.unwrap_or(i64::MAX);
+        let mut away = self.away.iter();
+        away.any(|(from, to)| *from <= phone.began && ended <= *to)
     }
 
     fn check_transfers(&self) -> Verdict {

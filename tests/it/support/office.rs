@@ -62,7 +62,7 @@ pub struct Office {
     pub card: uuid::Uuid,
     gateway: Process,
     wire: Proxy,
-    witness: Witness,
+    pub witness: Witness,
     boots: usize,
     db: Db,
     folder: PathBuf,
@@ -281,7 +281,8 @@ impl Office {
             match self.compare(logged, &lines) {
                 Ok(()) => return lines,
                 Err(wrong) if asked > due => panic!(
-                    "journal and log differ: {wrong}\n{logged:#?}\n{lines:#?}\n{}",
+                    "journal and log differ: {wrong}\n{logged:#?}\n{lines:#?}\n{}\n{}",
+                    std::fs::read_to_string(self.lab.log()).unwrap_or_default(),
                     self.gateway.log()
                 ),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -299,6 +300,7 @@ impl Office {
                 log,
                 heard: &heard,
                 line: line_of(log, lines)?,
+                away: &self.away,
                 is_lost: self.is_lost(log),
             };
             let told = |wrong| format!("{:?}: {wrong}", log.keys);

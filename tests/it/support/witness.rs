@@ -22,12 +22,15 @@ pub struct Heard {
     pub rang: BTreeMap<String, i64>,
     /// Holds: whose device, from, to.
     pub holds: Vec<(String, i64, Option<i64>)>,
+    /// The last channel of each phone, by its extension.
+    channels: BTreeMap<String, String>,
     logins: usize,
 }
 
 /// The connection; it lives as long as this, through restarts of Asterisk.
 pub struct Witness {
     heard: Arc<Mutex<Heard>>,
+    port: u16,
     task: JoinHandle<()>,
 }
 
@@ -36,7 +39,22 @@ impl Witness {
     pub fn start(port: u16) -> Self {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let task = tokio::spawn(listen(port, Arc::clone(&heard)));
-        Self { heard, task }
+        Self { heard, port, task }
+    }
+
+    /// Presses keys of a phone that talks, as if its device had sent them.
+    pub async fn press(&self, extension: &str, keys: &str) {
+        let channel = self.heard().channels[extension].clone();
+        let mut socket = connect(self.port).await.expect("Asterisk runs");
+        for key in keys.chars() {
+            let action = format!(
+                "Action: PlayDTMF\r\nChannel: {channel}\r\nDigit: {key}\r\nDuration: 80\r\n\
+                 Receive: true\r\n\r\n"
+            );
+            let sent = socket.write_all(action.as_bytes()).await;
+            sent.expect("Asterisk reads");
+            tokio::time::sleep(Duration::from_millis(120)).await;
+        }
     }
 
     /// Waits until it has logged in so many times.
@@ -61,16 +79,20 @@ impl Drop for Witness {
 
 async fn listen(port: u16, heard: Arc<Mutex<Heard>>) {
     loop {
-        if let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)).await {
-            let login = format!(
-                "Action: Login\r\nUsername: lab\r\nSecret: {SECRET}\r\nEvents: call,system\r\n\r\n"
-            );
-            if socket.write_all(login.as_bytes()).await.is_ok() {
-                hear(socket, &heard).await;
-            }
+        if let Ok(socket) = connect(port).await {
+            hear(socket, &heard).await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn connect(port: u16) -> std::io::Result<TcpStream> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await?;
+    let login = format!(
+        "Action: Login\r\nUsername: lab\r\nSecret: {SECRET}\r\nEvents: call,system\r\n\r\n"
+    );
+    socket.write_all(login.as_bytes()).await?;
+    Ok(socket)
 }
 
 async fn hear(socket: TcpStream, heard: &Mutex<Heard>) {
@@ -92,6 +114,14 @@ fn note(block: &BTreeMap<String, String>, heard: &mut Heard) {
     let field = |name: &str| block.get(name).map(String::as_str).unwrap_or_default();
     let unique = field("Uniqueid").to_owned();
     let at = field("Timestamp").replace('.', "").parse().unwrap_or(0);
+    if field("Event") == "Newchannel"
+        && let Some((extension, _)) = field("Channel")
+            .strip_prefix("PJSIP/")
+            .and_then(|name| name.split_once('-'))
+    {
+        let channel = field("Channel").to_owned();
+        heard.channels.insert(extension.to_owned(), channel);
+    }
     match field("Event") {
         "FullyBooted" => heard.logins += 1,
         // 5 is "Ringing": the device has said 180.
