@@ -4,6 +4,7 @@
 //! when it can be kept. Stop, in the opposite order: no new requests, open ones finish, intakes end,
 //! the writer commits what waits, the database closes.
 
+mod changes;
 mod counters;
 mod parts;
 mod server;

@@ -10,6 +10,7 @@ use tokio::sync::{
 };
 
 use super::{
+    changes::{self, Listeners},
     counters::Counters,
     settings::{Account, Settings},
     tasks::Tasks,
@@ -23,7 +24,7 @@ use crate::{
     },
     http,
     live::Hub,
-    model::{call::Change, ids::AccountName},
+    model::ids::AccountName,
     pbx::{self, Intake, Pbx},
     recordings::{
         lane::{Lane, Told},
@@ -128,18 +129,19 @@ impl Parts {
 
     /// Tells those who keep something current what each commit changed.
     fn watch_changes(&self) {
-        let (db, flow) = (self.db.clone(), self.flow.clone());
-        let (desk, hub) = (Arc::clone(&self.desk), Arc::clone(&self.hub));
+        let (flow, listeners) = (
+            self.flow.clone(),
+            Listeners {
+                db: self.db.clone(),
+                hub: Arc::clone(&self.hub),
+                desk: Arc::clone(&self.desk),
+            },
+        );
         self.tasks.until_stop("changes", move || {
-            let counters = Counters::new(db.clone());
-            let changes = flow.writer().changes();
-            tell(
-                db.clone(),
-                changes,
-                Arc::clone(&hub),
-                Arc::clone(&desk),
-                counters,
-            )
+            let counters = Counters::new(listeners.db.clone());
+            let flow = flow.clone();
+            let subscribe = move || flow.writer().changes();
+            changes::tell(listeners.clone(), subscribe, counters)
         });
         let desk = Arc::clone(&self.desk);
         let refresh = move || Arc::clone(&desk).refresh();
@@ -186,40 +188,6 @@ impl Parts {
                 line.run(link.clone(), stop.clone())
             });
         }
-    }
-}
-
-async fn tell(
-    db: Db,
-    mut changes: Receiver<Arc<Change>>,
-    hub: Arc<Hub>,
-    desk: Arc<Desk>,
-    mut counters: Counters,
-) {
-    loop {
-        match changes.recv().await {
-            Ok(change) => {
-                hub.publish(&change, flow::now());
-                desk.note(&change);
-                counters.note(&change).await;
-            }
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "changes came faster than they could be told");
-                catch_up(&db, &hub, &desk).await;
-            }
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-/// Reads anew what would have been told, so that no call whose end was missed stays for ever.
-async fn catch_up(db: &Db, hub: &Hub, desk: &Desk) {
-    desk.refresh_now().await;
-    if let Err(error) = desk.rebuild().await {
-        tracing::warn!(%error, "who is busy could not be read again");
-    }
-    if let Err(error) = web::pops::catch_up(db, hub).await {
-        tracing::warn!(%error, "calls that go on could not be read again");
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
         matching::{Candidate, PhoneKind, rank},
         routing::{self, Decision, Now, Policy, Question, Reason, Tables},
     },
-    store::{Db, StoreError, routing::KnownBy},
+    store::{Db, StoreError, open, routing::KnownBy},
 };
 
 /// How long a phone just given out counts as busy before its ringing has been heard of.
@@ -84,8 +84,8 @@ pub struct Answered {
 
 #[derive(Default)]
 struct State {
-    /// People each open call keeps busy.
-    engaged: HashMap<CallId, Vec<PersonId>>,
+    /// People each open call keeps busy, as of this version of the call.
+    engaged: HashMap<CallId, (i64, Vec<PersonId>)>,
     last_talk: BTreeMap<PersonId, Timestamp>,
     last_turn: BTreeMap<i64, PersonId>,
     /// Phones given out whose ringing has not been heard of yet.
@@ -146,11 +146,11 @@ impl Desk {
 
     /// Reads anew who is busy: at start, and when changes were missed.
     pub async fn rebuild(&self) -> Result<(), StoreError> {
-        let calls = crate::store::routing::open_calls(&self.db).await?;
-        let open: HashSet<CallId> = calls.iter().map(|(id, ..)| *id).collect();
+        let calls = open::calls(&self.db).await?;
+        let open: HashSet<CallId> = calls.iter().map(|call| call.id).collect();
         self.lock().engaged.retain(|id, _| open.contains(id));
-        for (id, account, call) in &calls {
-            self.note_call(*id, account, call);
+        for open in &calls {
+            self.note_call((open.id, open.version), &open.account, &open.call);
         }
         Ok(())
     }
@@ -176,14 +176,15 @@ impl Desk {
 
     /// Takes note of what a commit changed: who is busy now.
     pub fn note(&self, change: &Change) {
-        self.note_call(change.id, &change.account, &change.call);
+        self.note_call((change.id, change.version), &change.account, &change.call);
         let mut state = self.lock();
         for gone in &change.merged {
             state.engaged.remove(gone);
         }
     }
 
-    fn note_call(&self, id: CallId, account: &AccountName, call: &Call) {
+    /// Takes note of a call as of one of its versions; an older one than known is passed over.
+    fn note_call(&self, (id, version): (CallId, i64), account: &AccountName, call: &Call) {
         let tables = self.tables.load();
         let people = |extensions: &[Extension]| -> Vec<PersonId> {
             extensions
@@ -194,6 +195,13 @@ impl Desk {
         let ringing = people(&call.ringing);
         let talking = people(&call.talking);
         let mut state = self.lock();
+        if state
+            .engaged
+            .get(&id)
+            .is_some_and(|(known, _)| *known > version)
+        {
+            return;
+        }
         for person in &talking {
             let last = state.last_talk.entry(*person).or_insert(call.heard_at);
             *last = (*last).max(call.heard_at);
@@ -201,7 +209,9 @@ impl Desk {
         if call.is_over() || (ringing.is_empty() && talking.is_empty()) {
             state.engaged.remove(&id);
         } else {
-            state.engaged.insert(id, [ringing, talking].concat());
+            state
+                .engaged
+                .insert(id, (version, [ringing, talking].concat()));
         }
     }
 
@@ -347,7 +357,11 @@ impl Desk {
 
 impl State {
     fn now(&self, at: Timestamp, asking: &CallName) -> Now {
-        let engaged = self.engaged.values().flatten().copied();
+        let engaged = self
+            .engaged
+            .values()
+            .flat_map(|(_, people)| people)
+            .copied();
         let reserved = self
             .reserved
             .iter()
@@ -611,7 +625,7 @@ mod tests {
         };
         office
             .desk
-            .note_call(CallId(uuid::Uuid::now_v7()), &"office".into(), &talk);
+            .note_call((CallId(uuid::Uuid::now_v7()), 1), &"office".into(), &talk);
         let back = office.ask("c1", "+74950000011", 1, 60_000).await;
         assert_eq!(phones(&back), ["102"], "the owner talks now");
         assert_ne!(first.event.unwrap().id, back.event.unwrap().id);
@@ -644,14 +658,14 @@ mod tests {
             ..Call::default()
         };
         let id = CallId(uuid::Uuid::now_v7());
-        office.desk.note_call(id, &"office".into(), &call);
+        office.desk.note_call((id, 1), &"office".into(), &call);
         assert_eq!(
             phones(&office.ask("c1", "+74950000011", 1, 0).await),
             ["102"]
         );
         call.talking.clear();
         call.phase = crate::model::call::Phase::Ended;
-        office.desk.note_call(id, &"office".into(), &call);
+        office.desk.note_call((id, 1), &"office".into(), &call);
         assert_eq!(
             phones(&office.ask("c2", "+74950000011", 1, 1).await),
             ["101"]
@@ -667,7 +681,7 @@ mod tests {
             ..Call::default()
         };
         let id = CallId(uuid::Uuid::now_v7());
-        office.desk.note_call(id, &"office".into(), &call);
+        office.desk.note_call((id, 1), &"office".into(), &call);
         office.desk.rebuild().await.unwrap();
         assert_eq!(
             phones(&office.ask("c1", "+74950000011", 1, 0).await),

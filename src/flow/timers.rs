@@ -188,7 +188,8 @@ async fn rebuilt(db: &Db, now: Timestamp) -> Wheel {
 async fn rebuild(db: &Db, now: Timestamp) -> Result<Wheel, StoreError> {
     let mut wheel = Wheel::default();
     let since = now.plus_millis(-UNDECIDED_FOR_MS);
-    for call in open::calls(db, since).await? {
+    let calls = open::calls(db).await?;
+    for call in calls.into_iter().chain(open::undecided(db, since).await?) {
         let names = (&call.account, &call.key);
         wheel.watch(call.id, call.version, names, &Arc::new(call.call));
     }

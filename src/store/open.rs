@@ -1,4 +1,5 @@
-//! Calls on which something may be due because time passes, as timers need them.
+//! Calls that are not over, or over and undecided: who is busy, and on what something may be due because
+//! time passes.
 
 use uuid::Uuid;
 
@@ -27,30 +28,36 @@ pub struct OpenCall {
     pub call: Call,
 }
 
-/// Every call that is not over, and those that came in, are over and undecided and were heard of after
-/// `since`.
-pub async fn calls(db: &Db, since: Timestamp) -> Result<Vec<OpenCall>, StoreError> {
+type Row = (Uuid, i64, String, String, String);
+
+/// Every call that is not over. One that cannot be read is left out, so that it keeps nothing else from
+/// going on.
+pub async fn calls(db: &Db) -> Result<Vec<OpenCall>, StoreError> {
+    const SQL: &str =
+        "select id, version, account, call_key, derived from call where ended is null";
+    let rows: Vec<Row> = on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
+    Ok(rows.into_iter().filter_map(open_call).collect())
+}
+
+/// Calls that came in, are over and undecided, and were heard of after `since`.
+pub async fn undecided(db: &Db, since: Timestamp) -> Result<Vec<OpenCall>, StoreError> {
     const SQL: &str = "select id, version, account, call_key, derived from call \
-         where ended is null \
-         union all \
-         select id, version, account, call_key, derived from call \
          where result is null and ended is not null and direction = 'in' and heard_at > $1";
-    let rows: Vec<(Uuid, i64, String, String, String)> = on_read!(db, pool => {
+    let rows: Vec<Row> = on_read!(db, pool => {
         sqlx::query_as(SQL).bind(since.as_micros()).fetch_all(pool).await?
     });
-    rows.into_iter()
-        .map(|(id, version, account, key, derived)| {
-            let call = serde_json::from_str(&derived).map_err(|source| StoreError::Value {
-                what: "call.derived",
-                source,
-            })?;
-            Ok(OpenCall {
-                id: CallId(id),
-                version,
-                account: account.into(),
-                key: key.into(),
-                call,
-            })
-        })
-        .collect()
+    Ok(rows.into_iter().filter_map(open_call).collect())
+}
+
+fn open_call((id, version, account, key, derived): Row) -> Option<OpenCall> {
+    let call = serde_json::from_str(&derived)
+        .inspect_err(|error| tracing::warn!(call = %id, %error, "an open call cannot be read"))
+        .ok()?;
+    Some(OpenCall {
+        id: CallId(id),
+        version,
+        account: account.into(),
+        key: key.into(),
+        call,
+    })
 }

@@ -10,8 +10,7 @@ use uuid::Uuid;
 use super::{Db, StoreError};
 use crate::{
     model::{
-        call::Call,
-        ids::{AccountName, CallId, CardId, Extension, LineId, PersonId},
+        ids::{AccountName, CardId, Extension, LineId, PersonId},
         time::Timestamp,
     },
     on_read, on_write,
@@ -177,22 +176,6 @@ async fn line_groups(db: &Db) -> Result<BTreeMap<(AccountName, String), i64>, St
         .collect())
 }
 
-/// Calls that are not over, as they stand: who is busy after a start. One that cannot be read is left
-/// out, so that it does not keep the gateway from starting.
-pub async fn open_calls(db: &Db) -> Result<Vec<(CallId, AccountName, Call)>, StoreError> {
-    const SQL: &str = "select id, account, derived from call where ended is null";
-    let rows: Vec<(Uuid, String, String)> =
-        on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
-    let mut calls = Vec::with_capacity(rows.len());
-    for (id, account, derived) in rows {
-        match serde_json::from_str(&derived) {
-            Ok(call) => calls.push((CallId(id), account.into(), call)),
-            Err(error) => tracing::warn!(call = %id, %error, "an open call cannot be read"),
-        }
-    }
-    Ok(calls)
-}
-
 /// Keeps decisions, all of one batch in one statement.
 pub async fn keep_decisions(db: &Db, decisions: &[DecisionRow]) -> Result<(), StoreError> {
     if decisions.is_empty() {
@@ -327,7 +310,10 @@ mod tests {
     #[tokio::test]
     async fn an_open_call_that_cannot_be_read_is_left_out() {
         let (db, folder) = open().await;
-        for derived in [serde_json::to_string(&Call::default()).unwrap(), "?".into()] {
+        for derived in [
+            serde_json::to_string(&crate::model::call::Call::default()).unwrap(),
+            "?".into(),
+        ] {
             on_write!(&db, pool => {
                 sqlx::query("insert into call (id, account, call_key, version, phase, started_at, \
                              heard_at, derived) values ($1, 'office', 'k', 1, 'ringing', 0, 0, $2)")
@@ -339,7 +325,7 @@ mod tests {
             })
             .unwrap();
         }
-        assert_eq!(open_calls(&db).await.unwrap().len(), 1);
+        assert_eq!(super::super::open::calls(&db).await.unwrap().len(), 1);
         let going_on = super::super::going_on::calls(&db, Timestamp::from_micros(0));
         assert_eq!(going_on.await.unwrap().len(), 1);
         db.close().await;

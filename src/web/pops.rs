@@ -9,7 +9,7 @@ use super::{Error, State, now};
 use crate::{
     live::{Directory, Happened, Hub, Moment},
     model::ids::{AccountName, CallId, Extension, PersonId},
-    store::{Db, going_on, people, pops, routing, sessions},
+    store::{Db, going_on, open, people, pops, sessions},
     telemetry,
 };
 
@@ -56,8 +56,8 @@ pub async fn restore(db: &Db, hub: &Hub) -> Result<(), Error> {
 /// Brings the hub up to date after changes were missed: calls that have ended go, others stand as they
 /// are now.
 pub async fn catch_up(db: &Db, hub: &Hub) -> Result<(), Error> {
-    let calls = routing::open_calls(db).await?;
-    let open: HashSet<CallId> = calls.into_iter().map(|(call, ..)| call).collect();
+    let calls = open::calls(db).await?;
+    let open: HashSet<CallId> = calls.into_iter().map(|call| call.id).collect();
     hub.retain(|call| open.contains(&call), now());
     restore(db, hub).await
 }

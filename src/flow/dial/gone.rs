@@ -17,12 +17,12 @@ use crate::{
         time::Timestamp,
     },
     pbx::{Alive, Message},
-    store::routing::open_calls,
+    store::open,
 };
 
 /// Tells the end of every open call that is gone.
 pub(super) async fn end_the_gone(line: Arc<Line>, alive: Alive) {
-    let calls = match open_calls(&line.db).await {
+    let calls = match open::calls(&line.db).await {
         Ok(calls) => calls,
         Err(error) => {
             tracing::warn!(account = %line.account, %error, "open calls could not be compared with the PBX");
@@ -30,7 +30,7 @@ pub(super) async fn end_the_gone(line: Arc<Line>, alive: Alive) {
         }
     };
     let living: HashSet<&LegKey> = alive.legs.iter().collect();
-    for (_, account, call) in &calls {
+    for open::OpenCall { account, call, .. } in &calls {
         if *account != line.account || !is_gone(call, &living, alive.at) {
             continue;
         }
