@@ -1,14 +1,20 @@
 //! The life of pops: decided, delivered, painted, withdrawn; and the time in the call's row.
 
-use sqlx::FromRow;
+use std::collections::BTreeMap;
 
-use super::{Db, StoreError};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{
+    Db, StoreError,
+    rows::{Engine, Kind, Rows, Statement, Tx},
+};
 use crate::{
     model::{
         ids::{CallId, PersonId},
         time::Timestamp,
     },
-    on_read, on_write,
+    on_read,
 };
 
 /// What is known of one pop; later news only adds.
@@ -42,89 +48,136 @@ pub enum What {
     Withdrawn(Timestamp, &'static str),
 }
 
-const DECIDED: &str = "insert into pop (call, person, reason, received_at, decided_at)
-    values ($1, $2, $3, $4, $5)
-    on conflict (call, person) do update
-    set withdrawn_at = null, withdrawn_why = null";
-const DELIVERED: &str = "update pop set delivered_at = $3
-    where call = $1 and person = $2 and delivered_at is null";
-const FIRST_DELIVERY: &str = "update call set pop_ms =
-    (select case when $3 > received_at then ($3 - received_at) / 1000
-    else 0 end
-    from pop where call = $1 and person = $2)
-    where id = $1 and pop_ms is null";
-const PAINTED: &str = "update pop set painted_at = $3
-    where call = $1 and person = $2 and painted_at is null";
-const WITHDRAWN: &str = "update pop set withdrawn_at = $3, withdrawn_why = $4
-    where call = $1 and person = $2";
+/// Pops chosen in a batch, with what else is known of them by its end.
+static DECIDED: Statement = Statement::new(
+    "insert into pop (call, person, reason, received_at, decided_at, delivered_at, painted_at, \
+     withdrawn_at, withdrawn_why) \
+     select call, person, reason, received_at, decided_at, delivered_at, painted_at, withdrawn_at, \
+     withdrawn_why from {rows} as r where true \
+     on conflict (call, person) do update set \
+     delivered_at = coalesce(pop.delivered_at, excluded.delivered_at), \
+     painted_at = coalesce(pop.painted_at, excluded.painted_at), \
+     withdrawn_at = excluded.withdrawn_at, withdrawn_why = excluded.withdrawn_why",
+    POP,
+);
+/// News of pops that were chosen before.
+static KNOWN: Statement = Statement::new(
+    "update pop set delivered_at = coalesce(pop.delivered_at, r.delivered_at), \
+     painted_at = coalesce(pop.painted_at, r.painted_at), \
+     withdrawn_at = coalesce(r.withdrawn_at, pop.withdrawn_at), \
+     withdrawn_why = coalesce(r.withdrawn_why, pop.withdrawn_why) \
+     from {rows} as r where pop.call = r.call and pop.person = r.person",
+    POP,
+);
+const POP: &[(&str, Kind)] = &[
+    ("call", Kind::Id),
+    ("person", Kind::Int),
+    ("reason", Kind::Text),
+    ("received_at", Kind::Int),
+    ("decided_at", Kind::Int),
+    ("delivered_at", Kind::Int),
+    ("painted_at", Kind::Int),
+    ("withdrawn_at", Kind::Int),
+    ("withdrawn_why", Kind::Text),
+];
 
-/// Keeps a batch of news. The first delivery of a call is its `pop_ms`.
-///
-/// SQLite takes the batch in one transaction. PostgreSQL takes one transaction a piece: the writer
-/// locks calls in an order of its own, and a transaction with one call cannot cross it.
-pub async fn keep(db: &Db, news: &[News]) -> Result<(), StoreError> {
-    let at_once = match db {
-        Db::Lite { .. } => news.len().max(1),
-        Db::Pg(_) => 1,
-    };
-    for batch in news.chunks(at_once) {
-        keep_at_once(db, batch).await?;
+/// PostgreSQL: locks calls in the order of their ids, as the writer does.
+static LOCK_CALLS: Statement = Statement::new(
+    "select c.id from {rows} as r join call c on c.id = r.call order by c.id for update of c",
+    FIRST,
+);
+/// The first delivery of a call.
+static FIRST_DELIVERY: Statement = Statement::new(
+    "update call set pop_ms = case when r.at > p.received_at then (r.at - p.received_at) / 1000 \
+     else 0 end from {rows} as r join pop p on p.call = r.call and p.person = r.person \
+     where call.id = r.call and call.pop_ms is null",
+    FIRST,
+);
+const FIRST: &[(&str, Kind)] = &[("call", Kind::Id), ("person", Kind::Int), ("at", Kind::Int)];
+
+/// What a batch says of one pop.
+#[derive(Debug, Default)]
+struct Told {
+    /// Reason, arrival and decision.
+    decided: Option<(&'static str, Timestamp, Timestamp)>,
+    delivered_at: Option<Timestamp>,
+    painted_at: Option<Timestamp>,
+    withdrawn: Option<(Timestamp, &'static str)>,
+}
+
+impl Told {
+    fn hear(&mut self, what: &What) {
+        match *what {
+            What::Decided {
+                reason,
+                received_at,
+                at,
+            } => {
+                self.decided.get_or_insert((reason, received_at, at));
+                self.withdrawn = None;
+            }
+            What::Delivered(at) => _ = self.delivered_at.get_or_insert(at),
+            What::Painted(at) => _ = self.painted_at.get_or_insert(at),
+            What::Withdrawn(at, why) => self.withdrawn = Some((at, why)),
+        }
     }
+
+    fn write(&self, rows: &mut Rows, call: CallId, person: PersonId) {
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_micros);
+        rows.id(call.0)
+            .int(person.0)
+            .text(self.decided.map(|(reason, ..)| reason))
+            .int(micros(self.decided.map(|(_, received_at, _)| received_at)))
+            .int(micros(self.decided.map(|(.., at)| at)))
+            .int(micros(self.delivered_at))
+            .int(micros(self.painted_at))
+            .int(micros(self.withdrawn.map(|(at, _)| at)))
+            .text(self.withdrawn.map(|(_, why)| why));
+    }
+}
+
+/// Keeps a batch of news, in the order in which they came, in one transaction. The first delivery of a
+/// call is its `pop_ms`.
+pub async fn keep(db: &Db, news: &[News]) -> Result<(), StoreError> {
+    let engine = Engine::of(db);
+    let mut told: BTreeMap<(CallId, PersonId), Told> = BTreeMap::new();
+    let mut first = BTreeMap::new();
+    for one in news {
+        let pop = told.entry((one.call, one.person)).or_default();
+        pop.hear(&one.what);
+        if let What::Delivered(at) = one.what {
+            first.entry(one.call).or_insert((one.person, at));
+        }
+    }
+    let (mut decided, mut known) = (DECIDED.rows(engine), KNOWN.rows(engine));
+    for ((call, person), pop) in &told {
+        let rows = match pop.decided {
+            Some(_) => &mut decided,
+            None => &mut known,
+        };
+        pop.write(rows, *call, *person);
+    }
+    let mut tx = Tx::begin(db).await?;
+    tx.run(decided).await?;
+    tx.run(known).await?;
+    if engine == Engine::Pg {
+        let _: Vec<(Uuid,)> = tx.fetch(deliveries(&LOCK_CALLS, engine, &first)).await?;
+    }
+    tx.run(deliveries(&FIRST_DELIVERY, engine, &first)).await?;
+    tx.commit().await?;
     Ok(())
 }
 
-async fn keep_at_once(db: &Db, news: &[News]) -> Result<(), StoreError> {
-    on_write!(db, pool => {
-        let mut transaction = pool.begin().await?;
-        for one in news {
-            let (call, person) = (one.call.0, one.person.0);
-            match &one.what {
-                What::Decided { reason, received_at, at } => {
-                    sqlx::query(DECIDED)
-                    .bind(call)
-                    .bind(person)
-                    .bind(*reason)
-                    .bind(received_at.as_micros())
-                    .bind(at.as_micros())
-                    .execute(&mut *transaction)
-                    .await?;
-                }
-                What::Delivered(at) => {
-                    sqlx::query(DELIVERED)
-                    .bind(call)
-                    .bind(person)
-                    .bind(at.as_micros())
-                    .execute(&mut *transaction)
-                    .await?;
-                    sqlx::query(FIRST_DELIVERY)
-                    .bind(call)
-                    .bind(person)
-                    .bind(at.as_micros())
-                    .execute(&mut *transaction)
-                    .await?;
-                }
-                What::Painted(at) => {
-                    sqlx::query(PAINTED)
-                    .bind(call)
-                    .bind(person)
-                    .bind(at.as_micros())
-                    .execute(&mut *transaction)
-                    .await?;
-                }
-                What::Withdrawn(at, why) => {
-                    sqlx::query(WITHDRAWN)
-                    .bind(call)
-                    .bind(person)
-                    .bind(at.as_micros())
-                    .bind(*why)
-                    .execute(&mut *transaction)
-                    .await?;
-                }
-            }
-        }
-        transaction.commit().await?;
-    });
-    Ok(())
+fn deliveries(
+    statement: &'static Statement,
+    engine: Engine,
+    first: &BTreeMap<CallId, (PersonId, Timestamp)>,
+) -> Rows {
+    let mut rows = statement.rows(engine);
+    for (call, (person, at)) in first {
+        rows.id(call.0).int(person.0).int(at.as_micros());
+    }
+    rows
 }
 
 /// One pop as the "why no pop?" view shows it; times in microseconds.

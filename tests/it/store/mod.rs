@@ -2,6 +2,7 @@
 
 mod faults;
 mod order;
+mod pops;
 mod read;
 mod told;
 mod upkeep;
