@@ -288,6 +288,33 @@ pub async fn live(
         .push(JOINS);
     sql.push(" where c.phase <> 'ended' and c.heard_at >= ");
     sql.bind(Bound::Int(heard_since.as_micros()));
+    newest_of(&mut sql, whose, limit);
+    Ok(fetch_all!(db, sql))
+}
+
+/// Calls that began at or after `begun_since` and ended at or after `ended_since`, newest first.
+pub async fn just_ended(
+    db: &Db,
+    whose: Whose,
+    begun_since: Timestamp,
+    ended_since: Timestamp,
+    limit: i64,
+) -> Result<Vec<CallRow>, StoreError> {
+    let mut sql = Sql::default();
+    sql.push("select ")
+        .push(ROW)
+        .push(" from call c")
+        .push(JOINS);
+    sql.push(" where c.phase = 'ended' and c.started_at >= ");
+    sql.bind(Bound::Int(begun_since.as_micros()));
+    sql.push(" and c.ended_at >= ");
+    sql.bind(Bound::Int(ended_since.as_micros()));
+    newest_of(&mut sql, whose, limit);
+    Ok(fetch_all!(db, sql))
+}
+
+/// The end of a statement over calls: those of these people, newest first.
+fn newest_of(sql: &mut Sql, whose: Whose, limit: i64) {
     match whose {
         Whose::Everybody => {}
         Whose::Department(department) => {
@@ -306,7 +333,6 @@ pub async fn live(
     }
     sql.push(" order by c.started_at desc, c.id desc limit ");
     sql.bind(Bound::Int(limit));
-    Ok(fetch_all!(db, sql))
 }
 
 /// The latest calls of a card.

@@ -159,10 +159,19 @@ async fn show(
     let mut rows = journal::page(&site.db, &wanted.filter, wanted.after, PAGE_ROWS + 1).await?;
     let more = rows.len() as i64 > PAGE_ROWS;
     rows.truncate(PAGE_ROWS as usize);
+    let older = rows.last().filter(|_| more);
+    let older = older.map(|last| wanted.address("/calls", wanted.from, wanted.to, Some(last)));
     let totals = journal::totals(&site.db, &wanted.filter).await?;
     let choices = Choices::read(&site, &visitor).await?;
     let t = visitor.texts;
     let today = pen.clock.date(pen.now);
+    let top = match wanted.to >= today && wanted.after.is_none() {
+        true => Some(Top::read(&site, &visitor, &pen, Standing::default()).await?),
+        false => None,
+    };
+    // A call stands once on the page.
+    let listed = rows.len();
+    rows.retain(|row| top.as_ref().is_none_or(|top| !top.shows(row)));
     let may_export = policy::can(&visitor.person, Action::Export, &Object::Whole).is_allowed();
     let content = html! {
         div.heading {
@@ -173,17 +182,17 @@ async fn show(
         }
         (filters(&pen, &wanted, &choices, today))
         (totals_line(t, &totals))
-        @if wanted.to >= today && wanted.after.is_none() {
-            div data-refresh="/calls/live" data-lists { (live_markup(&site, &visitor, &pen).await?) }
+        @if let Some(top) = &top {
+            div data-refresh=(top.address(pen.now)) data-lists { (top.markup(&pen)) }
         }
-        @if rows.is_empty() { (empty(t, &wanted)) }
+        @if rows.is_empty() { @if listed == 0 { (empty(t, &wanted)) } }
         @else { div.scroll { (pen.calls(&rows, Columns::All)) } }
         nav.pages aria-label=(t.say("pages-label")) {
             @if wanted.after.is_some() {
                 a.button href=(wanted.address("/calls", wanted.from, wanted.to, None)) { (t.say("pages-newest")) }
             }
-            @if let (true, Some(last)) = (more, rows.last()) {
-                a.button rel="next" href=(wanted.address("/calls", wanted.from, wanted.to, Some(last))) { (t.say("pages-older")) }
+            @if let Some(older) = &older {
+                a.button rel="next" href=(older) { (t.say("pages-older")) }
             }
         }
     };
@@ -195,22 +204,80 @@ async fn show(
     ))
 }
 
-async fn live(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup, Error> {
-    let pen = site.pen(&visitor, sight::in_lists(&visitor));
-    live_markup(&site, &visitor, &pen).await
+/// Since when a page stands, in microseconds; a page that is made now says nothing.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Standing {
+    /// Start of the oldest call that went on then.
+    begun: i64,
+    /// When the page was made.
+    since: Option<i64>,
 }
 
-async fn live_markup(site: &Site, visitor: &Visitor, pen: &Pen<'_>) -> Result<Markup, Error> {
-    let heard_since = pen.now.plus_millis(-LIVE_HEARD_MS);
-    let rows = journal::live(&site.db, sight::whose(visitor), heard_since, LIVE_ROWS).await?;
-    Ok(html! {
-        @if !rows.is_empty() {
-            section.live-calls aria-labelledby="live-title" {
-                h2 #live-title { (pen.t.say("live-title")) " " span.count { (rows.len()) } }
-                div.scroll { (pen.calls(&rows, Columns::All)) }
+async fn live(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Query(standing): Query<Standing>,
+) -> Result<Markup, Error> {
+    let pen = site.pen(&visitor, sight::in_lists(&visitor));
+    let top = Top::read(&site, &visitor, &pen, standing).await?;
+    Ok(top.markup(&pen))
+}
+
+/// The rows above the list: calls that go on, and those that have ended while the page stood, so that
+/// none vanishes before the list is loaded again and no row of the list moves.
+struct Top {
+    going_on: Vec<CallRow>,
+    ended: Vec<CallRow>,
+}
+
+impl Top {
+    async fn read(
+        site: &Site,
+        visitor: &Visitor,
+        pen: &Pen<'_>,
+        standing: Standing,
+    ) -> Result<Self, Error> {
+        let whose = sight::whose(visitor);
+        let heard_since = pen.now.plus_millis(-LIVE_HEARD_MS);
+        let going_on = journal::live(&site.db, whose, heard_since, LIVE_ROWS).await?;
+        let ended = match standing.since {
+            None => Vec::new(),
+            Some(since) => {
+                let begun = Timestamp::from_micros(standing.begun).max(heard_since);
+                let since = Timestamp::from_micros(since);
+                journal::just_ended(&site.db, whose, begun, since, LIVE_ROWS).await?
+            }
+        };
+        Ok(Self { going_on, ended })
+    }
+
+    fn shows(&self, row: &CallRow) -> bool {
+        self.going_on.iter().any(|one| one.id == row.id)
+    }
+
+    /// Where these rows are read again, by a page made now.
+    fn address(&self, now: Timestamp) -> String {
+        let oldest = self.going_on.iter().map(|row| row.started_at).min();
+        let since = now.as_micros();
+        format!(
+            "/calls/live?begun={}&since={since}",
+            oldest.unwrap_or(since).min(since)
+        )
+    }
+
+    fn markup(&self, pen: &Pen<'_>) -> Markup {
+        html! {
+            @if !self.going_on.is_empty() || !self.ended.is_empty() {
+                section.live-calls aria-labelledby="live-title" {
+                    h2 #live-title { (pen.t.say("live-title")) " " span.count { (self.going_on.len()) } }
+                    @for rows in [&self.going_on, &self.ended] {
+                        @if !rows.is_empty() { div.scroll { (pen.calls(rows, Columns::All)) } }
+                    }
+                }
             }
         }
-    })
+    }
 }
 
 /// What the select boxes offer.

@@ -184,6 +184,23 @@ async fn calls_going_on_stand_on_top() {
     let live = all(&page, ".live-calls tbody tr");
     assert_eq!(live.len(), 1);
     assert!(live[0].contains("ringing"), "{live:?}");
+    let listed = all(&page, "main > .scroll table.calls tbody tr");
+    assert_eq!(listed.len(), 3, "what goes on stands once: {listed:?}");
+    // It ends, and stays until the list below is loaded anew.
+    let again = attribute(
+        &page,
+        "[data-lists][data-refresh^='/calls/live']",
+        "data-refresh",
+    );
+    office.call("c4", CLIENT).ends(1).await;
+    let top = scraper::Html::parse_document(&olga.get(&again).await.text);
+    let ended = all(&top, ".live-calls tbody tr");
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert!(!ended[0].contains("ringing"), "{ended:?}");
+    assert_eq!(text(&top, ".count"), "0");
+    let page = olga.page(&format!("/calls?{}", period())).await;
+    assert_eq!(all(&page, ".live-calls").len(), 0);
+    assert_eq!(all(&page, "main > .scroll table.calls tbody tr").len(), 4);
     let boris = office.browser("boris").await;
     assert!(!boris.get("/calls/live").await.text.contains("ringing"));
     office.close().await;
