@@ -37,6 +37,7 @@ pub struct Guard {
     hashing: Arc<Semaphore>,
     by_address: DefaultKeyedRateLimiter<IpAddr>,
     by_login: DefaultKeyedRateLimiter<String>,
+    by_searcher: DefaultKeyedRateLimiter<PersonId>,
 }
 
 impl Default for Guard {
@@ -46,6 +47,8 @@ impl Default for Guard {
             hashing: Arc::new(Semaphore::new(2)),
             by_address: RateLimiter::keyed(per_minute(20)),
             by_login: RateLimiter::keyed(per_minute(8)),
+            // A masked number hides five digits: at this pace they last for months.
+            by_searcher: RateLimiter::keyed(per_hour(20)),
         }
     }
 }
@@ -54,7 +57,17 @@ fn per_minute(tries: u32) -> Quota {
     Quota::per_minute(NonZeroU32::new(tries).unwrap_or(NonZeroU32::MIN))
 }
 
+fn per_hour(tries: u32) -> Quota {
+    Quota::per_hour(NonZeroU32::new(tries).unwrap_or(NonZeroU32::MIN))
+}
+
 impl Guard {
+    /// Lets one search pass for a number whose digits are hidden from this person.
+    pub fn admit_search(&self, person: PersonId) -> Result<(), Error> {
+        let admitted = self.by_searcher.check_key(&person).is_ok();
+        admitted.then_some(()).ok_or(Error::TooMany)
+    }
+
     /// Lets one try pass, or says that there were too many.
     pub fn admit(&self, address: IpAddr, login: &str) -> Result<(), Error> {
         if login.chars().count() > LOGIN_MAX {
@@ -74,6 +87,7 @@ impl Guard {
     pub fn forget_quiet(&self) {
         self.by_address.retain_recent();
         self.by_login.retain_recent();
+        self.by_searcher.retain_recent();
     }
 
     /// Hashes a new password.

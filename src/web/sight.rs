@@ -89,6 +89,22 @@ pub fn in_lists(visitor: &Visitor) -> Sight {
     }
 }
 
+/// A search for a number that is hidden from whoever looks for it tells whether it is one of ours. So
+/// it leaves a trace, and cannot be repeated at will.
+pub async fn searched(
+    site: &Site,
+    visitor: &Visitor,
+    sight: Sight,
+    digits: Option<&str>,
+) -> Result<(), Error> {
+    let Some(digits) = digits.filter(|_| !sight.full_numbers) else {
+        return Ok(());
+    };
+    site.guard.admit_search(visitor.person.id)?;
+    let shown = sight.other(digits);
+    audited(site, visitor, "search", "number", &shown).await
+}
+
 /// Whose calls this person may list.
 pub fn whose(visitor: &Visitor) -> Whose {
     match policy::reach(visitor.person.role, Action::SeeCalls) {

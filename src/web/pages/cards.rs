@@ -48,6 +48,7 @@ async fn show(
 ) -> Result<Response, Error> {
     let sight = sight::in_lists(&visitor);
     let search = search(&visitor, sight, &asked.q);
+    sight::searched(&site, &visitor, sight, search.digits.as_deref()).await?;
     let after = asked.after.map(|id| (asked.after_name.as_str(), id));
     let mut found = cards::search(&site.db, &search, after, PAGE_ROWS + 1).await?;
     // A number that is one client's leads straight there.

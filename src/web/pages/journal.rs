@@ -1,6 +1,8 @@
 //! The journal: every call by period and filter, totals, calls going on now on top, and the same list
 //! as a file. Filters stand in the address, so a list can be kept and sent.
 
+mod top;
+
 use axum::{
     body::Body,
     extract::{Query, State as Extract},
@@ -14,6 +16,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use self::top::{Standing, Top};
 use crate::{
     model::{
         call::CallResult,
@@ -41,15 +44,14 @@ use crate::{
 /// The routes of this page.
 pub const ROUTES: &[Route] = &[
     Route::get("/calls", Access::Right(Action::SeeCalls), || get(show)),
-    Route::get("/calls/live", Access::Right(Action::SeeCalls), || get(live)),
+    Route::get("/calls/live", Access::Right(Action::SeeCalls), || {
+        get(top::again)
+    }),
     Route::get("/calls.csv", Access::Right(Action::Export), || get(export)),
 ];
 
 const PAGE_ROWS: i64 = 50;
-const LIVE_ROWS: i64 = 20;
 const EXPORT_ROWS: i64 = 1_000;
-/// A call nobody has told anything of for so long is not "going on now".
-const LIVE_HEARD_MS: i64 = 4 * 3_600_000;
 
 /// What stands in the address. Empty is the same as absent, as forms send it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -156,6 +158,8 @@ async fn show(
 ) -> Result<Markup, Error> {
     let pen = site.pen(&visitor, sight::in_lists(&visitor));
     let wanted = Wanted::new(asked, &pen.clock, sight::whose(&visitor), pen.sight);
+    let digits = wanted.filter.digits.as_deref();
+    sight::searched(&site, &visitor, pen.sight, digits).await?;
     let mut rows = journal::page(&site.db, &wanted.filter, wanted.after, PAGE_ROWS + 1).await?;
     let more = rows.len() as i64 > PAGE_ROWS;
     rows.truncate(PAGE_ROWS as usize);
@@ -202,82 +206,6 @@ async fn show(
         &t.say("journal-title"),
         &content,
     ))
-}
-
-/// Since when a page stands, in microseconds; a page that is made now says nothing.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(default)]
-struct Standing {
-    /// Start of the oldest call that went on then.
-    begun: i64,
-    /// When the page was made.
-    since: Option<i64>,
-}
-
-async fn live(
-    Extract(site): Extract<State>,
-    visitor: Visitor,
-    Query(standing): Query<Standing>,
-) -> Result<Markup, Error> {
-    let pen = site.pen(&visitor, sight::in_lists(&visitor));
-    let top = Top::read(&site, &visitor, &pen, standing).await?;
-    Ok(top.markup(&pen))
-}
-
-/// The rows above the list: calls that go on, and those that have ended while the page stood, so that
-/// none vanishes before the list is loaded again and no row of the list moves.
-struct Top {
-    going_on: Vec<CallRow>,
-    ended: Vec<CallRow>,
-}
-
-impl Top {
-    async fn read(
-        site: &Site,
-        visitor: &Visitor,
-        pen: &Pen<'_>,
-        standing: Standing,
-    ) -> Result<Self, Error> {
-        let whose = sight::whose(visitor);
-        let heard_since = pen.now.plus_millis(-LIVE_HEARD_MS);
-        let going_on = journal::live(&site.db, whose, heard_since, LIVE_ROWS).await?;
-        let ended = match standing.since {
-            None => Vec::new(),
-            Some(since) => {
-                let begun = Timestamp::from_micros(standing.begun).max(heard_since);
-                let since = Timestamp::from_micros(since);
-                journal::just_ended(&site.db, whose, begun, since, LIVE_ROWS).await?
-            }
-        };
-        Ok(Self { going_on, ended })
-    }
-
-    fn shows(&self, row: &CallRow) -> bool {
-        self.going_on.iter().any(|one| one.id == row.id)
-    }
-
-    /// Where these rows are read again, by a page made now.
-    fn address(&self, now: Timestamp) -> String {
-        let oldest = self.going_on.iter().map(|row| row.started_at).min();
-        let since = now.as_micros();
-        format!(
-            "/calls/live?begun={}&since={since}",
-            oldest.unwrap_or(since).min(since)
-        )
-    }
-
-    fn markup(&self, pen: &Pen<'_>) -> Markup {
-        html! {
-            @if !self.going_on.is_empty() || !self.ended.is_empty() {
-                section.live-calls aria-labelledby="live-title" {
-                    h2 #live-title { (pen.t.say("live-title")) " " span.count { (self.going_on.len()) } }
-                    @for rows in [&self.going_on, &self.ended] {
-                        @if !rows.is_empty() { div.scroll { (pen.calls(rows, Columns::All)) } }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// What the select boxes offer.
@@ -429,6 +357,7 @@ async fn export(
     let sight = sight::in_lists(&visitor);
     let clock = Clock::new(&site.zone, texts);
     let wanted = Wanted::new(asked, &clock, sight::whose(&visitor), sight);
+    sight::searched(&site, &visitor, sight, wanted.filter.digits.as_deref()).await?;
     let detail = format!("{}..{}", wanted.from, wanted.to);
     sight::audited(&site, &visitor, "export", "calls", &detail).await?;
     let name = format!("calls-{}-{}.csv", wanted.from, wanted.to);

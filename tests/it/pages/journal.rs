@@ -118,6 +118,39 @@ async fn everybody_sees_the_calls_within_reach_and_numbers_by_right() {
 }
 
 #[tokio::test]
+async fn a_hidden_number_cannot_be_found_by_trying() {
+    let office = with_calls().await;
+    let period = period();
+    let mark = office.browser("mark").await;
+    let mut statuses = Vec::new();
+    for n in 0..30 {
+        let number = format!("8 495 000-01-{n:02}");
+        let path = ["/calls", "/calls.csv"][n % 2];
+        let got = mark.get(&format!("{path}?{period}&q={number}")).await;
+        statuses.push(got.status);
+    }
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!((9..=10).contains(&refused), "{statuses:?}");
+    let searches = office.audit("search").await;
+    assert_eq!(searches.len(), 30 - refused);
+    let details = ringcard::on_read!(office.gateway.db(), pool => {
+        sqlx::query_as::<_, (String,)>("select detail from audit where action = 'search'")
+            .fetch_all(pool)
+            .await
+    });
+    assert_eq!(details.unwrap()[7].0, "••••••••07");
+    // Lists without a number, and people who see numbers anyway, are not held up.
+    assert_eq!(mark.get(&format!("/calls?{period}")).await.status, 200);
+    let olga = office.browser("olga").await;
+    for _ in 0..30 {
+        let got = olga.get(&format!("/calls?{period}&q=84950000022")).await;
+        assert_eq!(got.status, 200);
+    }
+    assert_eq!(office.audit("search").await.len(), searches.len());
+    office.close().await;
+}
+
+#[tokio::test]
 async fn who_called_a_client_in_vain_finds_it_in_the_journal() {
     let office = Office::open().await;
     let call = office.call("out", CLIENT).minutes_ago(30);
