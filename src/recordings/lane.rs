@@ -223,10 +223,16 @@ impl Lane {
             rows::drop_job(&self.db, job).await?;
             return Ok(());
         }
-        rows::mark_fetching(&self.db, wanted.id).await?;
-        self.tell(&wanted, RecordingState::Fetching, "");
         let started = Instant::now();
-        let ended = self.bring(job, &wanted).await;
+        let ended = match self.place(job, &wanted) {
+            Ok(from) => {
+                rows::mark_fetching(&self.db, wanted.id).await?;
+                self.tell(&wanted, RecordingState::Fetching, "");
+                self.bring(&from).await
+            }
+            // Nothing to fetch, so nothing to show or write for the time of fetching.
+            Err(ended) => ended,
+        };
         let Some((state, reason)) = self.write_down(job, &wanted, ended).await? else {
             return Ok(());
         };
@@ -277,20 +283,22 @@ impl Lane {
         });
     }
 
-    /// Fetches, inspects and keeps the file.
-    async fn bring(&self, job: &Job, wanted: &Wanted) -> Ended {
+    /// Where the file can be had, says the account's adapter.
+    fn place(&self, job: &Job, wanted: &Wanted) -> Result<Fetch, Ended> {
         let Some(source) = &wanted.source else {
-            return Ended::never("no_source");
+            return Err(Ended::never("no_source"));
         };
         let Some(pbx) = self.accounts.get(&job.account) else {
-            return Ended::never("no_account");
+            return Err(Ended::never("no_account"));
         };
-        let from = match pbx.recording(source, (self.clock)()) {
-            Ok(from) => from,
-            Err(error) => return Ended::of_pbx(&error),
-        };
+        pbx.recording(source, (self.clock)())
+            .map_err(|error| Ended::of_pbx(&error))
+    }
+
+    /// Fetches, inspects and keeps the file.
+    async fn bring(&self, from: &Fetch) -> Ended {
         let incoming = self.vault.incoming();
-        if let Err(error) = self.fetcher.fetch(&from, incoming.path()).await {
+        if let Err(error) = self.fetcher.fetch(from, incoming.path()).await {
             return Ended::of_fetch(&error);
         }
         let measured = match inspect(incoming.path().to_owned()).await {

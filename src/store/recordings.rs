@@ -310,10 +310,28 @@ pub async fn give_up(
     state: RecordingState,
     reason: &str,
 ) -> Result<bool, StoreError> {
-    if !end_job(db, job, "failed", reason).await? {
-        return Ok(false);
-    }
-    set_state(db, id, state, reason).await?;
+    on_write!(db, pool => {
+        let mut tx = pool.begin().await?;
+        sqlx::query(LOCK_CALL).bind(id).execute(&mut *tx).await?;
+        let ended = sqlx::query(END_JOB)
+            .bind(job.id)
+            .bind(job.attempt)
+            .bind("failed")
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(SET_STATE)
+            .bind(id)
+            .bind(state.as_str())
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(SHOW_ON_CALL).bind(id).execute(&mut *tx).await?;
+        tx.commit().await?;
+    });
     Ok(true)
 }
 
@@ -365,6 +383,9 @@ const LOCK_CALL: &str = "update call set recording = recording \
      where id = (select call from recording where id = $1)";
 const END_JOB: &str = "update outbox set state = $3, error = $4, claimed_until = null \
      where id = $1 and attempts = $2 and state = 'waiting'";
+/// A recording that is here stays here.
+const SET_STATE: &str = "update recording set state = $2, reason = $3 \
+     where id = $1 and state not in ('kept', 'no_player')";
 /// The call shows the state of most worth among its recordings ([`RecordingState::ALL`]).
 const SHOW_ON_CALL: &str = "update call set recording = (select state from recording \
      where recording.call = call.id order by case state when 'kept' then 0 \
@@ -393,12 +414,10 @@ async fn set_state(
     state: RecordingState,
     reason: &str,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "update recording set state = $2, reason = $3 \
-         where id = $1 and state not in ('kept', 'no_player')";
     on_write!(db, pool => {
         let mut tx = pool.begin().await?;
         sqlx::query(LOCK_CALL).bind(id).execute(&mut *tx).await?;
-        sqlx::query(SQL)
+        sqlx::query(SET_STATE)
             .bind(id)
             .bind(state.as_str())
             .bind(reason)
