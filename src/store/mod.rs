@@ -170,7 +170,8 @@ impl Db {
                     Box::pin(async move { Ok(is_clean) })
                 })
                 .acquire_timeout(acquire)
-                .connect_with(options.clone())
+                // The rows of a batch come in one go, not in portions that each wait for their reader.
+                .connect_with(options.clone().row_buffer_size(1_024))
                 .await?;
             let read = SqlitePoolOptions::new()
                 .max_connections(settings.read_connections)

@@ -4,15 +4,18 @@
 //! travel as one JSON text (long texts and bytes beside it as one blob, cut out by position, so that
 //! nothing is escaped); on PostgreSQL as one array per column. Leaves out: what the statements mean.
 
+mod script;
+
 use std::{fmt::Write as _, sync::OnceLock};
 
 use sqlx::{
     FromRow, Postgres, Sqlite, Transaction,
-    postgres::PgRow,
+    postgres::{PgArguments, PgRow},
     sqlite::{SqliteConnection, SqliteRow},
 };
 use uuid::Uuid;
 
+pub use self::script::{Script, ScriptRows, Step};
 use super::Db;
 
 /// What a column holds.
@@ -34,6 +37,7 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Statement {
     text: &'static str,
+    pg_text: &'static str,
     columns: &'static [(&'static str, Kind)],
     lite: OnceLock<String>,
     pg: OnceLock<String>,
@@ -42,8 +46,19 @@ pub struct Statement {
 impl Statement {
     /// A statement with `{rows}` in its text, which stands for a table of these columns.
     pub const fn new(text: &'static str, columns: &'static [(&'static str, Kind)]) -> Self {
+        Self::per_engine(text, text, columns)
+    }
+
+    /// Two texts of one meaning: SQLite takes several statements in one text, PostgreSQL takes them as
+    /// parts of one `with`.
+    pub const fn per_engine(
+        lite: &'static str,
+        pg: &'static str,
+        columns: &'static [(&'static str, Kind)],
+    ) -> Self {
         Self {
-            text,
+            text: lite,
+            pg_text: pg,
             columns,
             lite: OnceLock::new(),
             pg: OnceLock::new(),
@@ -67,51 +82,58 @@ impl Statement {
     }
 
     fn lite(&'static self) -> &'static str {
-        self.lite.get_or_init(|| {
-            let columns: Vec<String> = self
-                .columns
-                .iter()
-                .enumerate()
-                .map(|(i, (name, kind))| match kind {
-                    Kind::Id => format!("unhex(value ->> {i}) as {name}"),
-                    Kind::Int | Kind::Text => format!("value ->> {i} as {name}"),
-                    Kind::Long => format!(
-                        "cast(substr($2, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as text) as {name}"
-                    ),
-                    Kind::Bytes => format!(
-                        "substr($2, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as {name}"
-                    ),
-                })
-                .collect();
-            let rows = format!("(select {} from jsonb_each($1))", columns.join(", "));
-            self.text.replace("{rows}", &rows)
-        })
+        self.lite.get_or_init(|| self.lite_from(1))
     }
 
     fn pg(&'static self) -> &'static str {
-        self.pg.get_or_init(|| {
-            let arrays: Vec<String> = self
-                .columns
-                .iter()
-                .enumerate()
-                .map(|(i, (_, kind))| {
-                    let array = match kind {
-                        Kind::Id => "uuid[]",
-                        Kind::Int => "bigint[]",
-                        Kind::Text | Kind::Long => "text[]",
-                        Kind::Bytes => "bytea[]",
-                    };
-                    format!("${}::{array}", i + 1)
-                })
-                .collect();
-            let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-            let rows = format!(
-                "(select * from unnest({}) as rows_of({}))",
-                arrays.join(", "),
-                names.join(", ")
-            );
-            self.text.replace("{rows}", &rows)
-        })
+        self.pg.get_or_init(|| self.pg_from(1))
+    }
+
+    /// The text for SQLite with its two parameters numbered from `first` on.
+    fn lite_from(&self, first: usize) -> String {
+        let (json, blob) = (first, first + 1);
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, (name, kind))| match kind {
+                Kind::Id => format!("unhex(value ->> {i}) as {name}"),
+                Kind::Int | Kind::Text => format!("value ->> {i} as {name}"),
+                Kind::Long => format!(
+                    "cast(substr(${blob}, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as text) as {name}"
+                ),
+                Kind::Bytes => format!(
+                    "substr(${blob}, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as {name}"
+                ),
+            })
+            .collect();
+        let rows = format!("(select {} from jsonb_each(${json}))", columns.join(", "));
+        self.text.replace("{rows}", &rows)
+    }
+
+    /// The text for PostgreSQL with a parameter per column, numbered from `first` on.
+    fn pg_from(&self, first: usize) -> String {
+        let arrays: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, (_, kind))| {
+                let array = match kind {
+                    Kind::Id => "uuid[]",
+                    Kind::Int => "bigint[]",
+                    Kind::Text | Kind::Long => "text[]",
+                    Kind::Bytes => "bytea[]",
+                };
+                format!("${}::{array}", i + first)
+            })
+            .collect();
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        let rows = format!(
+            "(select * from unnest({}) as rows_of({}))",
+            arrays.join(", "),
+            names.join(", ")
+        );
+        self.pg_text.replace("{rows}", &rows)
     }
 }
 
@@ -380,12 +402,7 @@ impl Tx {
             (Self::Pg(tx), Cells::Pg(columns)) => {
                 let mut query = sqlx::query(rows.statement.pg());
                 for column in columns {
-                    query = match column {
-                        Column::Id(cells) => query.bind(cells),
-                        Column::Int(cells) => query.bind(cells),
-                        Column::Text(cells) => query.bind(cells),
-                        Column::Bytes(cells) => query.bind(cells),
-                    };
+                    query = bind_column(query, column);
                 }
                 query.execute(&mut **tx).await?.rows_affected()
             }
@@ -456,6 +473,18 @@ impl Tx {
             Self::Lite(tx) => Some(tx),
             Self::Pg(_) => None,
         }
+    }
+}
+
+fn bind_column(
+    query: sqlx::query::Query<'_, Postgres, PgArguments>,
+    column: Column,
+) -> sqlx::query::Query<'_, Postgres, PgArguments> {
+    match column {
+        Column::Id(cells) => query.bind(cells),
+        Column::Int(cells) => query.bind(cells),
+        Column::Text(cells) => query.bind(cells),
+        Column::Bytes(cells) => query.bind(cells),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     effects,
     group::{Group, Keys},
     known::{Known, Memory, Stand},
+    sizes::Sizes,
     statements as sql,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     rules::matching::{Candidate, MatchReason, PhoneKind, rank},
     store::{
         Db,
-        rows::{Engine, Rows, Statement, Tx},
+        rows::{Engine, Rows, ScriptRows, Statement, Tx},
     },
     tracker::{self, Facts},
 };
@@ -91,6 +92,7 @@ pub(super) struct Committer {
     derive: Derive,
     memory: Memory,
     directory: Directory,
+    sizes: Sizes,
 }
 
 /// One call of a batch: what it was, what it is now, and what has to be written for that.
@@ -132,6 +134,7 @@ impl Committer {
             derive,
             memory: Memory::new(settings.cached_calls),
             directory: Directory::default(),
+            sizes: Sizes::new(),
         }
     }
 
@@ -147,6 +150,8 @@ impl Committer {
         let mut receipts = vec![Receipt::default(); batch.len()];
         let works = self.apply(&mut tx, batch, &mut receipts).await?;
         tx.commit().await?;
+        let added = works.iter().filter(|work| work.before.is_none()).count();
+        self.sizes.grew_by(added, &self.db);
         let mut changes = Vec::with_capacity(works.len());
         for mut work in works {
             changes.push(work.change());
@@ -184,10 +189,10 @@ impl Committer {
         batch: &[&Submission],
         receipts: &mut [Receipt],
     ) -> Result<Vec<Work>, ApplyError> {
-        let mut journal = sql::JOURNAL.rows(self.engine);
+        let mut writes = sql::WRITES.rows(self.engine);
         for submission in batch {
             let outcome = (submission.outcome.as_str(), submission.outcome.reason());
-            write_journal(&mut journal, submission, outcome);
+            write_journal(writes.of(&sql::JOURNAL), submission, outcome);
         }
         let events: Events<'_> = batch
             .iter()
@@ -195,18 +200,17 @@ impl Committer {
             .flat_map(|(n, submission)| submission.events.iter().map(move |event| (n, event)))
             .collect();
         if events.is_empty() {
-            tx.run(journal).await?;
+            tx.run_script(writes).await?;
             return Ok(Vec::new());
         }
         let mut keys = Keys::of(&events);
         let stored = self.find(tx, &keys).await?;
-        tx.run(journal).await?;
         let mut known = self.load(tx, &stored).await?;
         let places: Vec<Option<CallId>> = stored.iter().map(|s| s.map(|(id, _)| id)).collect();
         let groups = keys.group(&events, &places);
 
         let mut works = Vec::with_capacity(groups.len());
-        let mut names = sql::ADD_KEYS.rows(self.engine);
+        let names = writes.of(&sql::ADD_KEYS);
         for group in groups {
             let calls: Vec<Known> = group
                 .calls
@@ -231,7 +235,8 @@ impl Committer {
         }
         self.place(tx, &mut works).await?;
         self.find_cards(tx, &mut works).await?;
-        self.write(tx, &works, names).await?;
+        self.write(&mut writes, &works)?;
+        tx.run_script(writes).await?;
         Ok(works)
     }
 
@@ -247,31 +252,23 @@ impl Committer {
                 .await?;
         }
         for _ in 0..LOCK_TRIES {
-            let locked: Option<Vec<(Uuid, i64)>> = match self.engine {
-                Engine::Lite => None,
-                Engine::Pg => Some(
-                    tx.fetch(fill_keys(sql::LOCK_CALLS.rows(self.engine), keys))
-                        .await?,
-                ),
-            };
             let rows: Vec<(i64, Option<Uuid>, Option<i64>, i64)> = tx
                 .fetch(fill_keys(sql::FIND_KEYS.rows(self.engine), keys))
                 .await?;
             let mut stored = vec![None; keys.list().len()];
+            let mut named = Vec::new();
             for (n, id, version, directory) in rows {
-                if let (Ok(n), Some(id), Some(version)) = (usize::try_from(n), id, version) {
-                    stored[n] = Some((CallId(id), version));
+                match (usize::try_from(n), id, version) {
+                    (Ok(n), Some(id), Some(version)) => stored[n] = Some((CallId(id), version)),
+                    (Ok(n), Some(id), None) => named.push((n, CallId(id))),
+                    _ => {}
                 }
                 self.directory.is_at(directory);
             }
             // A key may have moved to another call while we waited for the lock of its old one.
-            let all_locked = locked.is_none_or(|locked| {
-                let locked: BTreeSet<Uuid> = locked.into_iter().map(|(id, _)| id).collect();
-                stored
-                    .iter()
-                    .flatten()
-                    .all(|(id, _)| locked.contains(&id.0))
-            });
+            let all_locked = named
+                .into_iter()
+                .all(|(n, id)| stored[n].is_some_and(|(locked, _)| locked == id));
             if all_locked {
                 self.directory.refresh(tx).await?;
                 return Ok(stored);
@@ -472,21 +469,22 @@ impl Committer {
         missing: &BTreeMap<(String, String), Timestamp>,
     ) -> Result<HashMap<(String, String), CardId>, ApplyError> {
         let mut cards = sql::ADD_CARDS.rows(self.engine);
-        let mut numbers = sql::ADD_NUMBERS.rows(self.engine);
         let mut made = HashMap::new();
         for ((e164, ext), at) in missing {
             let card = CardId(Uuid::now_v7());
-            cards.id(card.0).int(at.as_micros());
             #[cfg(feature = "planted")]
             let ext = &match crate::planted::is("double_cards") {
                 true => card.to_string(),
                 false => ext.clone(),
             };
-            numbers.text(e164.as_str()).text(ext.as_str()).id(card.0);
+            cards
+                .id(card.0)
+                .int(at.as_micros())
+                .text(e164.as_str())
+                .text(ext.as_str());
             made.insert((e164.clone(), ext.clone()), card);
         }
-        tx.run(cards).await?;
-        let ours: Vec<(Uuid,)> = tx.fetch(numbers).await?;
+        let ours: Vec<(Uuid,)> = tx.fetch(cards).await?;
         if ours.len() < made.len() {
             let ours: BTreeSet<CardId> = ours.into_iter().map(|(card,)| CardId(card)).collect();
             let mut surplus = sql::DROP_CARDS.rows(self.engine);
@@ -502,33 +500,26 @@ impl Committer {
         Ok(made)
     }
 
-    /// Writes calls with their names and facts, then all that follows from them.
-    async fn write(&self, tx: &mut Tx, works: &[Work], names: Rows) -> Result<(), ApplyError> {
-        let mut written = Written::ALL.map(|written| written.statement().rows(self.engine));
+    /// Fills in the calls with their facts, then all that follows from them.
+    fn write(&self, writes: &mut ScriptRows, works: &[Work]) -> Result<(), ApplyError> {
         for work in works {
             let known = &work.known;
-            let how = match &work.before {
-                None => Written::Added,
-                Some(_) if known.sealed => Written::Changed,
-                Some(before) => Written::for_change(before, &known.stand),
+            let statement = match &work.before {
+                None => &sql::ADD_CALLS,
+                Some(_) if known.sealed => &sql::CHANGE_CALLS,
+                Some(before) => statement_for_change(before, &known.stand),
             };
-            write_call(&mut written[how as usize], known)?;
+            write_call(writes.of(statement), known)?;
         }
-        for rows in written {
-            tx.run(rows).await?;
-        }
-        effects::merge(tx, works).await?;
-        tx.run(names).await?;
+        effects::merge(writes, works);
         let now = works.iter().map(|work| work.received_at).max();
         effects::Effects {
-            engine: self.engine,
             node: self.node,
             call_back_ms: self.call_back_ms,
             directory: &self.directory,
             now: now.unwrap_or_default(),
         }
-        .write(tx, works)
-        .await?;
+        .write(writes, works);
         Ok(())
     }
 }
@@ -665,58 +656,22 @@ fn assign_cards(
     missing
 }
 
-/// How a call is written, by which columns of indexes change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
-    Added,
-    Touched,
-    Started,
-    Answered,
-    Ended,
-    Changed,
-}
-
-impl Written {
-    const ALL: [Self; 6] = [
-        Self::Added,
-        Self::Touched,
-        Self::Started,
-        Self::Answered,
-        Self::Ended,
-        Self::Changed,
-    ];
-
-    fn statement(self) -> &'static Statement {
-        match self {
-            Self::Added => &sql::ADD_CALLS,
-            Self::Touched => &sql::TOUCH_CALLS,
-            Self::Started => &sql::START_CALLS,
-            Self::Answered => &sql::ANSWER_CALLS,
-            Self::Ended => &sql::END_CALLS,
-            Self::Changed => &sql::CHANGE_CALLS,
-        }
+/// How a change of a call is written, by which columns of indexes change.
+fn statement_for_change(before: &Stand, after: &Stand) -> &'static Statement {
+    let (b, a) = (&before.call, &after.call);
+    fn client(call: &Call) -> Option<&str> {
+        call.client.as_ref().and_then(|client| client.e164())
     }
-
-    fn for_change(before: &Stand, after: &Stand) -> Self {
-        let (b, a) = (&before.call, &after.call);
-        let client = |call: &Call| {
-            call.client
-                .as_ref()
-                .and_then(|c| c.e164().map(str::to_owned))
-        };
-        let others = before.card != after.card
-            || before.line != after.line
-            || (b.client != a.client && client(b) != client(a));
-        let started = b.started_at != a.started_at;
-        let answered = before.answered_by != after.answered_by;
-        let ended = b.ended != a.ended || b.ended_at != a.ended_at;
-        match (others, started, answered, ended) {
-            (false, false, false, false) => Self::Touched,
-            (false, true, false, false) => Self::Started,
-            (false, false, true, false) => Self::Answered,
-            (false, false, false, true) => Self::Ended,
-            _ => Self::Changed,
-        }
+    let others = before.card != after.card || before.line != after.line || client(b) != client(a);
+    let started = b.started_at != a.started_at;
+    let answered = before.answered_by != after.answered_by;
+    let ended = b.ended != a.ended || b.ended_at != a.ended_at;
+    match (others, started, answered, ended) {
+        (false, false, false, false) => &sql::TOUCH_CALLS,
+        (false, true, false, false) => &sql::START_CALLS,
+        (false, false, true, false) => &sql::ANSWER_CALLS,
+        (false, false, false, true) => &sql::END_CALLS,
+        _ => &sql::CHANGE_CALLS,
     }
 }
 

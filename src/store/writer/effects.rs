@@ -17,7 +17,7 @@ use crate::{
     rules::figures::Figures,
     store::{
         recordings::job_lane,
-        rows::{Engine, Rows, Tx},
+        rows::{Rows, ScriptRows},
     },
 };
 
@@ -25,10 +25,7 @@ use crate::{
 const NO_LINE: i64 = i64::MAX;
 
 /// Moves what belonged to calls that turned out to be other calls. Their rows go.
-pub(super) async fn merge(tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
-    if works.iter().all(|work| work.losers.is_empty()) {
-        return Ok(());
-    }
+pub(super) fn merge(writes: &mut ScriptRows, works: &[Work]) {
     for statement in [
         &sql::MOVE_KEYS,
         &sql::DROP_PERSONS_OF_LOSERS,
@@ -38,7 +35,7 @@ pub(super) async fn merge(tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error
         &sql::DROP_TASKS,
         &sql::DROP_CALLS,
     ] {
-        let mut rows = statement.rows(tx.engine());
+        let rows = writes.of(statement);
         for work in works {
             let winner = work.known.id;
             for loser in &work.losers {
@@ -48,14 +45,11 @@ pub(super) async fn merge(tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error
                     .text(winner.to_string().as_str());
             }
         }
-        tx.run(rows).await?;
     }
-    Ok(())
 }
 
 /// Writes what follows from the calls of one batch.
 pub(super) struct Effects<'a> {
-    pub(super) engine: Engine,
     pub(super) node: i64,
     pub(super) call_back_ms: i64,
     pub(super) directory: &'a Directory,
@@ -64,20 +58,18 @@ pub(super) struct Effects<'a> {
 }
 
 impl Effects<'_> {
-    /// Writes them in the stated lock order: calls' own rows, cards, figures.
-    pub(super) async fn write(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
-        self.persons(tx, works).await?;
-        self.recordings(tx, works).await?;
-        self.cards(tx, works).await?;
-        self.tasks(tx, works).await?;
-        self.forget_cards(tx, works).await?;
-        self.figures(tx, works).await
+    /// Fills them in; the script says in which order they are written.
+    pub(super) fn write(&self, writes: &mut ScriptRows, works: &[Work]) {
+        self.persons(writes, works);
+        self.recordings(writes, works);
+        self.cards(writes, works);
+        self.tasks(writes, works);
+        self.forget_cards(writes, works);
+        self.figures(writes, works);
     }
 
     /// Who was rung and who talked.
-    async fn persons(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
-        let mut dropped = sql::DROP_PERSONS.rows(self.engine);
-        let mut added = sql::ADD_PERSONS.rows(self.engine);
+    fn persons(&self, writes: &mut ScriptRows, works: &[Work]) {
         for work in works {
             let account = &work.known.account;
             let after = self.rung(account, work.call());
@@ -89,11 +81,12 @@ impl Effects<'_> {
                     continue;
                 }
                 if moved || was.keys().any(|person| !after.contains_key(person)) {
-                    dropped.id(work.known.id.0);
+                    writes.of(&sql::DROP_PERSONS).id(work.known.id.0);
                 }
             }
             for (person, (rang, talked)) in after {
-                added
+                writes
+                    .of(&sql::ADD_PERSONS)
                     .id(work.known.id.0)
                     .int(person.0)
                     .int(start.as_micros())
@@ -101,9 +94,6 @@ impl Effects<'_> {
                     .int(i64::from(talked));
             }
         }
-        tx.run(dropped).await?;
-        tx.run(added).await?;
-        Ok(())
     }
 
     fn rung(&self, account: &AccountName, call: &Call) -> BTreeMap<PersonId, (bool, bool)> {
@@ -128,10 +118,7 @@ impl Effects<'_> {
     }
 
     /// Recordings told of, and a job for each that can be fetched.
-    async fn recordings(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
-        let mut told = sql::ADD_RECORDINGS.rows(self.engine);
-        let mut jobs = sql::ADD_JOBS.rows(self.engine);
-        let mut shown = sql::SHOW_RECORDINGS.rows(self.engine);
+    fn recordings(&self, writes: &mut ScriptRows, works: &[Work]) {
         for work in works {
             let before = work.before.as_ref().map(|stand| &stand.call.recordings);
             let merged = !work.losers.is_empty();
@@ -141,15 +128,11 @@ impl Effects<'_> {
                 continue;
             }
             for news in &work.call().recordings {
-                for rows in [&mut told, &mut jobs, &mut shown] {
-                    self.write_recording(rows, work, news);
+                for statement in [&sql::ADD_RECORDINGS, &sql::ADD_JOBS, &sql::SHOW_RECORDINGS] {
+                    self.write_recording(writes.of(statement), work, news);
                 }
             }
         }
-        tx.run(told).await?;
-        tx.run(jobs).await?;
-        tx.run(shown).await?;
-        Ok(())
     }
 
     fn write_recording(&self, rows: &mut Rows, work: &Work, news: &RecordingNews) {
@@ -177,7 +160,7 @@ impl Effects<'_> {
     }
 
     /// Owner by the earliest human answer, first touch by the earliest call that came in.
-    async fn cards(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+    fn cards(&self, writes: &mut ScriptRows, works: &[Work]) {
         let mut owners: BTreeMap<CardId, (Timestamp, PersonId)> = BTreeMap::new();
         let mut touches: BTreeMap<CardId, (Timestamp, i64)> = BTreeMap::new();
         let mut recount = BTreeSet::new();
@@ -204,78 +187,48 @@ impl Effects<'_> {
                 *least = saying.min(*least);
             }
         }
-        self.write_touches(tx, touches).await?;
-        self.write_owners(tx, owners, &recount).await
+        write_touches(writes, touches);
+        self.write_owners(writes, owners, &recount);
     }
 
-    async fn write_touches(
+    fn write_owners(
         &self,
-        tx: &mut Tx,
-        touches: BTreeMap<CardId, (Timestamp, i64)>,
-    ) -> Result<(), sqlx::Error> {
-        let mut rows = sql::FIRST_TOUCH.rows(self.engine);
-        for (card, (at, line)) in touches {
-            let line = (line != NO_LINE).then_some(line);
-            rows.id(card.0).int(line).int(at.as_micros());
-        }
-        tx.run(rows).await?;
-        Ok(())
-    }
-
-    async fn write_owners(
-        &self,
-        tx: &mut Tx,
+        writes: &mut ScriptRows,
         owners: BTreeMap<CardId, (Timestamp, PersonId)>,
         recount: &BTreeSet<CardId>,
-    ) -> Result<(), sqlx::Error> {
-        let mut set = sql::SET_OWNER.rows(self.engine);
-        let mut pass = sql::PASS_TASKS.rows(self.engine);
+    ) {
         for (card, (at, person)) in &owners {
-            set.id(card.0)
+            writes
+                .of(&sql::SET_OWNER)
+                .id(card.0)
                 .int(person.0)
                 .int(at.as_micros())
                 .int(self.now.as_micros());
         }
-        for card in owners.keys().chain(recount) {
-            pass.id(card.0);
-        }
-        let owners_set = tx.run(set).await?;
-        let mut first = sql::RECOUNT_FIRST.rows(self.engine);
-        let mut owner = sql::RECOUNT_OWNER.rows(self.engine);
         for card in recount {
-            first.id(card.0);
-            owner.id(card.0);
+            writes.of(&sql::RECOUNT_FIRST).id(card.0);
+            writes.of(&sql::RECOUNT_OWNER).id(card.0);
         }
-        tx.run(first).await?;
-        tx.run(owner).await?;
-        if owners_set > 0 || !recount.is_empty() {
-            tx.run(pass).await?;
+        for card in owners.keys().chain(recount) {
+            writes.of(&sql::PASS_TASKS).id(card.0);
         }
-        Ok(())
     }
 
     /// A card made for a call that turned out to be another client's goes again if nobody touched it.
-    async fn forget_cards(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
-        let mut numbers = sql::FORGET_NUMBERS.rows(self.engine);
-        let mut cards = sql::FORGET_CARDS.rows(self.engine);
+    fn forget_cards(&self, writes: &mut ScriptRows, works: &[Work]) {
         for work in works {
             let card = work.known.stand.card;
             for left in work.earlier_stands().filter_map(|was| was.card) {
                 if Some(left) != card {
-                    numbers.id(left.0);
-                    cards.id(left.0);
+                    writes.of(&sql::FORGET_NUMBERS).id(left.0);
+                    writes.of(&sql::FORGET_CARDS).id(left.0);
                 }
             }
         }
-        tx.run(numbers).await?;
-        tx.run(cards).await?;
-        Ok(())
     }
 
     /// A task for every missed call; closed by the earliest later call that connected.
-    async fn tasks(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
-        let mut added = sql::ADD_TASKS.rows(self.engine);
-        let mut obsolete = sql::OBSOLETE_TASKS.rows(self.engine);
+    fn tasks(&self, writes: &mut ScriptRows, works: &[Work]) {
         let mut clients: BTreeSet<&str> = BTreeSet::new();
         for work in works {
             let (call, card) = (work.call(), work.known.stand.card);
@@ -300,7 +253,8 @@ impl Effects<'_> {
             }
             match missed {
                 Some((client, since, card)) => {
-                    added
+                    writes
+                        .of(&sql::ADD_TASKS)
                         .id(work.known.id.0)
                         .id(card.map(|card| card.0))
                         .text(client)
@@ -310,18 +264,14 @@ impl Effects<'_> {
                     clients.insert(client);
                 }
                 None => {
-                    obsolete.id(work.known.id.0).int(self.now.as_micros());
+                    let rows = writes.of(&sql::OBSOLETE_TASKS);
+                    rows.id(work.known.id.0).int(self.now.as_micros());
                 }
             }
         }
-        tx.run(added).await?;
-        tx.run(obsolete).await?;
-        let mut settle = sql::SETTLE_TASKS.rows(self.engine);
         for client in clients {
-            settle.text(client);
+            writes.of(&sql::SETTLE_TASKS).text(client);
         }
-        tx.run(settle).await?;
-        Ok(())
     }
 
     fn first_rung(&self, account: &AccountName, call: &Call) -> Option<PersonId> {
@@ -333,7 +283,7 @@ impl Effects<'_> {
         self.directory.person(account, rung.extension()?)
     }
 
-    async fn figures(&self, tx: &mut Tx, works: &[Work]) -> Result<(), sqlx::Error> {
+    fn figures(&self, writes: &mut ScriptRows, works: &[Work]) {
         let mut figures = Figures::default();
         for work in works {
             let before = work.before.as_ref().map(Stand::counted);
@@ -344,7 +294,7 @@ impl Effects<'_> {
                 figures.delta(Some(loser.stand.counted()), None);
             }
         }
-        let mut sums = sql::ADD_SUMS.rows(self.engine);
+        let sums = writes.of(&sql::ADD_SUMS);
         for (slot, add) in &figures.slots {
             sums.int(slot.quarter)
                 .int(slot.line)
@@ -358,8 +308,7 @@ impl Effects<'_> {
                 .int(add.wait_ms)
                 .int(add.ring_ms);
         }
-        tx.run(sums).await?;
-        let mut clients = sql::ADD_CLIENTS.rows(self.engine);
+        let clients = writes.of(&sql::ADD_CLIENTS);
         for (seen, calls) in &figures.clients {
             clients
                 .int(seen.day)
@@ -367,8 +316,14 @@ impl Effects<'_> {
                 .text(seen.client.as_str())
                 .int(*calls);
         }
-        tx.run(clients).await?;
-        Ok(())
+    }
+}
+
+fn write_touches(writes: &mut ScriptRows, touches: BTreeMap<CardId, (Timestamp, i64)>) {
+    let rows = writes.of(&sql::FIRST_TOUCH);
+    for (card, (at, line)) in touches {
+        let line = (line != NO_LINE).then_some(line);
+        rows.id(card.0).int(line).int(at.as_micros());
     }
 }
 

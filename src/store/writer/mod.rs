@@ -9,6 +9,7 @@ mod directory;
 mod effects;
 mod group;
 mod known;
+mod sizes;
 mod statements;
 mod worker;
 

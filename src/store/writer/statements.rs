@@ -1,11 +1,46 @@
 //! The SQL of a commit: one text for both engines, many rows at once.
 //!
-//! Lock order over all tables, the same on every node: calls by key, lines, cards and numbers,
-//! figures. On SQLite the write lock covers everything.
+//! Lock order over all tables, the same on every node: calls by key, lines, cards and numbers, then as
+//! [`WRITES`] lists them. On SQLite the write lock covers everything.
 
-use crate::store::rows::{Kind, Statement};
+use crate::store::rows::{Kind, Script, Statement, Step};
 
 use Kind::{Bytes, Id, Int, Long, Text};
+
+/// All that a batch writes once its calls and cards are known.
+pub(super) static WRITES: Script = Script::new(&STEPS);
+static STEPS: [Step; 16] = [
+    Step::new(&[
+        &JOURNAL,
+        &ADD_CALLS,
+        &TOUCH_CALLS,
+        &START_CALLS,
+        &ANSWER_CALLS,
+        &END_CALLS,
+        &CHANGE_CALLS,
+        &ADD_KEYS,
+        &DROP_PERSONS,
+        &SET_OWNER,
+        &ADD_SUMS,
+        &ADD_CLIENTS,
+    ]),
+    // Merges: what belonged to the loser belongs to the winner.
+    Step::rare(&[&MOVE_KEYS]),
+    Step::rare(&[&DROP_PERSONS_OF_LOSERS]),
+    Step::rare(&[&DROP_DOUBLE_RECORDINGS]),
+    Step::rare(&[&MOVE_RECORDINGS]),
+    Step::rare(&[&MOVE_JOBS]),
+    Step::rare(&[&DROP_TASKS]),
+    Step::rare(&[&DROP_CALLS]),
+    Step::new(&[&ADD_PERSONS, &ADD_RECORDINGS, &ADD_JOBS, &FIRST_TOUCH]),
+    Step::rare(&[&RECOUNT_FIRST]),
+    Step::rare(&[&RECOUNT_OWNER]),
+    Step::new(&[&SHOW_RECORDINGS, &PASS_TASKS]),
+    Step::new(&[&ADD_TASKS, &OBSOLETE_TASKS]),
+    Step::new(&[&SETTLE_TASKS]),
+    Step::rare(&[&FORGET_NUMBERS]),
+    Step::rare(&[&FORGET_CARDS]),
+];
 
 /// The journal of raw messages.
 pub(super) static JOURNAL: Statement = Statement::new(
@@ -31,19 +66,19 @@ pub(super) static LOCK_KEYS: Statement = Statement::new(
     KEYS,
 );
 
-/// Which calls the keys name, in which version, and the directory's version.
-pub(super) static FIND_KEYS: Statement = Statement::new(
+/// Which calls the keys name, in which version, and the directory's version. PostgreSQL locks those
+/// calls in the order of their ids; beside them it tells, without versions, what each key names: a call
+/// that has just become another one is gone when its lock is free, and must not look like a new one.
+pub(super) static FIND_KEYS: Statement = Statement::per_engine(
     "select r.n, c.id, c.version, (select version from directory_version) from {rows} as r \
      left join call_key k on k.account = r.account and k.key = r.key \
      left join call c on c.id = k.call",
-    KEYS,
-);
-
-/// PostgreSQL: locks the calls that the keys name, in the order of their ids.
-pub(super) static LOCK_CALLS: Statement = Statement::new(
-    "select c.id, c.version from {rows} as r \
+    "with locked as (select r.n, c.id, c.version from {rows} as r \
      join call_key k on k.account = r.account and k.key = r.key \
-     join call c on c.id = k.call order by c.id for update of c",
+     join call c on c.id = k.call order by c.id for update of c) \
+     select n, id, version, (select version from directory_version) from locked \
+     union all select r.n, k.call, null, (select version from directory_version) from {rows} as r \
+     left join call_key k on k.account = r.account and k.key = r.key",
     KEYS,
 );
 
@@ -208,17 +243,18 @@ pub(super) static FIND_NUMBERS: Statement = Statement::new(
      join card c on c.id = p.card where c.merged_into is null",
     &[("e164", Text)],
 );
-/// Cards for numbers that nobody carries.
-pub(super) static ADD_CARDS: Statement = Statement::new(
-    "insert into card (id, created_at, updated_at) select id, at, at from {rows} as r",
-    &[("id", Id), ("at", Int)],
-);
-/// Their numbers; another node may have been quicker, then its card stands.
-pub(super) static ADD_NUMBERS: Statement = Statement::new(
-    "insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from \
+/// Cards for numbers that nobody carries, with those numbers; another node may have been quicker with
+/// one, then its card stands.
+pub(super) static ADD_CARDS: Statement = Statement::per_engine(
+    "insert into card (id, created_at, updated_at) select card, at, at from {rows} as r; \
+     insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' \
+     from {rows} as r where true on conflict do nothing returning card",
+    "with added as (insert into card (id, created_at, updated_at) \
+     select card, at, at from {rows} as r) \
+     insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from \
      (select * from {rows} as r order by e164, ext) as o \
      where true on conflict do nothing returning card",
-    &[("e164", Text), ("ext", Text), ("card", Id)],
+    &[("card", Id), ("at", Int), ("e164", Text), ("ext", Text)],
 );
 pub(super) static DROP_CARDS: Statement = Statement::new(
     "delete from card where id in (select id from {rows} as r)",
