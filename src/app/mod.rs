@@ -225,7 +225,8 @@ fn start_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-async fn asked_to_stop() {
+/// Returns on SIGINT or SIGTERM.
+pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate =
         signal(SignalKind::terminate()).expect("the process may listen to its own signals");

@@ -1,14 +1,26 @@
 //! A private PostgreSQL for benches and tests: own data folder, reachable through a socket in that folder only,
 //! gone when dropped. The server refuses to run as root; then it runs as the user `postgres`.
+//!
+//! The server dies with this process, however it ends: the kernel sends it SIGQUIT when the thread that
+//! started it is gone. So that thread does nothing else, and waits for the server as long as it runs.
 
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+
+/// How often, and with what pause, a starting server is asked whether it takes connections.
+const START_TRIES: usize = 600;
+const START_PAUSE: Duration = Duration::from_millis(100);
 
 /// A running cluster.
 pub struct Cluster {
@@ -57,10 +69,51 @@ impl Cluster {
 
     /// Starts the server again after [`Cluster::crash`].
     pub fn up(&self) -> Result<()> {
-        let mut command = self.program("pg_ctl");
-        command.arg("-D").arg(self.folder.join("data"));
-        command.arg("-l").arg(self.folder.join("log"));
-        self.must(command.args(["-w", "-t", "60", "start"]))
+        let log = File::create(self.folder.join("log"))?;
+        let mut server = Command::new("setpriv");
+        server.args(["--pdeathsig", "QUIT"]);
+        if self.as_root {
+            server.args([
+                "--reuid",
+                "postgres",
+                "--regid",
+                "postgres",
+                "--init-groups",
+            ]);
+        }
+        server.arg("--").arg(self.programs.join("postgres"));
+        server.arg("-D").arg(self.folder.join("data"));
+        server.current_dir(&self.folder).stdin(Stdio::null());
+        server.stdout(log.try_clone()?).stderr(log);
+        let (ended, end) = mpsc::channel();
+        thread::Builder::new()
+            .name("postgres".to_owned())
+            .spawn(move || {
+                let end = server.spawn().and_then(|mut server| server.wait());
+                // Nobody listens once the server has come up.
+                _ = ended.send(end);
+            })?;
+        for _ in 0..START_TRIES {
+            if self.answers() {
+                return Ok(());
+            }
+            match end.recv_timeout(START_PAUSE) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                end => bail!("PostgreSQL does not start ({end:?}): {}", self.log()),
+            }
+        }
+        bail!("PostgreSQL does not answer: {}", self.log())
+    }
+
+    /// Whether the server takes connections.
+    fn answers(&self) -> bool {
+        let mut command = self.program("pg_isready");
+        command.arg("-q").arg("-h").arg(&self.folder);
+        self.must(&mut command).is_ok()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Stops it in immediate mode: no checkpoint, recovery at the next start.

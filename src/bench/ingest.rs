@@ -1,14 +1,16 @@
 //! `bench ingest`: events a second, applied and durable, beside a reference in the same round; then
 //! how fast an event is acknowledged at 1 000 a second.
+//!
+//! A round is the bare server, the reference on a new empty database, then the product, each for the
+//! same time over the same number of connections from the same generator ([`super::client`]).
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bytes::Bytes;
 
 use super::{
     Options, Report,
-    client::{Pace, Run, percentile_ms, send},
+    client::{Pace, Requests, Run, percentile_ms, send},
     median,
     reference::{self, bare, reference},
     rounded,
@@ -16,10 +18,12 @@ use super::{
 };
 use crate::{app::Gateway, flow, simulator::dice::Dice, store::Db};
 
-/// Requests of one round to the bare and the reference server.
-const PLAIN: usize = 40_000;
-/// Calls of one round; six events each and some repeats.
-const CALLS: u64 = 5_000;
+/// How long each of the three servers of a round is measured: long enough for checkpoints to count.
+const MEASURED: Duration = Duration::from_secs(4);
+/// Calls made ready for a round, six events each and some repeats: more than can be told in that time.
+const CALLS: u64 = 14_000;
+/// Calls that nobody counts: the first messages meet cold caches and tables.
+const WARM_UP_CALLS: u64 = 1_000;
 /// Calls for the latency of acknowledgement: about ten seconds.
 const ACK_CALLS: u64 = 1_600;
 /// Events a second for the latency of acknowledgement.
@@ -33,8 +37,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     let settings = stage.filled(options.size).await?;
     let gateway = stage.gateway(settings).await?;
     let mut sender = Sender::new(options, &gateway);
-    // The first messages meet cold caches and tables; they count for nobody.
-    sender.run(500, Pace::Closed).await?;
+    sender.run(WARM_UP_CALLS, Pace::Closed).await?;
     let mut report = Report::of("ingest", options);
     let (mut events, mut references, mut bares, mut ratios) = (vec![], vec![], vec![], vec![]);
     for _ in 0..options.rounds {
@@ -42,7 +45,7 @@ pub async fn run(options: &Options) -> Result<Report> {
         let server = reference(Db::open(&stage.database()?).await?).await?;
         let reference_rate = plain(server.address, options).await?;
         drop(server);
-        let run = sender.run(CALLS, Pace::Closed).await?;
+        let run = sender.run(CALLS, Pace::ClosedFor(MEASURED)).await?;
         report.refused += run.refused;
         if reference_rate >= LEAST_REFERENCE * bare_rate {
             ratios.push(run.per_second() / reference_rate);
@@ -84,13 +87,19 @@ async fn acknowledgements(
     Ok(())
 }
 
+/// What one server left to be written must not burden the next one.
+async fn settle() {
+    // It cannot fail: the thread only waits for the disk.
+    _ = tokio::task::spawn_blocking(rustix::fs::sync).await;
+}
+
 async fn plain(server: std::net::SocketAddr, options: &Options) -> Result<f64> {
-    let requests: Vec<Bytes> = (0..PLAIN).map(reference::request).collect();
+    settle().await;
     let run = send(
         server,
-        Arc::new(requests),
+        Requests::Made(reference::request),
         options.connections,
-        Pace::Closed,
+        Pace::ClosedFor(MEASURED),
     )
     .await?;
     ensure!(
@@ -128,12 +137,11 @@ impl Sender {
             .load
             .requests(self.next, calls, flow::now(), &mut self.dice);
         self.next += calls;
-        // Let what the last round left behind settle.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        settle().await;
         let connections = match pace {
-            Pace::Closed => self.connections,
+            Pace::Closed | Pace::ClosedFor(_) => self.connections,
             Pace::Open { .. } => self.connections.min(64),
         };
-        Ok(send(self.server, Arc::new(requests), connections, pace).await?)
+        Ok(send(self.server, requests.into(), connections, pace).await?)
     }
 }

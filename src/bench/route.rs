@@ -1,8 +1,6 @@
 //! `bench route`: how soon "who should ring?" is answered while a thousand events a second come in.
 //! Half of the callers are known clients, half are new.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use bytes::Bytes;
 
@@ -41,7 +39,7 @@ pub async fn run(options: &Options) -> Result<Report> {
         let pace = Pace::Open {
             per_second: QUESTIONS_PER_SECOND,
         };
-        let questions = Arc::new(questions(options.size.clients, &mut dice));
+        let questions = questions(options.size.clients, &mut dice).into();
         let asking = send(gateway.address(), questions, 16, pace);
         let ingest = sender.run(
             CALLS,

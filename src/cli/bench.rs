@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::bench::{self, Options, Report, seed::Size, stage::Store};
@@ -62,10 +62,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         connections: arguments.connections,
         folder: arguments.folder,
     };
-    let report = match arguments.bench {
-        Bench::Ingest => bench::ingest::run(&options).await?,
-        Bench::Pop => bench::pop::run(&options).await?,
-        Bench::Route => bench::route::run(&options).await?,
+    let report = tokio::select! {
+        report = measure(arguments.bench, &options) => report?,
+        // Databases and servers of the bench go with what is dropped here.
+        () = crate::app::asked_to_stop() => bail!("stopped"),
     };
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -73,6 +73,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         print_lines(&report)?;
     }
     Ok(())
+}
+
+async fn measure(bench: Bench, options: &Options) -> Result<Report> {
+    match bench {
+        Bench::Ingest => bench::ingest::run(options).await,
+        Bench::Pop => bench::pop::run(options).await,
+        Bench::Route => bench::route::run(options).await,
+    }
 }
 
 fn print_lines(report: &Report) -> Result<()> {
