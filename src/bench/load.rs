@@ -39,14 +39,27 @@ impl Load {
     /// The requests of `calls` calls, the first of which has the number `first`; `now` is when they
     /// are sent, so that calls began a few minutes ago.
     pub fn requests(&self, first: u64, calls: u64, now: Timestamp, dice: &mut Dice) -> Vec<Bytes> {
+        self.stories(first, calls, now, dice).1
+    }
+
+    /// [`Load::requests`] with the stories they tell.
+    pub fn stories(
+        &self,
+        first: u64,
+        calls: u64,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> (Vec<Story>, Vec<Bytes>) {
         let repeats = Chaos {
             repeat: 5,
             ..Chaos::NONE
         };
+        let mut stories = Vec::with_capacity(calls as usize);
         let mut posts = Vec::with_capacity(calls as usize * 7);
         for number in first..first + calls {
             let story = self.story(number, now, dice);
             let told = self.account.tell(&story);
+            stories.push(story);
             let told = told
                 .into_iter()
                 .filter(|sent| sent.what.target != "/events/record/added");
@@ -55,10 +68,11 @@ impl Load {
         for window in posts.chunks_mut(WINDOW) {
             dice.shuffle(window);
         }
-        posts
+        let requests = posts
             .iter()
-            .map(|sent| Bytes::from(sent.what.bytes(&self.root, "bench")))
-            .collect()
+            .map(|sent| Bytes::from(sent.what.bytes(&self.root, "bench")));
+        let requests = requests.collect();
+        (stories, requests)
     }
 
     /// A call that begins now, at the desk of the person (counted from 0).

@@ -5,6 +5,9 @@
  *
  *   POWERLOSS_DATA    folder whose files are watched
  *   POWERLOSS_DURABLE folder of the copies, made by the caller
+ *   POWERLOSS_SURVIVE percent of the writes that reach the disk, whole or only their first sectors,
+ *                     although no sync has followed: a disk may write what it likes, in any order
+ *   POWERLOSS_SEED    which of them
  *
  * Watched: open, openat, write, pwrite, ftruncate, fsync, fdatasync, unlink, close and their 64 twins.
  * Shared-memory files (-shm) are left out: SQLite makes them anew. Writes through mmap are not seen;
@@ -44,6 +47,8 @@ static int file_count;
 static struct file *by_fd[MAX_FD];
 static const char *data_folder, *durable_folder;
 static size_t data_length;
+static unsigned survive;
+static unsigned long long chance = 88172645463325252ULL;
 
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
@@ -71,6 +76,18 @@ __attribute__((constructor)) static void prepare(void)
 	data_folder = getenv("POWERLOSS_DATA");
 	durable_folder = getenv("POWERLOSS_DURABLE");
 	data_length = data_folder ? strlen(data_folder) : 0;
+	if (getenv("POWERLOSS_SURVIVE"))
+		survive = (unsigned)atoi(getenv("POWERLOSS_SURVIVE"));
+	if (getenv("POWERLOSS_SEED"))
+		chance += strtoull(getenv("POWERLOSS_SEED"), NULL, 10) * 2654435761ULL;
+}
+
+static unsigned roll(unsigned below)
+{
+	chance ^= chance << 13;
+	chance ^= chance >> 7;
+	chance ^= chance << 17;
+	return (unsigned)((chance >> 16) % below);
 }
 
 /* The watched file of this path, made known if it is new; NULL for all others. */
@@ -114,6 +131,24 @@ static void forget(struct file *file)
 	file->last = NULL;
 }
 
+/* A write that reaches the disk before anybody asks for it, perhaps torn between two sectors. */
+static void survives(const struct file *file, const void *data, size_t length, off_t offset)
+{
+	char path[PATH_MAX];
+	size_t sectors = length / 512;
+	int fd;
+
+	if (roll(100) >= survive)
+		return;
+	if (sectors > 1 && roll(2))
+		length = (1 + roll((unsigned)sectors - 1)) * 512;
+	durable_path(file, path, sizeof path);
+	fd = real_open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 || real_pwrite(fd, data, length, offset) != (ssize_t)length)
+		abort();
+	real_close(fd);
+}
+
 static void remember(struct file *file, const void *data, size_t length, off_t offset)
 {
 	struct change *change = calloc(1, sizeof *change);
@@ -127,6 +162,7 @@ static void remember(struct file *file, const void *data, size_t length, off_t o
 		if (!change->data)
 			abort();
 		memcpy(change->data, data, length);
+		survives(file, data, length, offset);
 	}
 	if (file->last)
 		file->last->next = change;
