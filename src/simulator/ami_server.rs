@@ -185,7 +185,10 @@ impl Shared {
 impl State {
     fn learn(&mut self, block: &str) {
         let headers = read_headers(block);
-        get(&headers, "Timestamp").clone_into(&mut self.clock);
+        if let Ok(told_at) = get(&headers, "Timestamp").parse::<f64>() {
+            // Whoever asks, asks after everything of this moment has been told and logged.
+            self.clock = format!("{:.6}", told_at + 0.001);
+        }
         match get(&headers, "Event") {
             "Newchannel" | "Newstate" | "NewCallerid" | "BridgeEnter" | "BridgeLeave" => {
                 let unique = get(&headers, "Uniqueid").to_owned();

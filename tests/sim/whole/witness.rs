@@ -133,7 +133,10 @@ impl Witness {
                 // Its end never came.
                 Some(_) => plan.maimed.contains(&call.story.number),
             };
-            if !rang || !kept || call.ledger.direction != Direction::In {
+            // A click of which we heard no more than that the phone rings may be any call.
+            let half_heard = call.story.click_ms.is_some() && plan.deaf_for_a_while();
+            let comes_in = call.ledger.direction == Direction::In || half_heard;
+            if !rang || !kept || !comes_in {
                 wrong.push(format!(
                     "{account} {key} {:?}: person {person} saw a pop, rang {rang}, last {last:?}",
                     call.ledger.plot
