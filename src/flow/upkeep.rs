@@ -1,5 +1,5 @@
-//! Work of the quiet hours: seals the facts of calls long over and lets the journal of raw messages
-//! go after its time. In small portions, because both hold the write lock.
+//! Work of the quiet hours: seals the facts of calls long over and lets the journal of raw messages and
+//! our own bookkeeping go after their time. In small portions, because all of it holds the write lock.
 
 use std::time::Duration;
 
@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::time::Timestamp,
-    store::{Db, StoreError, raw, sealing},
+    store::{
+        Db, StoreError,
+        bookkeeping::{self, Rows},
+        raw, sealing,
+    },
 };
 
 /// Calls sealed, and journal rows looked at, in one transaction.
 const SEALED_AT_ONCE: i64 = 200;
 const JOURNAL_AT_ONCE: i64 = 2_000;
+/// Rows of our own bookkeeping looked at in one transaction.
+const ROWS_AT_ONCE: i64 = 1_000;
 /// Pause between two portions.
 const BREATH: Duration = Duration::from_millis(50);
 const DAY_MS: i64 = 86_400_000;
@@ -29,6 +35,12 @@ pub struct Settings {
     pub journal_days: i64,
     /// Days for which messages that could not be understood or applied are kept.
     pub dead_letter_days: i64,
+    /// Days for which it is kept who did what.
+    pub audit_days: i64,
+    /// Days for which routing decisions are kept whose call never came; the others stay with their call.
+    pub loose_decision_days: i64,
+    /// Days for which jobs that are done or were given up are kept.
+    pub finished_job_days: i64,
 }
 
 impl Default for Settings {
@@ -38,14 +50,27 @@ impl Default for Settings {
             seal_after_days: 7,
             journal_days: 30,
             dead_letter_days: 180,
+            audit_days: 3 * 365,
+            loose_decision_days: 30,
+            finished_job_days: 30,
         }
     }
 }
 
-/// Looks again and again.
+/// Looks again and again; once a day also at what it takes long to look through.
 pub async fn run(db: Db, settings: Settings, now: fn() -> Timestamp) {
+    let mut looked_through = None;
     loop {
-        if let Err(error) = once(&db, &settings, now()).await {
+        let today = now().as_millis().div_euclid(DAY_MS);
+        let done = async {
+            once(&db, &settings, now()).await?;
+            if looked_through != Some(today) {
+                daily(&db, &settings, now()).await?;
+                looked_through = Some(today);
+            }
+            Ok::<(), StoreError>(())
+        };
+        if let Err(error) = done.await {
             tracing::warn!(%error, "upkeep stopped half-way and goes on next time");
         }
         tokio::time::sleep(Duration::from_millis(settings.every_ms.max(1_000))).await;
@@ -54,16 +79,41 @@ pub async fn run(db: Db, settings: Settings, now: fn() -> Timestamp) {
 
 /// Does what there is to do; trouble with facts does not keep the journal from going in time.
 pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
-    let days_ago = |days: i64| now.plus_millis(-days.saturating_mul(DAY_MS));
-    let sealed = seal(db, days_ago(settings.seal_after_days)).await;
+    let sealed = seal(db, days_ago(now, settings.seal_after_days)).await;
     raw::forget(
         db,
-        days_ago(settings.journal_days),
-        days_ago(settings.dead_letter_days),
+        days_ago(now, settings.journal_days),
+        days_ago(now, settings.dead_letter_days),
         JOURNAL_AT_ONCE,
     )
     .await?;
+    let audit_before = days_ago(now, settings.audit_days);
+    forget(db, Rows::Audit, audit_before).await?;
+    let jobs_before = days_ago(now, settings.finished_job_days);
+    forget(db, Rows::FinishedJobs, jobs_before).await?;
     sealed
+}
+
+/// Does what needs a look at every old row: most decisions stay.
+pub async fn daily(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
+    let before = days_ago(now, settings.loose_decision_days);
+    forget(db, Rows::LooseDecisions, before).await
+}
+
+async fn forget(db: &Db, rows: Rows, before: Timestamp) -> Result<(), StoreError> {
+    let mut after = Some(0);
+    while let Some(row) = after {
+        let done = bookkeeping::forget(db, rows, row, before, ROWS_AT_ONCE).await?;
+        after = done.after;
+        if done.gone > 0 {
+            tokio::time::sleep(BREATH).await;
+        }
+    }
+    Ok(())
+}
+
+fn days_ago(now: Timestamp, days: i64) -> Timestamp {
+    now.plus_millis(-days.saturating_mul(DAY_MS))
 }
 
 async fn seal(db: &Db, before: Timestamp) -> Result<(), StoreError> {

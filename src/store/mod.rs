@@ -10,6 +10,7 @@
 
 pub mod arrivals;
 pub mod audit;
+pub mod bookkeeping;
 pub mod cards;
 pub mod depths;
 pub mod export;

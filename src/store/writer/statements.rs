@@ -388,12 +388,15 @@ pub(super) static ADD_RECORDINGS: Statement = Statement::new(
      else recording.state end",
     RECORDING,
 );
-/// A job for what can be fetched, once; again only if it was given up and there is news.
+/// A job for what can be fetched, once; again only if it was given up and there is news. Jobs that are
+/// over go after a while; what is kept says then that there is nothing left to fetch.
 pub(super) static ADD_JOBS: Statement = Statement::new(
     "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
      select 'recording', account, lane, call, recording, now, now from {rows} as r \
      where ready = 1 \
-     and not exists (select 1 from outbox o where o.lane = r.lane and o.state <> 'failed')",
+     and not exists (select 1 from outbox o where o.lane = r.lane and o.state <> 'failed') \
+     and not exists (select 1 from recording k where k.call = r.call \
+     and k.recording = r.recording and k.state in ('kept', 'no_player'))",
     RECORDING,
 );
 /// The best state of a call's recordings, by worth.

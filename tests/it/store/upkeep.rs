@@ -31,6 +31,7 @@ const DAY_S: i64 = 86_400;
 on_both_engines!(
     a_sealed_call_says_the_same_and_a_late_fact_opens_it,
     the_journal_goes_after_its_time_but_dead_letters_stay,
+    bookkeeping_goes_after_its_time_and_what_waits_stays,
     facts_that_cannot_be_read_stop_nothing_else,
     a_dead_letter_is_replayed_once_it_can_be_read,
     a_call_nobody_hears_of_is_closed,
@@ -105,6 +106,70 @@ async fn the_journal_goes_after_its_time_but_dead_letters_stay(base: Base) {
         .await
         .unwrap();
     assert_eq!(count(&base.db, "select count(*) from raw").await, 0);
+    writer.close().await;
+}
+
+async fn bookkeeping_goes_after_its_time_and_what_waits_stays(base: Base) {
+    people(&base.db).await;
+    let writer = writer(&base, 1);
+    send(&writer, Told::incoming("1", CLIENT, 0).missed("201")).await;
+    // 250 deeds, 10 decisions and 10 jobs a day, for ten days.
+    run(
+        &base.db,
+        "with recursive n (x) as (select 0 union all select x + 1 from n where x < 2499) \
+         insert into audit (at, action, object) \
+         select 1773700000000000 + (x / 250) * 86400000000, 'reveal', 'x' from n order by x",
+    )
+    .await;
+    run(
+        &base.db,
+        "with recursive n (x) as (select 0 union all select x + 1 from n where x < 99) \
+         insert into decision (at, account, key, attempt, targets, ring_ms, reason, explain, took_us) \
+         select 1773700000000000 + (x / 10) * 86400000000, 'office', \
+         case when x % 2 = 0 then '1' end, 1, '[]', 0, 'owner', '[]', 1 from n order by x",
+    )
+    .await;
+    run(
+        &base.db,
+        "with recursive n (x) as (select 0 union all select x + 1 from n where x < 99) \
+         insert into outbox (kind, target, lane, body, created_at, due_at, state) \
+         select 'x', 'x', 'x', '', 1773700000000000 + (x / 10) * 86400000000, 0, \
+         case x % 3 when 0 then 'waiting' when 1 then 'done' else 'failed' end from n order by x",
+    )
+    .await;
+    let settings = upkeep::Settings {
+        audit_days: 4,
+        finished_job_days: 4,
+        loose_decision_days: 4,
+        ..Default::default()
+    };
+    let now = moment(9 * DAY_S);
+    let counts = async || {
+        [
+            count(&base.db, "select count(*) from audit").await,
+            count(
+                &base.db,
+                "select count(*) from outbox where state = 'waiting'",
+            )
+            .await,
+            count(
+                &base.db,
+                "select count(*) from outbox where state <> 'waiting'",
+            )
+            .await,
+            count(
+                &base.db,
+                "select count(*) from decision where key is not null",
+            )
+            .await,
+            count(&base.db, "select count(*) from decision where key is null").await,
+        ]
+    };
+    assert_eq!(counts().await, [2_500, 34, 66, 50, 50]);
+    upkeep::once(&base.db, &settings, now).await.unwrap();
+    upkeep::daily(&base.db, &settings, now).await.unwrap();
+    // Days 5 to 9 are left.
+    assert_eq!(counts().await, [1_250, 34, 33, 50, 25]);
     writer.close().await;
 }
 

@@ -198,6 +198,12 @@ async fn a_recording_is_fetched_once(base: Base) {
             .as_deref(),
         Some("waiting")
     );
+    // Long after: the job is forgotten, what it fetched is kept.
+    read::run(&base.db, "update recording set state = 'kept'").await;
+    read::run(&base.db, "delete from outbox").await;
+    let late = Some("https://pbx.example/r1-again");
+    send(&writer, [news("ready-late", RecordingStage::Ready, late)]).await;
+    assert_eq!(count(&base.db, "select count(*) from outbox").await, 0);
     writer.close().await;
 }
 
