@@ -764,6 +764,24 @@ fn no_rotation_is_skipped_however_many_there_were() {
 }
 
 #[test]
+fn the_log_read_in_pieces_tells_the_same_call() {
+    let whole = Folder::new("whole");
+    whole.append(&log().concat());
+    let told = |page: Page| page.messages.into_iter().flat_map(|message| message.events);
+    let at_once = derive(&told(page(&whole, None)).collect());
+    let piece = Folder::new("piece");
+    let mut facts = Facts::new();
+    for row in log() {
+        std::fs::write(piece.log(), row).unwrap();
+        facts.extend(told(page(&piece, None)));
+    }
+    assert_eq!(derive(&facts), at_once);
+    let phone = at_once.legs.iter().find(|leg| leg.extension().is_some());
+    let phone = phone.expect("a phone was called");
+    assert!(phone.rang_at < phone.answered_at, "{phone:?}");
+}
+
+#[test]
 fn without_a_cursor_only_the_last_day_is_told() {
     let folder = Folder::new("first");
     folder.append(&log()[0].replace("1773728100.000050", "1773600000.000050"));

@@ -32,7 +32,7 @@ use super::{
 
 /// How long after a call's last event the journal may take to say what the log says.
 const PROMPT_US: i64 = 1_000_000;
-/// How long after a return: the log is read at once, and again every two seconds.
+/// How long after a return, when the log is read.
 const CATCHES_UP_US: i64 = 5_000_000;
 /// How long Asterisk may take to end the calls of a story whose scenarios are over.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,7 +7,8 @@
 //! by the phone's own second line) rings in a call of its own, among employees: its pop comes with the
 //! client.
 //!
-//! While the gateway hears nothing, pages cannot learn anything. What began and ended in that time is
+//! While the gateway hears nothing (it reads the log at start, after a return and once a minute, which
+//! no story lasts), pages cannot learn anything. What began and ended in that time is
 //! shown nowhere (a pop that comes when nothing rings any more would be wrong); what goes on is shown
 //! within [`PROMPT_US`] of the return, as it then stands.
 

@@ -33,7 +33,7 @@ impl Process {
         let config = format!(
             "server.listen = '127.0.0.1:{port}'\nstore.url = '{store}'\nops.min_free_mib = 1\n\
              recordings.folder = '{}'\nrecordings.settle_ms = 300\nrecordings.poll_ms = 200\n\
-             dial.retry_first_ms = 100\ndial.retry_longest_ms = 500\ndial.reconcile_every_ms = 2000\n\
+             dial.retry_first_ms = 100\ndial.retry_longest_ms = 500\n\
              {account}",
             folder.join("recordings").display()
         );
