@@ -476,7 +476,9 @@ async fn send_lane(address: SocketAddr, lane: Vec<Bytes>, stop: Arc<AtomicBool>)
             }
             _ => told.unanswered.push(message),
         }
-        tokio::time::sleep_until(due.into()).await;
+        if !stop.load(Ordering::Relaxed) {
+            tokio::time::sleep_until(due.into()).await;
+        }
     }
     told
 }
