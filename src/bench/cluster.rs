@@ -54,6 +54,7 @@ impl Cluster {
             "--no-sync",
             "-E",
             "UTF8",
+            "--locale=C.UTF-8",
             "-D",
         ]);
         cluster.must(command.arg(&data))?;
@@ -137,8 +138,13 @@ impl Cluster {
         Ok(self.url(&name))
     }
 
+    /// The folder it lives in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The address of a database by its name.
-    fn url(&self, name: &str) -> String {
+    pub fn url(&self, name: &str) -> String {
         format!(
             "postgres://postgres@localhost/{name}?host={}",
             self.folder.display()

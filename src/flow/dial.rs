@@ -206,7 +206,7 @@ impl Line {
             let cursor = settings::get(&self.db, &name)
                 .await
                 .map_err(|_| PbxError::Unreachable)?;
-            let page = self.pbx.history(cursor.as_deref()).await?;
+            let page = self.pbx.history(cursor.as_deref(), (self.clock)()).await?;
             let mut commits: FuturesUnordered<_> = page
                 .messages
                 .into_iter()
@@ -505,7 +505,7 @@ mod tests {
                 None => std::future::pending().await,
             }
         }
-        async fn history(&self, cursor: Option<&str>) -> Result<Page, PbxError> {
+        async fn history(&self, cursor: Option<&str>, _: Timestamp) -> Result<Page, PbxError> {
             self.asked.lock().unwrap().push(cursor.map(str::to_owned));
             let page = self.pages.fetch_add(1, Ordering::SeqCst);
             Ok(Page {

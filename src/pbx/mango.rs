@@ -87,9 +87,7 @@ fn open(
     table: toml::Table,
     tools: Tools,
 ) -> Result<Arc<dyn Pbx>, SettingsError> {
-    let mut settings: Settings = table
-        .try_into()
-        .map_err(|error: toml::de::Error| SettingsError::Unusable(error.message().to_owned()))?;
+    let mut settings: Settings = super::settings(table)?;
     for (key, value) in [
         ("vpbx_api_key", &settings.vpbx_api_key),
         ("vpbx_api_salt", &settings.vpbx_api_salt),
@@ -98,12 +96,7 @@ fn open(
             return Err(SettingsError::Unusable(format!("{key} must not be empty")));
         }
     }
-    if settings.recordings.hosts.is_empty() {
-        settings
-            .recordings
-            .hosts
-            .push(".mango-office.ru".to_owned());
-    }
+    settings.recordings.come_from(".mango-office.ru");
     // The host that is asked is allowed to answer.
     settings.recordings.url = Some(settings.api_url.clone());
     Ok(Arc::new(Account {

@@ -72,6 +72,13 @@ pub enum SettingsError {
     Unusable(String),
 }
 
+/// Reads an account's table as the adapter's own settings; serde's words name the key.
+fn settings<T: serde::de::DeserializeOwned>(table: toml::Table) -> Result<T, SettingsError> {
+    table
+        .try_into()
+        .map_err(|error: toml::de::Error| SettingsError::Unusable(error.message().to_owned()))
+}
+
 /// How messages of an account reach us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intake {
@@ -376,7 +383,8 @@ pub trait Pbx: Send + Sync {
 
     /// Reads what happened from `cursor` on (`None`: from as far back as is sensible). Asked at start,
     /// after every lost connection and on a schedule.
-    async fn history(&self, _cursor: Option<&str>) -> Result<Page, PbxError> {
+    /// `now` only tells impossible times in the records; facts take theirs from the records.
+    async fn history(&self, _cursor: Option<&str>, _now: Timestamp) -> Result<Page, PbxError> {
         Err(PbxError::Unsupported)
     }
 }

@@ -46,6 +46,13 @@ pub struct RecordingSettings {
 }
 
 impl RecordingSettings {
+    /// Names the provider's own hosts, unless the account names others.
+    pub fn come_from(&mut self, hosts: &str) {
+        if self.hosts.is_empty() {
+            self.hosts.push(hosts.to_owned());
+        }
+    }
+
     /// The way to a file or link as the PBX told it. Ids of an API are the adapter's own matter.
     pub fn fetch(&self, source: &RecordingSource) -> Result<Fetch, PbxError> {
         match source {

@@ -74,18 +74,14 @@ fn open(
     table: toml::Table,
     tools: Tools,
 ) -> Result<Arc<dyn Pbx>, SettingsError> {
-    let mut settings: Settings = table
-        .try_into()
-        .map_err(|error: toml::de::Error| SettingsError::Unusable(error.message().to_owned()))?;
+    let mut settings: Settings = super::settings(table)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if settings.token.len() < SHORTEST_TOKEN || !settings.token.bytes().all(is_plain) {
         return Err(SettingsError::Unusable(format!(
             "token must have at least {SHORTEST_TOKEN} letters, digits, - or _ (22 are better)"
         )));
     }
-    if settings.recordings.hosts.is_empty() {
-        settings.recordings.hosts.push(".sipuni.com".to_owned());
-    }
+    settings.recordings.come_from(".sipuni.com");
     Ok(Arc::new(Account {
         name,
         settings,

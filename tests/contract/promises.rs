@@ -444,7 +444,10 @@ async fn abilities_are_what_the_methods_do() {
             let answer = pbx.command(&command).await;
             let unable = matches!(answer, Err(PbxError::Unsupported));
             assert_eq!(claims(Ability::Command), !unable, "{name}: command");
-            let unable = matches!(pbx.history(None).await, Err(PbxError::Unsupported));
+            let unable = matches!(
+                pbx.history(None, ringcard::flow::now()).await,
+                Err(PbxError::Unsupported)
+            );
             assert_eq!(claims(Ability::History), !unable, "{name}: history");
         }
     }

@@ -131,9 +131,7 @@ fn open(
     table: toml::Table,
     tools: Tools,
 ) -> Result<Arc<dyn Pbx>, SettingsError> {
-    let settings: Settings = table
-        .try_into()
-        .map_err(|error: toml::de::Error| SettingsError::Unusable(error.message().to_owned()))?;
+    let settings: Settings = super::settings(table)?;
     settings.check()?;
     Ok(Account::new(name, settings, tools))
 }
@@ -222,7 +220,7 @@ impl Pbx for Account {
         self.commands.next().await
     }
 
-    async fn history(&self, cursor: Option<&str>) -> Result<Page, PbxError> {
+    async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
         let Some(path) = self.settings.cel.clone() else {
             return Err(PbxError::Unsupported);
         };
@@ -232,7 +230,7 @@ impl Pbx for Account {
             let rows = rows::Rows {
                 account: &account.name,
                 directory: &account.directory,
-                now: now(),
+                now,
             };
             cel::page(&path, cursor.as_deref(), &rows)
         });
@@ -241,9 +239,4 @@ impl Pbx for Account {
             Ok(Err(_)) | Err(_) => Err(PbxError::Unreachable),
         }
     }
-}
-
-/// Only to tell impossible times in the log; facts take theirs from the log.
-fn now() -> Timestamp {
-    Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
 }

@@ -85,7 +85,7 @@ impl Pbx for Scripted {
         Ok(())
     }
 
-    async fn history(&self, cursor: Option<&str>) -> Result<Page, PbxError> {
+    async fn history(&self, cursor: Option<&str>, _: Timestamp) -> Result<Page, PbxError> {
         if self.history.is_empty() {
             return Err(PbxError::Unsupported);
         }
