@@ -213,7 +213,7 @@ impl Reader<'_> {
                 None if is_secret(key) && origin == Origin::File && !text.is_empty() => {
                     let text =
                         "a secret does not belong into the file: write env:NAME or file:/path";
-                    self.problem(path, format!("{key}: {text}"));
+                    self.problem(path, text.to_owned());
                 }
                 None => {
                     if is_secret(key) {
@@ -227,13 +227,14 @@ impl Reader<'_> {
                 Some(Err(problem)) => self.problem(path, problem),
             },
             Value::Array(items) => {
-                for item in items {
-                    self.resolve(item, key, path, origin);
+                for (n, item) in items.iter_mut().enumerate() {
+                    let below = below(path, &name_of(n, item));
+                    self.resolve(item, key, &below, origin);
                 }
             }
             Value::Table(table) => {
                 for (key, item) in table.iter_mut() {
-                    self.resolve(item, key, path, origin);
+                    self.resolve(item, key, &below(path, key), origin);
                 }
             }
             _ => {}
@@ -330,6 +331,18 @@ impl Reader<'_> {
 enum Origin {
     File,
     Environment,
+}
+
+fn below(path: &[String], key: &str) -> Vec<String> {
+    let mut below = path.to_vec();
+    below.push(key.to_owned());
+    below
+}
+
+/// How an item of a list is called: by its own name, or by its place.
+fn name_of(n: usize, item: &Value) -> String {
+    let name = item.get("name").and_then(Value::as_str);
+    name.map_or_else(|| (n + 1).to_string(), str::to_owned)
 }
 
 /// Whether a key of this name holds a secret wherever it stands.

@@ -48,6 +48,15 @@ pub enum Format {
 
 /// Checks the directives of `level`.
 pub fn check(settings: &Settings) -> Result<(), String> {
+    // A lone word that is no level would be taken for the name of a module.
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let directives = settings.level.split(',').map(str::trim);
+    let mut lone = directives.filter(|one| !one.is_empty() && !one.contains(['=', ':', '[']));
+    if let Some(word) = lone.find(|one| !LEVELS.contains(&one.to_ascii_lowercase().as_str())) {
+        return Err(format!(
+            "{word:?} is no level; there are error, warn, info, debug, trace"
+        ));
+    }
     EnvFilter::try_new(&settings.level)
         .map(|_| ())
         .map_err(|error| error.to_string())

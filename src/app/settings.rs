@@ -105,10 +105,10 @@ impl Settings {
         let mut accounts: Vec<Account> = Vec::new();
         for (n, table) in self.pbx.iter().enumerate() {
             match open_account(table) {
-                Err((key, text)) => problems.push(Problem {
+                Err(found) => problems.extend(found.into_iter().map(|(key, text)| Problem {
                     key: place(n, table, key),
                     text,
-                }),
+                })),
                 Ok(account) if accounts.iter().any(|known| known.name == account.name) => {
                     problems.push(Problem {
                         key: place(n, table, "name"),
@@ -172,6 +172,13 @@ impl Settings {
             "web.time_zone",
             "is no time zone of this machine; names are like Europe/Moscow",
         );
+        demand(
+            ["http://", "https://"]
+                .iter()
+                .any(|scheme| self.web.public_url.starts_with(scheme)),
+            "web.public_url",
+            "must start with https:// or http://",
+        );
         if let Err(text) = telemetry::check(&self.log) {
             demand(false, "log.level", &text);
         }
@@ -203,32 +210,53 @@ fn place(n: usize, table: &toml::Table, key: &str) -> String {
 
 type AccountProblem = (&'static str, String);
 
-fn open_account(table: &toml::Table) -> Result<Account, AccountProblem> {
+/// Opens an account, or tells everything that is wrong with it.
+fn open_account(table: &toml::Table) -> Result<Account, Vec<AccountProblem>> {
     let mut rest = table.clone();
-    let name = take_text(&mut rest, "name")?;
+    let name = take_name(&mut rest);
+    let provider = take_provider(&mut rest);
+    let plan = take_plan(&mut rest);
+    let (Ok(name), Ok(provider), Ok(plan)) = (&name, &provider, &plan) else {
+        let problems = [name.err(), provider.err(), plan.err()];
+        return Err(problems.into_iter().flatten().collect());
+    };
+    let tools = pbx::Tools { plan: plan.clone() };
+    let pbx = (provider.open)(name.clone(), rest, tools)
+        .map_err(|error| vec![(provider.name, error.to_string())])?;
+    Ok(Account {
+        name: name.clone(),
+        pbx,
+    })
+}
+
+fn take_name(table: &mut toml::Table) -> Result<AccountName, AccountProblem> {
+    let name = take_text(table, "name")?;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(fits) {
         let text = "must be made of small letters, digits, - and _: it stands in addresses";
         return Err(("name", text.to_owned()));
     }
-    let kind = take_text(&mut rest, "type")?;
-    let provider = pbx::PROVIDERS
-        .iter()
-        .find(|provider| provider.name == kind)
-        .ok_or_else(|| ("type", unknown_type(&kind)))?;
-    let plan: NumberingPlan = match rest.remove("numbers") {
+    Ok(AccountName::from(name))
+}
+
+fn take_provider(table: &mut toml::Table) -> Result<&'static pbx::Provider, AccountProblem> {
+    let kind = take_text(table, "type")?;
+    let mut known = pbx::PROVIDERS.iter();
+    let found = known.find(|provider| provider.name == kind);
+    found.ok_or_else(|| ("type", unknown_type(&kind)))
+}
+
+fn take_plan(table: &mut toml::Table) -> Result<NumberingPlan, AccountProblem> {
+    let plan: NumberingPlan = match table.remove("numbers") {
         None => NumberingPlan::default(),
         Some(plan) => plan
             .try_into()
             .map_err(|error: toml::de::Error| ("numbers", error.message().to_owned()))?,
     };
-    if let Some(problem) = plan.problem() {
-        return Err(("numbers", problem));
+    match plan.problem() {
+        Some(problem) => Err(("numbers", problem)),
+        None => Ok(plan),
     }
-    let name = AccountName::from(name);
-    let pbx = (provider.open)(name.clone(), rest, pbx::Tools { plan })
-        .map_err(|error| (provider.name, error.to_string()))?;
-    Ok(Account { name, pbx })
 }
 
 fn take_text(table: &mut toml::Table, key: &'static str) -> Result<String, AccountProblem> {

@@ -22,6 +22,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use serde_json::json;
 
 use crate::{
     app::{self, settings::Settings},
@@ -56,7 +57,11 @@ enum Command {
     /// Bring the database's schema up to date
     Migrate,
     /// List the PBX providers and what they can do
-    Providers,
+    Providers {
+        /// As JSON, one provider a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Add people and let them in
     #[command(subcommand)]
     User(user::Command),
@@ -87,6 +92,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads what we write has had enough: `ringcard export calls | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be there to read it.
             let _ = writeln!(io::stderr(), "ringcard: {error:#}");
@@ -106,7 +113,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Simulate(arguments) => block_on(simulate::run(arguments)),
         Command::Check(check) => checked(config, &check),
         Command::Migrate => block_on(migrate(config)),
-        Command::Providers => providers(),
+        Command::Providers { json } => providers(json),
         Command::User(command) => block_on(user::run(started(config)?, command)),
         Command::Import(command) => block_on(import::run(started(config)?, command)),
         Command::Export(command) => block_on(export::run(started(config)?, command)),
@@ -197,7 +204,14 @@ async fn opened(settings: &Settings) -> Result<store::Db> {
     Ok(db)
 }
 
-fn providers() -> Result<()> {
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn providers(json: bool) -> Result<()> {
     let mut out = io::stdout().lock();
     for provider in pbx::PROVIDERS {
         let abilities: Vec<String> = provider
@@ -206,6 +220,11 @@ fn providers() -> Result<()> {
             .map(|ability| format!("{ability:?}").to_lowercase())
             .collect();
         let (name, title) = (provider.name, provider.title);
+        if json {
+            let line = json!({"name": name, "title": title, "abilities": abilities});
+            writeln!(out, "{line}")?;
+            continue;
+        }
         writeln!(out, "{name:12} {title:24} {}", abilities.join(", "))?;
     }
     Ok(())

@@ -127,7 +127,7 @@ const LONGEST_CHARS: usize = 250;
 const KEPT_CHARS: usize = 64;
 /// Longest extension that is believed.
 const LONGEST_EXTENSION: usize = 10;
-const LONGEST_AFTER_PAUSE: usize = 6; // `8495...,,12`; more digits are another number
+const LONGEST_AFTER_PAUSE: usize = 6; // `8495...,,12`; more digits or a space: another number
 
 impl NumberingPlan {
     /// Reads one number field of a message.
@@ -162,7 +162,8 @@ impl NumberingPlan {
 
     /// What is wrong with the plan, if anything: told when the configuration is read.
     pub fn problem(&self) -> Option<String> {
-        if self.region().is_none() {
+        let code = |it| PHONE_NUMBER_UTIL.get_country_code_for_region(it);
+        if self.region().and_then(code).is_none() {
             return Some(format!(
                 "country {:?} is not an ISO 3166 code such as \"RU\"",
                 self.country
@@ -382,7 +383,6 @@ fn split_extension(address: &str) -> (&str, Option<String>) {
         return (address, None);
     }
     let head = head.trim_end_matches([' ', '.', ':', '=', '№']);
-    // With a space behind it, a comma parts two numbers of a list.
     if head.ends_with(',') && tail == ext && ext.len() <= LONGEST_AFTER_PAUSE {
         return (head.trim_end_matches([' ', ',']), Some(ext));
     }

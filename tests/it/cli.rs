@@ -86,6 +86,46 @@ fn a_wrong_configuration_is_told_whole_and_has_its_own_exit_code() {
 }
 
 #[test]
+fn every_problem_of_an_account_is_told_where_it_stands() {
+    let desk = Desk::new();
+    desk.file(
+        "ringcard.toml",
+        "[web]\npublic_url = \"ftp://x\"\n[log]\nlevel = \"loud\"\n\
+         [[pbx]]\nname = \"a b\"\ntype = \"nothing\"\nnumbers = { country = \"XX\" }\n\
+         [[pbx]]\nname = \"cloud\"\ntype = \"mango\"\nvpbx_api_key = \"env:NO_SUCH_KEY\"\n\
+         vpbx_api_salt = \"in the clear\"\n",
+    );
+    let output = desk.run(&["check"], "");
+    let told = String::from_utf8(output.stderr).unwrap();
+    for expected in [
+        "web.public_url: must start with https",
+        "log.level: \"loud\" is no level",
+        "pbx.a b.name: must be made of",
+        "pbx.a b.type: no provider",
+        "pbx.a b.numbers: country",
+        "pbx.cloud.vpbx_api_key: the environment has no variable NO_SUCH_KEY",
+        "pbx.cloud.vpbx_api_salt: a secret does not belong",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+}
+
+#[test]
+fn providers_are_listed_for_programs_too() {
+    let told = Desk::new().tell(&["providers", "--json"], "");
+    let names: Vec<String> = told
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|provider| provider["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["asterisk", "mango", "sipuni"]);
+    assert!(
+        told.contains(r#""abilities":["signature","recording"]"#),
+        "{told}"
+    );
+}
+
+#[test]
 fn check_shows_what_is_in_effect_and_no_secret() {
     let desk = Desk::new();
     desk.file("secret", "hush-hush");

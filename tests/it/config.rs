@@ -75,7 +75,7 @@ fn problems_of_sections_and_accounts_are_told_together() {
     let text = "[store]\nread_connections = 0\n[[pbx]]\nname = \"Head Office\"\n\
                 [[pbx]]\nname = \"a\"\ntype = \"mangoo\"\n[[pbx]]\ntype = \"mango\"\n";
     let loaded = config::parse::<Settings>(text, []).expect("it is TOML");
-    let problems = loaded.settings.open().err().expect("four problems");
+    let problems = loaded.settings.open().err().expect("five problems");
     let keys: Vec<&str> = problems
         .0
         .iter()
@@ -86,6 +86,7 @@ fn problems_of_sections_and_accounts_are_told_together() {
         [
             "store.read_connections",
             "pbx.Head Office.name",
+            "pbx.Head Office.type",
             "pbx.a.type",
             "pbx[3].name"
         ]
