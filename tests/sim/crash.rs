@@ -376,9 +376,9 @@ impl<'a> Trial<'a> {
              {} messages kept",
             raw.len()
         );
-        // Far below the rate at which they are sent, because the machine may have more to do.
-        if rate < 100.0 || taken < 200 {
-            wrong.push(format!("only {taken} messages were taken, {rate:.0}/s"));
+        // The rate is told, not asked for: how much is taken shortly after a start is the machine's.
+        if taken < 200 {
+            wrong.push(format!("only {taken} messages were taken"));
         }
         if lost > 0 {
             wrong.push(format!("{lost} of {taken} acknowledged events are lost"));
