@@ -13,4 +13,5 @@ pub mod process;
 pub mod proxy;
 pub mod scripted;
 pub mod sound;
+pub mod stall;
 pub mod witness;

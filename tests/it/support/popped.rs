@@ -14,9 +14,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{cel::Logged, desk::Shown, journal::login, witness::Heard};
+use super::{cel::Logged, desk::Shown, journal::login, stall::held_up_us, witness::Heard};
 
-/// How soon a page must know.
+/// How soon a page must know, on a machine that is not held up.
 const PROMPT_US: i64 = 1_000_000;
 /// What goes on for less than this at the moment of a return may be seen or not.
 const MOMENT_US: i64 = 300_000;
@@ -56,8 +56,8 @@ impl Expected<'_> {
         let seen = |stage: &str| shown.stages.iter().find(|(_, of)| of == stage);
         for one in &sure {
             let (at, _) = seen(one.stage).ok_or(format!("{person} saw no {}", one.stage))?;
-            let late_us = at - one.from;
-            if !(-MOMENT_US..=PROMPT_US).contains(&late_us) {
+            let late_us = at - one.from - held_up_us(one.from, *at);
+            if late_us > PROMPT_US || at - one.from < -MOMENT_US {
                 return Err(format!("{person}: {} {late_us} µs late", one.stage));
             }
         }
@@ -80,7 +80,7 @@ impl Expected<'_> {
             (None, Some((at, stage)), true) if stage == "wrap_up" => (*at, "wrap-up"),
             _ => return Err(format!("{person} is left with {shown:?}")),
         };
-        match at - due {
+        match at - due - held_up_us(due, at) {
             late_us if late_us <= PROMPT_US => Ok(()),
             late_us => Err(format!("{person}: {how} {late_us} µs late")),
         }
@@ -136,7 +136,8 @@ impl Expected<'_> {
     /// The stretch from the moment at which a page must show it; `None` if it need not.
     fn seen(&self, stretch: Stretch) -> Option<Stretch> {
         let from = self.after(stretch.from);
-        (stretch.to - from > MOMENT_US).then_some(Stretch { from, ..stretch })
+        let lasts_us = stretch.to - from - held_up_us(from, stretch.to);
+        (lasts_us > MOMENT_US).then_some(Stretch { from, ..stretch })
     }
 
     /// Whether nobody can have known of it while it lasted.
