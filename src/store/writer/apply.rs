@@ -167,16 +167,13 @@ impl Committer {
         submission: &Submission,
         reason: &str,
     ) -> Result<(), sqlx::Error> {
-        if submission.source == REPLAY {
-            return Ok(()); // it is one already
-        }
         let mut tx = Tx::begin(&self.db).await?;
         let mut journal = sql::JOURNAL.rows(self.engine);
         let mut kept = submission.clone();
-        if kept.raw.is_empty() {
-            // Facts of our own have no message behind them: the facts themselves are kept.
-            let facts = serde_json::to_vec(&kept.events).unwrap_or_default();
-            kept.raw = facts.into();
+        // Facts of our own have no message behind them: the facts themselves are kept. Those of a dead
+        // letter told again stand there already.
+        if kept.raw.is_empty() && kept.source != REPLAY {
+            kept.raw = serde_json::to_vec(&kept.events).unwrap_or_default().into();
         }
         write_journal(&mut journal, &kept, ("apply_failed", reason));
         tx.run(journal).await?;

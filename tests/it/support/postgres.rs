@@ -3,6 +3,7 @@
 //! The cluster is the benches' own; here it also goes away with the test process, however that ends.
 
 use std::{
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -46,6 +47,8 @@ fn guard(folder: &Path) -> Child {
     );
     Command::new("sh")
         .args(["-c", &script])
+        // Whoever ends the tests' group of processes leaves the guard to its work.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
