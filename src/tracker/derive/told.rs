@@ -108,9 +108,7 @@ impl<'a> Told<'a> {
 fn goes_on(known: &Known<'_>, at: Timestamp) -> bool {
     let told = |is_such: fn(&Fact) -> bool| {
         let of_moment = known.line.iter().filter(|moment| moment.at == at);
-        of_moment
-            .map(|moment| &moment.event.fact)
-            .any(|fact| is_such(fact))
+        of_moment.map(|moment| &moment.event.fact).any(is_such)
     };
     let begins =
         |fact: &Fact| matches!(fact, Fact::Rings | Fact::Dialled { .. } | Fact::Runs { .. });

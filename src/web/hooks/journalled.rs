@@ -99,8 +99,10 @@ pub fn read_again(pbx: Option<&dyn Pbx>, letter: &RawMessage) -> (Decoded, Optio
         }
         _ => match own_facts(letter) {
             Some(events) => {
-                let mut decoded = Decoded::default();
-                decoded.events = events;
+                let decoded = Decoded {
+                    events,
+                    ..Decoded::default()
+                };
                 (decoded, None)
             }
             None => unread("the account is not in the configuration"),
