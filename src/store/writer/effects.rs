@@ -245,7 +245,9 @@ impl Effects<'_> {
                     clients.extend(connected.map(|(client, ..)| client));
                 }
             }
-            if before.is_none() {
+            // Who answered may be told after the answer: a task that it closed gets the owner as well.
+            let answer_was = before.and_then(answer_of);
+            if before.is_none() || answer_was != answer_of(&work.known.stand) {
                 clients.extend(connected.map(|(client, ..)| client));
             }
             if missed == missed_was && (missed.is_none() || rung == rung_was) {
