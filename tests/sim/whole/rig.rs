@@ -208,7 +208,7 @@ impl Rig {
             .await
             .expect("the gateway does not panic while it starts")
             .expect("the gateway starts");
-        self.witness.attend(&gateway, self.people);
+        self.witness.attend(&gateway, self.people).await;
         self.running = Some((runtime, gateway));
     }
 

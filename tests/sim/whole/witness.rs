@@ -57,8 +57,9 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Opens a page for every person of a gateway that has just started.
-    pub fn attend(&mut self, gateway: &Gateway, people: usize) {
+    /// Opens a page for every person of a gateway that has just started, and returns when each has been
+    /// told what stands: from then on it misses nothing.
+    pub async fn attend(&mut self, gateway: &Gateway, people: usize) {
         let changes = gateway.flow().writer().changes();
         self.tasks
             .push(tokio::spawn(note_changes(changes, Arc::clone(&self.seen))));
@@ -66,6 +67,8 @@ impl Witness {
             let id = PersonId(person as i64);
             let mut page = gateway.site().hub.connect(id, false, None, flow::now());
             let seen = Arc::clone(&self.seen);
+            let standing = page.next().await;
+            lock(&seen).frame(person, &standing.frame);
             self.tasks.push(tokio::spawn(async move {
                 loop {
                     let numbered = page.next().await;
