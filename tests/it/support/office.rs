@@ -223,10 +223,9 @@ impl Office {
         let folder = self.lab.recordings();
         let recordings = async || {
             let lines = self.gateway.export().await;
-            let pairs = logged.iter().map(|log| (log, line_of(log, &lines)));
-            pairs
-                .map(|(log, line)| sound::check(log, line?, &folder))
-                .collect()
+            logged
+                .iter()
+                .try_for_each(|log| sound::check(log, line_of(log, &lines)?, &folder))
         };
         self.settles("recordings", recordings).await;
         self.settles("pops", async || self.pops(&logged, &lines).map(drop))

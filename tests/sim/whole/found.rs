@@ -192,6 +192,28 @@ fn persons(plan: &Plan, ledger: &Ledger, row: &Row, wrong: &mut Vec<String>) {
     }
 }
 
+/// What stands in the columns of a call.
+#[derive(sqlx::FromRow)]
+struct Stored {
+    phase: String,
+    direction: Option<String>,
+    result: Option<String>,
+    ended: Option<String>,
+    hangup_by: Option<String>,
+    client: Option<String>,
+    started_at: i64,
+    rang_at: Option<i64>,
+    answered_at: Option<i64>,
+    ended_at: Option<i64>,
+    heard_at: i64,
+    wait_ms: Option<i64>,
+    ring_ms: Option<i64>,
+    talk_ms: Option<i64>,
+    hold_ms: Option<i64>,
+    answered_ext: Option<String>,
+    facts: Option<Vec<u8>>,
+}
+
 /// A column of a call as text, and what the call itself says.
 type Column<'a> = (&'a str, Option<String>, Option<String>);
 
@@ -199,51 +221,29 @@ type Column<'a> = (&'a str, Option<String>, Option<String>);
 async fn columns(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
     for row in rows {
         let call = row.call();
-        let (phase, direction, result, ended, hangup_by, client): (
-            String,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-        ) = on_read!(db, pool => {
-            sqlx::query_as(
-                "select phase, direction, result, ended, hangup_by, client from call where id = $1",
-            )
-            .bind(row.exported.id)
-            .fetch_one(pool)
-            .await
-        })
-        .expect("a call can be read");
-        let (started_at, rang_at, answered_at, ended_at, heard_at): (
-            i64,
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-            i64,
-        ) = on_read!(db, pool => {
-            sqlx::query_as(
-                "select started_at, rang_at, answered_at, ended_at, heard_at from call where id = $1",
-            )
-            .bind(row.exported.id)
-            .fetch_one(pool)
-            .await
-        })
-        .expect("a call can be read");
-        let (wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, facts): (
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-            Option<String>,
-            Option<Vec<u8>>,
-        ) = on_read!(db, pool => {
-            sqlx::query_as(
-                "select wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, facts from call where id = $1",
-            )
-            .bind(row.exported.id)
-            .fetch_one(pool)
-            .await
+        let Stored {
+            phase,
+            direction,
+            result,
+            ended,
+            hangup_by,
+            client,
+            started_at,
+            rang_at,
+            answered_at,
+            ended_at,
+            heard_at,
+            wait_ms,
+            ring_ms,
+            talk_ms,
+            hold_ms,
+            answered_ext,
+            facts,
+        } = on_read!(db, pool => {
+            sqlx::query_as("select * from call where id = $1")
+                .bind(row.exported.id)
+                .fetch_one(pool)
+                .await
         })
         .expect("a call can be read");
         let text = |text: Option<&str>| text.map(str::to_owned);

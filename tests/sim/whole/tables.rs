@@ -266,13 +266,15 @@ async fn tasks(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
         // Of a call of which nobody tells whether it was answered, a person has to find out.
         let undecided = call.result.is_none() && call.silent;
         let wants = wants_call_back(call) || undecided;
-        if call.direction == Some(Direction::In) && call.is_over() && wants {
-            if let Some(client) = row.client() {
-                let owner = row.exported.card.and_then(|card| *owners.get(&card)?);
-                let person = owner.or(first_rung(plan, call));
-                let (done_by, outcome) = settled(client, call, rows);
-                wanted.insert(row.exported.id, (done_by, outcome, person));
-            }
+        if call.direction == Some(Direction::In)
+            && call.is_over()
+            && wants
+            && let Some(client) = row.client()
+        {
+            let owner = row.exported.card.and_then(|card| *owners.get(&card)?);
+            let person = owner.or(first_rung(plan, call));
+            let (done_by, outcome) = settled(client, call, rows);
+            wanted.insert(row.exported.id, (done_by, outcome, person));
         }
     }
     if found != wanted {
