@@ -943,3 +943,38 @@ fn the_record_alone_tells_whose_leg_was_answered() {
     let unsaid = (None, Some(LegResult::Failed(Cause::Normal)));
     assert_eq!(leg(&told("202")), unsaid, "the record names somebody else");
 }
+
+#[test]
+fn a_call_first_heard_of_when_somebody_talks_has_waited_nobody_knows_how_long() {
+    let half = call(&[
+        (5.0, "201", between(person("201"), client())),
+        (5.0, "201", talks(client())),
+        (50.0, "201", hangs_up(Side::Client)),
+    ]);
+    assert_eq!(half.started_at, moment(5.0));
+    assert_eq!(half.wait_ms, None);
+    let whole = call(&with(
+        answered_by_201(),
+        &[(50.0, "201", hangs_up(Side::Client))],
+    ));
+    assert_eq!(whole.wait_ms, Some(5_000));
+}
+
+#[test]
+fn a_leg_whose_answer_was_not_told_is_not_answered_when_it_must_have_been() {
+    let story = [
+        (0.0, "", parties(IN)),
+        (0.0, "201", between(person("201"), client())),
+        (0.0, "201", rings()),
+        (20.0, "201", Fact::Holds),
+        (50.0, "201", ends(Cause::Normal)),
+    ];
+    let untold = call(&story);
+    assert_eq!(untold.legs[0].answered_at, None);
+    assert_eq!(untold.legs[0].result, Some(LegResult::Answered));
+    let summed = with(
+        story.to_vec(),
+        &[(50.0, "", summed_up(IN, Some(5.0), 50.0))],
+    );
+    assert_eq!(call(&summed).legs[0].answered_at, Some(moment(5.0)));
+}
