@@ -167,6 +167,25 @@ impl Settings {
             "routing.guard_ms",
             "must be less than routing.ring_cycle_ms",
         );
+        for (key, days) in [
+            ("upkeep.seal_after_days", self.upkeep.seal_after_days),
+            ("upkeep.journal_days", self.upkeep.journal_days),
+            ("upkeep.dead_letter_days", self.upkeep.dead_letter_days),
+            ("upkeep.audit_days", self.upkeep.audit_days),
+            (
+                "upkeep.loose_decision_days",
+                self.upkeep.loose_decision_days,
+            ),
+            ("upkeep.finished_job_days", self.upkeep.finished_job_days),
+        ] {
+            demand(days >= 1, key, "must be at least 1");
+        }
+        for (key, wait) in [
+            ("server.head_timeout_ms", self.server.head_timeout_ms),
+            ("server.body_timeout_ms", self.server.body_timeout_ms),
+        ] {
+            demand(wait >= 1_000, key, "must be at least 1000");
+        }
         demand(
             self.web.zone().is_ok(),
             "web.time_zone",

@@ -9,7 +9,8 @@ use crate::{model::time::Timestamp, on_read, on_write};
 pub enum Rows {
     /// Who did what.
     Audit,
-    /// Routing decisions whose call never came; the others stay as long as their call.
+    /// Routing decisions whose call never came, or whose question named no call; the others stay as long
+    /// as their call.
     LooseDecisions,
     /// Jobs that are done, or were given up and are told elsewhere.
     FinishedJobs,

@@ -101,6 +101,8 @@ fn position(files: &[LogFile], from: Option<Cursor>, now: Timestamp) -> (usize, 
 /// The log's files, oldest first, the one that is being written last. What logrotate has compressed is
 /// left out.
 fn files(path: &Path) -> std::io::Result<Vec<LogFile>> {
+    // Before the folder is read: a file put away meanwhile is then found there under its other name.
+    let current = std::fs::metadata(path);
     let mut files = Vec::new();
     if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
         for entry in std::fs::read_dir(folder)? {
@@ -114,7 +116,9 @@ fn files(path: &Path) -> std::io::Result<Vec<LogFile>> {
         }
     }
     files.sort_by_key(|file| file.written_at);
-    match std::fs::metadata(path) {
+    match current {
+        // Put away since: it is there already, the youngest of them.
+        Ok(current) if files.iter().any(|file| file.inode == current.ino()) => {}
         Ok(current) => files.push(log_file(path.to_owned(), &current)?),
         // Asterisk makes it anew with the next call.
         Err(error) if error.kind() == ErrorKind::NotFound && !files.is_empty() => {}

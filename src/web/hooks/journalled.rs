@@ -105,7 +105,8 @@ pub fn read_again(pbx: Option<&dyn Pbx>, letter: &RawMessage) -> (Decoded, Optio
                 };
                 (decoded, None)
             }
-            None => unread("the account is not in the configuration"),
+            None if pbx.is_none() => unread("the account is not in the configuration"),
+            None => unread("it is neither of the account's type nor facts of our own"),
         },
     }
 }

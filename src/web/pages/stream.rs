@@ -35,8 +35,9 @@ pub const ROUTES: &[Route] = &[
     }),
 ];
 
-/// Comments that keep proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Comments that keep proxies from closing a quiet stream, and by which a page that went away is noticed:
+/// its half-closed connection tells only when it is written to.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Lists of everybody's calls are told at most this often.
 const LISTS_EVERY: Duration = Duration::from_secs(1);
 
