@@ -11,6 +11,7 @@ status=${PIPESTATUS[0]}
 
 # The pages in a real browser, with the binary that the tests above have built.
 if [ $# -eq 0 ]; then
+    export RINGCARD_BIN=${RINGCARD_BIN:-$(realpath "${CARGO_TARGET_DIR:-target}")/debug/ringcard}
     tests/browser/run.sh 2>&1 | tee -a "$log"
     browser=${PIPESTATUS[0]}
     [ "$status" -ne 0 ] || status=$browser

@@ -167,6 +167,27 @@ impl Settings {
             "routing.guard_ms",
             "must be less than routing.ring_cycle_ms",
         );
+        self.spans(&mut demand);
+        demand(
+            self.web.zone().is_ok(),
+            "web.time_zone",
+            "is no time zone of this machine; names are like Europe/Moscow",
+        );
+        demand(
+            ["http://", "https://"]
+                .iter()
+                .any(|scheme| self.web.public_url.starts_with(scheme)),
+            "web.public_url",
+            "must start with https:// or http://",
+        );
+        if let Err(text) = telemetry::check(&self.log) {
+            demand(false, "log.level", &text);
+        }
+        problems
+    }
+
+    /// A zero here would delete, or cut off, everything.
+    fn spans(&self, demand: &mut impl FnMut(bool, &str, &str)) {
         for (key, days) in [
             ("upkeep.seal_after_days", self.upkeep.seal_after_days),
             ("upkeep.journal_days", self.upkeep.journal_days),
@@ -184,24 +205,8 @@ impl Settings {
             ("server.head_timeout_ms", self.server.head_timeout_ms),
             ("server.body_timeout_ms", self.server.body_timeout_ms),
         ] {
-            demand(wait >= 1_000, key, "must be at least 1000");
+            demand(wait >= 100, key, "must be at least 100");
         }
-        demand(
-            self.web.zone().is_ok(),
-            "web.time_zone",
-            "is no time zone of this machine; names are like Europe/Moscow",
-        );
-        demand(
-            ["http://", "https://"]
-                .iter()
-                .any(|scheme| self.web.public_url.starts_with(scheme)),
-            "web.public_url",
-            "must start with https:// or http://",
-        );
-        if let Err(text) = telemetry::check(&self.log) {
-            demand(false, "log.level", &text);
-        }
-        problems
     }
 
     /// Folders in which data is kept, for the check of free space.
