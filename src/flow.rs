@@ -8,7 +8,8 @@
 //! | 6 pop | `live` listens to [`Writer::changes`] |
 //! | 7 deliver | jobs read the outbox rows of the same commit |
 //!
-//! A command of a person ([`command`]) is told as a fact and goes the same way. A question "where shall this call go?" does not wait for any of this: [`enquiry`].
+//! A command of a person ([`command`]) is told as a fact and goes the same way. A question "where shall
+//! this call go?" does not wait for any of this: [`enquiry`].
 
 pub mod command;
 pub mod dial;

@@ -274,6 +274,16 @@ pub async fn totals(db: &Db, filter: &Filter) -> Result<Totals, StoreError> {
     Ok(rows.into_iter().next().unwrap_or_default())
 }
 
+/// The beginning of a statement over rows of the journal.
+fn rows() -> Sql {
+    let mut sql = Sql::default();
+    sql.push("select ")
+        .push(ROW)
+        .push(" from call c")
+        .push(JOINS);
+    sql
+}
+
 /// Calls that are not over, newest first; those not heard of since `heard_since` are left out.
 pub async fn live(
     db: &Db,
@@ -281,11 +291,7 @@ pub async fn live(
     heard_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
-    let mut sql = Sql::default();
-    sql.push("select ")
-        .push(ROW)
-        .push(" from call c")
-        .push(JOINS);
+    let mut sql = rows();
     sql.push(" where c.phase <> 'ended' and c.heard_at >= ");
     sql.bind(Bound::Int(heard_since.as_micros()));
     newest_of(&mut sql, whose, limit);
@@ -300,11 +306,7 @@ pub async fn just_ended(
     ended_since: Timestamp,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
-    let mut sql = Sql::default();
-    sql.push("select ")
-        .push(ROW)
-        .push(" from call c")
-        .push(JOINS);
+    let mut sql = rows();
     sql.push(" where c.phase = 'ended' and c.started_at >= ");
     sql.bind(Bound::Int(begun_since.as_micros()));
     sql.push(" and c.ended_at >= ");
@@ -337,11 +339,7 @@ fn newest_of(sql: &mut Sql, whose: Whose, limit: i64) {
 
 /// The latest calls of a card.
 pub async fn of_card(db: &Db, card: CardId, limit: i64) -> Result<Vec<CallRow>, StoreError> {
-    let mut sql = Sql::default();
-    sql.push("select ")
-        .push(ROW)
-        .push(" from call c")
-        .push(JOINS);
+    let mut sql = rows();
     sql.push(" where c.card = ").bind(Bound::Id(card.0));
     sql.push(" order by c.started_at desc limit ");
     sql.bind(Bound::Int(limit));
@@ -380,11 +378,7 @@ pub struct More {
 
 /// One call, if it is there.
 pub async fn call(db: &Db, id: CallId) -> Result<Option<CallPage>, StoreError> {
-    let mut sql = Sql::default();
-    sql.push("select ")
-        .push(ROW)
-        .push(" from call c")
-        .push(JOINS);
+    let mut sql = rows();
     sql.push(" where c.id = ").bind(Bound::Id(id.0));
     let rows: Vec<CallRow> = fetch_all!(db, sql);
     let more: Option<More> = on_read!(db, pool => {

@@ -105,8 +105,8 @@ impl ScriptRows {
     ///
     /// If the statement is not of this script.
     pub fn of(&mut self, statement: &'static Statement) -> &mut Rows {
-        let rows = self.rows.iter_mut();
-        rows.into_iter()
+        self.rows
+            .iter_mut()
             .find(|rows| std::ptr::eq(rows.statement, statement))
             .expect("a script's rows are only asked for the statements it lists")
     }
