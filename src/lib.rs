@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod flow;
 pub mod http;
+pub mod keeping;
 pub mod live;
 pub mod model;
 pub mod pbx;

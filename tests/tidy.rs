@@ -57,6 +57,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("reports", &["store", "rules"]),
     ("recordings", &["store", "pbx", "http"]),
+    ("keeping", &["store", "recordings"]),
     ("pbx", &["sip", "http"]),
     ("crm", &["http"]),
     ("policy", &[]),

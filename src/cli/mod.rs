@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 the configuration has problems. What a command
 //! finds goes to standard output, the log and complaints to standard error.
 
+mod backup;
 mod bench;
 mod book;
 mod demo;
@@ -71,6 +72,10 @@ enum Command {
     /// Write out calls
     #[command(subcommand)]
     Export(export::Command),
+    /// Write down everything, while the gateway runs
+    Backup(backup::Backup),
+    /// Prove a backup, and bring it back where nothing is
+    Restore(backup::Restore),
     /// Measure this machine with this build
     Bench(bench::Arguments),
     /// Show the facts and calls in a fixture, a recorded request or a stream; or take dead letters in again
@@ -117,6 +122,11 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::User(command) => block_on(user::run(started(config)?, command)),
         Command::Import(command) => block_on(import::run(started(config)?, command)),
         Command::Export(command) => block_on(export::run(started(config)?, command)),
+        Command::Backup(wanted) => {
+            let file = file(config);
+            block_on(backup::run(started(config)?, file.as_deref(), wanted))
+        }
+        Command::Restore(wanted) => block_on(backup::bring_back(started(config)?, wanted)),
         Command::Bench(arguments) => block_on(bench::run(arguments)),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Inspect(command) => inspect::run(&command),

@@ -29,6 +29,7 @@ pub mod rows;
 pub mod sealing;
 pub mod sessions;
 pub mod settings;
+pub mod snapshot;
 pub mod sql;
 pub mod tasks;
 pub mod writer;
@@ -37,9 +38,14 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
     Connection, PgPool, SqlitePool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+/// The migrations; both engines have the same numbers.
+static LITE_SCHEMA: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+static PG_SCHEMA: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// Expands one expression for the read side of either engine: `on_read!(db, pool => expr)`.
 #[macro_export]
@@ -194,16 +200,8 @@ impl Db {
     /// Brings the schema up to date; forward only.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match self {
-            Self::Lite { write, .. } => {
-                sqlx::migrate!("src/store/migrations/sqlite")
-                    .run(write)
-                    .await?
-            }
-            Self::Pg(pool) => {
-                sqlx::migrate!("src/store/migrations/postgres")
-                    .run(pool)
-                    .await?
-            }
+            Self::Lite { write, .. } => LITE_SCHEMA.run(write).await?,
+            Self::Pg(pool) => PG_SCHEMA.run(pool).await?,
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod config;
 mod deploy;
 mod dialled;
 mod hooks;
+mod keeping;
 mod ops;
 mod pages;
 mod recordings;

@@ -1,0 +1,3 @@
+//! What must outlive the machine, and what must not outlive its purpose.
+
+mod backup;
