@@ -4,58 +4,71 @@
 //! error and the message becomes a dead letter. Serves step 2, and step 1 where a signature covers a
 //! decoded field.
 
+use std::borrow::Cow;
+
 use super::DecodeError;
 
-/// Name and value as decoded bytes.
-pub type Field = (Vec<u8>, Vec<u8>);
+/// Name and value as decoded bytes; those without an escape are not copied.
+pub type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 /// Every field, in the order sent.
-pub fn fields(raw: &[u8]) -> Result<Vec<Field>, DecodeError> {
+pub fn fields(raw: &[u8]) -> impl Iterator<Item = Result<Field<'_>, DecodeError>> {
     raw.split(|&byte| byte == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let cut = pair.iter().position(|&byte| byte == b'=');
-            let (name, value) = match cut {
+            let (name, value) = match memchr::memchr(b'=', pair) {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &pair[pair.len()..]),
             };
             Ok((unescape(name)?, unescape(value)?))
         })
-        .collect()
 }
 
 /// Every field as text.
 pub fn texts(raw: &[u8]) -> Result<Vec<(String, String)>, DecodeError> {
-    fields(raw)?
-        .into_iter()
-        .map(|(name, value)| Ok((text(name)?, text(value)?)))
+    fields(raw)
+        .map(|field| {
+            let (name, value) = field?;
+            Ok((text(name)?, text(value)?))
+        })
         .collect()
 }
 
 /// Decoded bytes as text.
-pub fn text(bytes: Vec<u8>) -> Result<String, DecodeError> {
-    String::from_utf8(bytes).map_err(|_| DecodeError::Malformed("not UTF-8".to_owned()))
+pub fn text(bytes: Cow<'_, [u8]>) -> Result<String, DecodeError> {
+    String::from_utf8(bytes.into_owned())
+        .map_err(|_| DecodeError::Malformed("not UTF-8".to_owned()))
 }
 
 /// Decodes `%41` and `+`.
-pub fn unescape(raw: &[u8]) -> Result<Vec<u8>, DecodeError> {
+pub fn unescape(raw: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let Some(plain_until) = memchr::memchr2(b'%', b'+', raw) else {
+        return Ok(Cow::Borrowed(raw));
+    };
     let mut plain = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => plain.push(b' '),
-            b'%' => {
-                let (digits, after) = rest.split_at_checked(2).ok_or_else(broken_escape)?;
-                let mut decoded = [0];
-                hex::decode_to_slice(digits, &mut decoded).map_err(|_| broken_escape())?;
-                plain.push(decoded[0]);
-                rest = after;
-            }
-            byte => plain.push(byte),
-        }
+    plain.extend_from_slice(&raw[..plain_until]);
+    let mut rest = raw[plain_until..].iter();
+    while let Some(&byte) = rest.next() {
+        plain.push(match byte {
+            b'+' => b' ',
+            b'%' => match (digit(rest.next()), digit(rest.next())) {
+                (Some(high), Some(low)) => high << 4 | low,
+                _ => return Err(broken_escape()),
+            },
+            byte => byte,
+        });
     }
-    Ok(plain)
+    Ok(Cow::Owned(plain))
+}
+
+/// The value of a hexadecimal digit.
+fn digit(byte: Option<&u8>) -> Option<u8> {
+    match byte? {
+        byte @ b'0'..=b'9' => Some(byte - b'0'),
+        byte @ b'a'..=b'f' => Some(byte - b'a' + 10),
+        byte @ b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 fn broken_escape() -> DecodeError {

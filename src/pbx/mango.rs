@@ -24,7 +24,7 @@ mod reason;
 mod summary;
 mod wire;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, de::IgnoredAny};
 use sha2::{Digest, Sha256};
@@ -42,12 +42,12 @@ use super::{
     Request, SettingsError, Tools,
     facts::{Facts, moment},
     form,
+    numbers::Numbers,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
     event::{Clock, Fact, RecordingSource, RecordingStage},
     ids::{AccountName, CallKey, LegKey},
-    phone::NumberingPlan,
     time::Timestamp,
 };
 
@@ -102,14 +102,14 @@ fn open(
     Ok(Arc::new(Account {
         name,
         settings,
-        plan: tools.plan,
+        numbers: Arc::new(Numbers::new(tools.plan)),
     }))
 }
 
 struct Account {
     name: AccountName,
     settings: Settings,
-    plan: NumberingPlan,
+    numbers: Arc<Numbers>,
 }
 
 impl Pbx for Account {
@@ -125,10 +125,10 @@ impl Pbx for Account {
     /// Mango's own spaces and escapes are part of it.
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
         let message = Envelope::read(&request.body).ok_or(Refused::Signature)?;
-        let expected = self.sign(&message.json);
-        let sign = message.sign.to_ascii_lowercase();
+        let mut sign = [0; 32];
+        hex::decode_to_slice(&message.sign, &mut sign).map_err(|_| Refused::Signature)?;
         let known_key = message.key.ct_eq(self.settings.vpbx_api_key.as_bytes());
-        if bool::from(known_key & sign.ct_eq(expected.as_bytes())) {
+        if bool::from(known_key & sign.ct_eq(&self.sign(&message.json))) {
             Ok(())
         } else {
             Err(Refused::Signature)
@@ -138,7 +138,7 @@ impl Pbx for Account {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(MangoDecoder {
             account: self.name.clone(),
-            plan: self.plan.clone(),
+            numbers: Arc::clone(&self.numbers),
         })
     }
 
@@ -157,7 +157,7 @@ impl Pbx for Account {
                 "vpbx_api_key".to_owned(),
                 self.settings.vpbx_api_key.clone(),
             ),
-            ("sign".to_owned(), self.sign(json.as_bytes())),
+            ("sign".to_owned(), hex::encode(self.sign(json.as_bytes()))),
             ("json".to_owned(), json),
         ]);
         Ok(Fetch::Http(request))
@@ -165,28 +165,29 @@ impl Pbx for Account {
 }
 
 impl Account {
-    fn sign(&self, json: &[u8]) -> String {
+    fn sign(&self, json: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.settings.vpbx_api_key.as_bytes());
         hash.update(json);
         hash.update(self.settings.vpbx_api_salt.as_bytes());
-        hex::encode(hash.finalize())
+        hash.finalize().into()
     }
 }
 
 /// The three fields of every message.
-struct Envelope {
-    key: Vec<u8>,
-    sign: Vec<u8>,
-    json: Vec<u8>,
+struct Envelope<'a> {
+    key: Cow<'a, [u8]>,
+    sign: Cow<'a, [u8]>,
+    json: Cow<'a, [u8]>,
 }
 
-impl Envelope {
+impl<'a> Envelope<'a> {
     /// `None` unless each field is there exactly once: what is signed must be what is read.
-    fn read(body: &[u8]) -> Option<Self> {
+    fn read(body: &'a [u8]) -> Option<Self> {
         let (mut key, mut sign, mut json) = (None, None, None);
-        for (name, value) in form::fields(body).ok()? {
-            let place = match name.as_slice() {
+        for field in form::fields(body) {
+            let (name, value) = field.ok()?;
+            let place = match &*name {
                 b"vpbx_api_key" => &mut key,
                 b"sign" => &mut sign,
                 b"json" => &mut json,
@@ -206,7 +207,7 @@ impl Envelope {
 
 struct MangoDecoder {
     account: AccountName,
-    plan: NumberingPlan,
+    numbers: Arc<Numbers>,
 }
 
 impl Decoder for MangoDecoder {
@@ -223,11 +224,15 @@ impl Decoder for MangoDecoder {
             .ok_or_else(|| DecodeError::Malformed("not a form with a json field".to_owned()))?;
         let json = form::text(message.json)?;
         match request.path.trim_end_matches('/') {
-            // The vendor's own examples post the summary to /events/call.
-            "/events/call" | "/events/summary" if is_summary(&json)? => {
-                self.summary(&parse(&json)?, now, out)
+            "/events/call" => {
+                let message: CallMessage = parse(&json)?;
+                match message.entry_result {
+                    None => self.call(&message, now, out),
+                    // The vendor's own examples post the summary to /events/call.
+                    Some(_) => self.summary(&parse(&json)?, now, out),
+                }
             }
-            "/events/call" => self.call(&parse(&json)?, now, out),
+            "/events/summary" if is_summary(&json)? => self.summary(&parse(&json)?, now, out),
             "/events/recording" => self.recording(&parse(&json)?, now, out),
             "/events/record/added" => self.record_added(&parse(&json)?, now, out),
             "/events/dtmf" => self.digits(&parse(&json)?, now, out),
@@ -266,8 +271,8 @@ impl MangoDecoder {
         let state = state.ok_or(DecodeError::Field("call_state"))?;
         let leg = LegKey::from(id("call_id", &message.call_id)?);
         let mut facts = self.facts(&message.entry_id, message.timestamp, now, out)?;
-        let shape = Shape::of(message, &self.plan);
-        if let Some(parties) = shape.parties(message, &self.plan) {
+        let shape = Shape::of(message, &self.numbers);
+        if let Some(parties) = shape.parties(message, &self.numbers) {
             facts.is_so(None, "parties", parties);
         }
         if let Some(ends) = shape.leg() {
@@ -313,7 +318,7 @@ impl MangoDecoder {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
-        let summary = message.in_our_words(&self.plan, now)?;
+        let summary = message.in_our_words(&self.numbers, now)?;
         let end = summary.ended.map(Timestamp::as_millis);
         // A record without a believable end is one that had arrived by now.
         let mut facts = self.facts(&message.entry_id, end.or(Some(0)), now, out)?;
@@ -386,7 +391,7 @@ impl MangoDecoder {
         let keys = message.dtmf.as_deref().ok_or(DecodeError::Field("dtmf"))?;
         let mut facts = self.facts(&message.entry_id, message.timestamp, now, out)?;
         // Either side may have pressed, so the message says nothing about the client.
-        if let Some(did) = number(&self.plan, message.line_number.as_deref()) {
+        if let Some(did) = number(&self.numbers, message.line_number.as_deref()) {
             let (direction, client, client_name) = (None, None, None);
             let parties = Fact::Parties {
                 direction,
@@ -425,7 +430,7 @@ impl MangoDecoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{event::Party, ids::Extension};
+    use crate::model::{event::Party, ids::Extension, phone::NumberingPlan};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_775_458_900);
 

@@ -7,6 +7,7 @@ pub mod asterisk;
 mod facts;
 mod form;
 pub mod mango;
+mod numbers;
 pub mod recording;
 pub mod sipuni;
 

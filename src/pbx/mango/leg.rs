@@ -8,9 +8,9 @@ use crate::{
     model::{
         event::{Direction, Fact, Party, Side, TransferKind},
         ids::{Extension, LegKey},
-        phone::{Number, NumberingPlan},
+        phone::Number,
     },
-    pbx::facts::Facts,
+    pbx::{facts::Facts, numbers::Numbers},
 };
 
 /// What one `/events/call` message says about its leg, in our words. Everything is read from the
@@ -43,14 +43,14 @@ enum Role {
 
 impl Shape {
     /// Reads the leg of a message.
-    pub fn of(message: &CallMessage, plan: &NumberingPlan) -> Self {
-        let caller = message.from.party(plan);
+    pub fn of(message: &CallMessage, numbers: &Numbers) -> Self {
+        let caller = message.from.party(numbers);
         let place = message.location.as_deref().or(message.locaton.as_deref());
         let (callee, is_phone) = match place {
             Some("ivr") => (Party::Menu, false),
             Some("queue") => (Party::Queue(message.to.queue_name()), false),
             // `abonent`, or a message that does not say where.
-            _ => (message.to.party(plan), true),
+            _ => (message.to.party(numbers), true),
         };
         let role = message.role(&caller, &callee);
         let callee = match callee {
@@ -70,7 +70,7 @@ impl Shape {
     }
 
     /// What the message says about the parties of the whole call.
-    pub fn parties(&self, message: &CallMessage, plan: &NumberingPlan) -> Option<Fact> {
+    pub fn parties(&self, message: &CallMessage, numbers: &Numbers) -> Option<Fact> {
         let (direction, client) = match self.role {
             Role::Incoming => (Some(Direction::In), client_of(&self.caller)),
             Role::Initiator => (Some(Direction::Out), client_of(&self.caller)),
@@ -85,7 +85,7 @@ impl Shape {
         let line = message.to.line_number.as_deref();
         // A menu or queue has no number of its own: there, `number` is the line as well.
         let line = line.or(message.to.number.as_deref().filter(|_| !self.is_phone));
-        let did = number(plan, line);
+        let did = number(numbers, line);
         if direction.is_none() && client.is_none() && did.is_none() {
             return None;
         }
@@ -218,10 +218,10 @@ impl CallMessage {
 }
 
 impl End {
-    fn party(&self, plan: &NumberingPlan) -> Party {
+    fn party(&self, numbers: &Numbers) -> Party {
         match &self.extension {
             Some(extension) => Party::Person(Extension::from(extension.as_str())),
-            None => Party::Client(number(plan, self.number.as_deref()).unwrap_or_else(nobody)),
+            None => Party::Client(number(numbers, self.number.as_deref()).unwrap_or_else(nobody)),
         }
     }
 

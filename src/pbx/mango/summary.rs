@@ -8,19 +8,14 @@ use crate::{
     model::{
         event::{Direction, Side, Summary},
         ids::Extension,
-        phone::NumberingPlan,
         time::Timestamp,
     },
-    pbx::{DecodeError, facts::told_at},
+    pbx::{DecodeError, facts::told_at, numbers::Numbers},
 };
 
 impl SummaryMessage {
     /// The record in our words; impossible times are left out.
-    pub fn in_our_words(
-        &self,
-        plan: &NumberingPlan,
-        now: Timestamp,
-    ) -> Result<Summary, DecodeError> {
+    pub fn in_our_words(&self, numbers: &Numbers, now: Timestamp) -> Result<Summary, DecodeError> {
         let talked = match self.entry_result {
             Some(1) => true,
             Some(0) => false,
@@ -43,8 +38,8 @@ impl SummaryMessage {
         let reason = Reason::of(self.disconnect_reason);
         Ok(Summary {
             direction,
-            client: number(plan, client),
-            did: number(plan, self.line_number.as_deref()),
+            client: number(numbers, client),
+            did: number(numbers, self.line_number.as_deref()),
             extension: employee.as_deref().map(Extension::from),
             started,
             answered: answered.or_else(sometime),

@@ -2,14 +2,16 @@
 //! out, empty or null, and has misspelt one of them in its own examples; so everything is optional
 //! and the decoder says what it cannot do without.
 
+use std::{borrow::Cow, fmt};
+
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, IgnoredAny},
+    de::{DeserializeOwned, Error, IgnoredAny, Visitor},
 };
 
 use crate::{
-    model::phone::{Number, NumberingPlan},
-    pbx::DecodeError,
+    model::phone::Number,
+    pbx::{DecodeError, numbers::Numbers},
 };
 
 /// Longest id that is believed; the documentation says 128.
@@ -46,6 +48,8 @@ pub struct CallMessage {
     pub command_id: Option<String>,
     #[serde(deserialize_with = "loose_text")]
     pub callback_initiator: Option<String>,
+    /// Only the record of a finished call has it.
+    pub entry_result: Option<IgnoredAny>,
 }
 
 /// One side of a leg.
@@ -169,25 +173,68 @@ pub fn id<'a>(field: &'static str, value: &'a Option<String>) -> Result<&'a str,
 }
 
 /// A number field; `None` if the message does not give it.
-pub fn number(plan: &NumberingPlan, raw: Option<&str>) -> Option<Number> {
+pub fn number(numbers: &Numbers, raw: Option<&str>) -> Option<Number> {
     raw.map(str::trim)
         .filter(|raw| !raw.is_empty())
-        .map(|raw| plan.read(raw))
+        .map(|raw| numbers.read(raw))
 }
 
 /// A value that the vendor writes as text here and as a number there.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Loose {
+enum Loose<'de> {
     Integer(i64),
     Float(f64),
     Flag(bool),
-    Text(String),
+    Text(Cow<'de, str>),
+}
+
+/// Takes each kind as it comes. Serde's `untagged` would try one kind after the other and make an error
+/// of each that does not fit: half the cost of reading a message.
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Option<Loose<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, a number, a flag or nothing")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Some(Loose::Flag(flag)))
+    }
+
+    fn visit_i64<E>(self, integer: i64) -> Result<Self::Value, E> {
+        Ok(Some(Loose::Integer(integer)))
+    }
+
+    fn visit_u64<E>(self, integer: u64) -> Result<Self::Value, E> {
+        let fits = i64::try_from(integer).map(Loose::Integer);
+        Ok(Some(fits.unwrap_or(Loose::Float(integer as f64))))
+    }
+
+    fn visit_f64<E>(self, float: f64) -> Result<Self::Value, E> {
+        Ok(Some(Loose::Float(float)))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Loose::Text(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Loose::Text(Cow::Owned(text.to_owned()))))
+    }
+}
+
+fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Loose<'de>>, D::Error> {
+    from.deserialize_any(LooseVisitor)
 }
 
 /// An empty text is no text: the vendor writes both.
 fn loose_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(match Option::<Loose>::deserialize(from)? {
+    Ok(match loose(from)? {
         Some(Loose::Text(text)) if text.trim().is_empty() => None,
         Some(Loose::Text(text)) => Some(text.trim().to_owned()),
         Some(Loose::Integer(integer)) => Some(integer.to_string()),
@@ -198,7 +245,7 @@ fn loose_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::E
 }
 
 fn loose_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    match Option::<Loose>::deserialize(from)? {
+    match loose(from)? {
         Some(Loose::Integer(integer)) => Ok(Some(integer)),
         Some(Loose::Float(float)) => Ok(Some(float as i64)), // saturates; an absurd time is told later
         Some(Loose::Text(text)) if text.trim().is_empty() => Ok(None),
@@ -210,7 +257,7 @@ fn loose_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::E
 
 /// The documentation does not say how flags are written.
 fn loose_flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    Ok(match Option::<Loose>::deserialize(from)? {
+    Ok(match loose(from)? {
         Some(Loose::Flag(flag)) => flag,
         Some(Loose::Integer(integer)) => integer != 0,
         Some(Loose::Float(float)) => float != 0.0,
@@ -223,4 +270,54 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Fields {
+        #[serde(deserialize_with = "loose_text")]
+        text: Option<String>,
+        #[serde(deserialize_with = "loose_integer")]
+        integer: Option<i64>,
+        #[serde(deserialize_with = "loose_flag")]
+        flag: bool,
+    }
+
+    #[test]
+    fn a_field_may_come_as_text_number_flag_or_null() {
+        for (json, text, integer, flag) in [
+            ("null", None, Ok(None), false),
+            (r#""""#, None, Ok(None), false),
+            (r#"" 7 ""#, Some("7"), Ok(Some(7)), true),
+            (r#""\u0030""#, Some("0"), Ok(Some(0)), false),
+            ("-7", Some("-7"), Ok(Some(-7)), true),
+            ("0", Some("0"), Ok(Some(0)), false),
+            ("7.5", Some("7.5"), Ok(Some(7)), true),
+            (
+                "18446744073709551615",
+                Some("18446744073709552000"),
+                Ok(Some(i64::MAX)),
+                true,
+            ),
+            ("true", Some("true"), Err(()), true),
+            ("false", Some("false"), Err(()), false),
+            (r#""x""#, Some("x"), Err(()), true),
+        ] {
+            let read = |field: &str| parse::<Fields>(&format!("{{\"{field}\":{json}}}"));
+            assert_eq!(read("text").unwrap().text.as_deref(), text, "{json}");
+            let read_integer = read("integer").map(|fields| fields.integer);
+            assert_eq!(read_integer.map_err(|_| ()), integer, "{json}");
+            assert_eq!(read("flag").unwrap().flag, flag, "{json}");
+        }
+        for json in ["[]", "{}", r#"[1]"#] {
+            for field in ["text", "integer", "flag"] {
+                let read = parse::<Fields>(&format!("{{\"{field}\":{json}}}"));
+                assert!(read.is_err(), "{field} {json}");
+            }
+        }
+    }
 }
