@@ -124,6 +124,13 @@ pub const fn reach(role: Role, action: Action) -> Option<Reach> {
     }
 }
 
+/// Whether `role` may do all that `other` may, as far.
+pub fn covers(role: Role, other: Role) -> bool {
+    Action::ALL
+        .into_iter()
+        .all(|action| reach(other, action) <= reach(role, action))
+}
+
 /// What an action is done to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
@@ -261,6 +268,15 @@ mod tests {
             can(&marketer, Action::ChangeCards, &ringing),
             Verdict::Denied
         );
+    }
+
+    #[test]
+    fn an_owner_covers_everybody_and_nobody_an_owner() {
+        for role in Role::ALL {
+            assert!(covers(Role::Owner, role) && covers(role, role));
+            assert_eq!(covers(role, Role::Owner), role == Role::Owner);
+        }
+        assert!(!covers(Role::Administrator, Role::Marketer));
     }
 
     #[test]

@@ -111,6 +111,7 @@ impl Gateway {
         let hooks = parts.hooks(settings);
         let router = hooks::router(Arc::clone(&hooks))
             .merge(ops::router(parts.ops(settings)))
+            .merge(web::api::router(Arc::clone(&site)))
             .merge(web::router(Arc::clone(&site)));
         Ok(Self {
             address: listener.local_addr()?,

@@ -92,6 +92,7 @@ impl Parts {
             settings: settings.web.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
             accounts: self.shown_accounts(),
+            api: web::api::caller::Door::new(settings.api.clone()),
             guard: web::auth::Guard::default(),
             listens: web::listens::Listens::default(),
             zone: settings.web.zone().context("web.time_zone")?,

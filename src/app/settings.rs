@@ -49,6 +49,8 @@ pub struct Settings {
     pub recordings: lane::Settings,
     /// Pages.
     pub web: web::Settings,
+    /// The API for other programs.
+    pub api: web::api::Settings,
     /// Pops.
     pub live: live::Settings,
     /// Health and metrics.

@@ -13,6 +13,7 @@ mod inspect;
 mod letters;
 mod replay;
 mod simulate;
+mod token;
 mod user;
 
 use std::{
@@ -66,6 +67,9 @@ enum Command {
     /// Add people and let them in
     #[command(subcommand)]
     User(user::Command),
+    /// Let other programs in: tokens of the API
+    #[command(subcommand)]
+    Token(token::Command),
     /// Bring in clients, or people, groups and lines
     #[command(subcommand)]
     Import(import::Command),
@@ -120,6 +124,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate => block_on(migrate(config)),
         Command::Providers { json } => providers(json),
         Command::User(command) => block_on(user::run(started(config)?, command)),
+        Command::Token(command) => block_on(token::run(started(config)?, command)),
         Command::Import(command) => block_on(import::run(started(config)?, command)),
         Command::Export(command) => block_on(export::run(started(config)?, command)),
         Command::Backup(wanted) => {

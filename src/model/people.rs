@@ -45,6 +45,12 @@ impl Role {
         }
     }
 
+    /// Whether the role sees more than what is one's own or one's department's: only such a role is of use
+    /// to a program, which has neither.
+    pub const fn reaches_beyond_itself(self) -> bool {
+        !matches!(self, Self::Manager | Self::Head)
+    }
+
     /// Reads the word back.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)

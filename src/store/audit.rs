@@ -25,10 +25,20 @@ pub struct Entry<'a> {
 
 /// Keeps a deed. The caller goes on only after it is kept.
 pub async fn keep(db: &Db, entry: &Entry<'_>, now: Timestamp) -> Result<(), StoreError> {
+    keep_by(db, entry, None, now).await
+}
+
+/// Keeps a deed done with a token of the API, or without one.
+pub async fn keep_by(
+    db: &Db,
+    entry: &Entry<'_>,
+    token: Option<i64>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     on_write!(db, pool => {
         sqlx::query(
-            "insert into audit (at, person, action, object, detail, remote)
-             values ($1, $2, $3, $4, $5, $6)",
+            "insert into audit (at, person, action, object, detail, remote, token)
+             values ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(now.as_micros())
         .bind(entry.person.map(|person| person.0))
@@ -36,6 +46,7 @@ pub async fn keep(db: &Db, entry: &Entry<'_>, now: Timestamp) -> Result<(), Stor
         .bind(entry.object)
         .bind(entry.detail)
         .bind(entry.remote)
+        .bind(token)
         .execute(pool)
         .await?;
     });
@@ -47,7 +58,7 @@ pub async fn keep(db: &Db, entry: &Entry<'_>, now: Timestamp) -> Result<(), Stor
 pub struct Deed {
     /// When, in microseconds.
     pub at: i64,
-    /// Who.
+    /// Who; a service by the name of its token.
     pub name: Option<String>,
     /// What.
     pub action: String,
@@ -59,8 +70,9 @@ pub struct Deed {
 pub async fn of_object(db: &Db, object: &str, limit: i64) -> Result<Vec<Deed>, StoreError> {
     Ok(on_read!(db, pool => {
         sqlx::query_as(
-            "select a.at, p.name, a.action, a.detail
+            "select a.at, coalesce(p.name, k.name) as name, a.action, a.detail
              from audit a left join person p on p.id = a.person
+             left join api_token k on k.id = a.token
              where a.object = $1 order by a.at desc, a.id desc limit $2",
         )
         .bind(object)

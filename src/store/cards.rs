@@ -112,7 +112,7 @@ pub async fn events(db: &Db, id: CardId, limit: i64) -> Result<Vec<CardEvent>, S
 pub async fn add_note(
     db: &Db,
     id: CardId,
-    person: PersonId,
+    person: Option<PersonId>,
     kind: &'static str,
     body: &str,
     now: Timestamp,
@@ -124,7 +124,7 @@ pub async fn add_note(
         )
         .bind(id.0)
         .bind(now.as_micros())
-        .bind(person.0)
+        .bind(person.map(|person| person.0))
         .bind(kind)
         .bind(body)
         .execute(&mut *transaction)
@@ -143,7 +143,7 @@ pub async fn add_note(
 pub async fn rename(
     db: &Db,
     id: CardId,
-    person: PersonId,
+    person: Option<PersonId>,
     name: &str,
     company: &str,
     now: Timestamp,
@@ -167,7 +167,7 @@ pub async fn rename(
         )
         .bind(id.0)
         .bind(now.as_micros())
-        .bind(person.0)
+        .bind(person.map(|person| person.0))
         .bind([name, company].join(" · "))
         .execute(&mut *transaction)
         .await?;

@@ -8,6 +8,7 @@
 //! Everything a call event changes goes through the one writer in one transaction; small changes by
 //! people (sessions, audit, settings) use the write side of [`Db`] directly.
 
+pub mod answers;
 pub mod arrivals;
 pub mod audit;
 pub mod bookkeeping;
@@ -32,6 +33,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod sql;
 pub mod tasks;
+pub mod tokens;
 pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

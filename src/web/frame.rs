@@ -18,7 +18,7 @@ use super::{
     routes::Access,
 };
 use crate::{
-    model::people::Person,
+    model::{ids::PersonId, people::Person},
     policy::{self, Object},
     store::sessions,
 };
@@ -37,11 +37,24 @@ pub struct Guest {
     pub path: String,
 }
 
-/// A person who is signed in.
+/// The token that somebody came with instead of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// Its row.
+    pub token: i64,
+    /// Whether it is a program's own; then nobody stands behind it.
+    pub is_service: bool,
+    /// Whether it may show what its person may see of numbers; else they are masked.
+    pub full_numbers: bool,
+}
+
+/// A person who is signed in, or whoever came with a token of the API.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// Who.
+    /// Who. A service has the rights of its role, and an id that is no row.
     pub person: Person,
+    /// The token, if there is no session.
+    pub bearer: Option<Bearer>,
     /// Token that every form must carry.
     pub csrf: String,
     /// Hash of the session's token.
@@ -52,6 +65,19 @@ pub struct Visitor {
     pub remote: IpAddr,
     /// Path and query asked for.
     pub path: String,
+}
+
+impl Visitor {
+    /// The person as rows may name them; `None`: a service.
+    pub fn known(&self) -> Option<PersonId> {
+        let is_service = self.bearer.is_some_and(|bearer| bearer.is_service);
+        (!is_service).then_some(self.person.id)
+    }
+
+    /// Whether what the visitor came with may show numbers in full at all.
+    pub fn shows_numbers(&self) -> bool {
+        self.bearer.is_none_or(|bearer| bearer.full_numbers)
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Guest {
@@ -163,6 +189,7 @@ async fn session(
     let language = Language::parse(&found.person.language).unwrap_or(guest.texts.language);
     Ok(Some(Visitor {
         person: found.person,
+        bearer: None,
         csrf: found.csrf,
         session: hash,
         texts: Texts::new(language),

@@ -16,12 +16,14 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/calls.ftl"),
     include_str!("locales/ru/cards.ftl"),
     include_str!("locales/ru/figures.ftl"),
+    include_str!("locales/ru/api.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
     include_str!("locales/en/calls.ftl"),
     include_str!("locales/en/cards.ftl"),
     include_str!("locales/en/figures.ftl"),
+    include_str!("locales/en/api.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

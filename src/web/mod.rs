@@ -1,4 +1,5 @@
-//! HTTP: the pages people see, the intake of PBXes ([`hooks`]), operations ([`ops`]).
+//! HTTP: the pages people see, the intake of PBXes ([`hooks`]), the API for programs ([`api`]),
+//! operations ([`ops`]).
 //!
 //! [`router`] is built from the table in [`routes`]. A request passes security headers, then the frame
 //! ([`frame`]: session, language, form check, error page), then the right of its route, then the
@@ -26,6 +27,7 @@ use crate::{
     store::Db,
 };
 
+pub mod api;
 pub mod auth;
 pub mod csp;
 pub mod csrf;
@@ -124,6 +126,8 @@ pub struct Site {
     pub trusted_proxies: Vec<IpAddr>,
     /// Accounts at PBXes, for those who run the installation.
     pub accounts: Vec<Account>,
+    /// Limits of the API, and what it remembers.
+    pub api: api::caller::Door,
     /// Limits on guessing passwords.
     pub guard: auth::Guard,
     /// Listens audited a short while ago.

@@ -74,6 +74,8 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::lines::ROUTES,
         pages::accounts::ROUTES,
         pages::me::ROUTES,
+        pages::tokens::ROUTES,
+        pages::docs::ROUTES,
         pages::assets::ROUTES,
     ]
     .into_iter()

@@ -84,7 +84,7 @@ pub fn in_lists(visitor: &Visitor) -> Sight {
     let calls = policy::reach(role, Action::SeeCalls);
     let covers = |action| policy::reach(role, action).is_some_and(|reach| Some(reach) >= calls);
     Sight {
-        full_numbers: covers(Action::SeeFullNumbers),
+        full_numbers: visitor.shows_numbers() && covers(Action::SeeFullNumbers),
         names: covers(Action::SeeCards),
     }
 }
@@ -167,7 +167,7 @@ async fn is_rung(
 pub fn of(visitor: &Visitor, object: &Object) -> Sight {
     let may = |action| policy::can(&visitor.person, action, object).is_allowed();
     Sight {
-        full_numbers: may(Action::SeeFullNumbers),
+        full_numbers: visitor.shows_numbers() && may(Action::SeeFullNumbers),
         names: may(Action::SeeCards),
     }
 }
@@ -181,13 +181,14 @@ pub async fn audited(
     detail: &str,
 ) -> Result<(), Error> {
     let entry = audit::Entry {
-        person: Some(visitor.person.id),
+        person: visitor.known(),
         action,
         object,
         detail,
         remote: &visitor.remote.to_string(),
     };
-    Ok(audit::keep(&site.db, &entry, now()).await?)
+    let token = visitor.bearer.map(|bearer| bearer.token);
+    Ok(audit::keep_by(&site.db, &entry, token, now()).await?)
 }
 
 /// Sight that only a ring gives leaves a trace.

@@ -203,6 +203,48 @@ fn the_first_administrator_gets_a_link() {
 }
 
 #[test]
+fn tokens_are_made_listed_and_revoked() {
+    let desk = Desk::new();
+    desk.tell(&["user", "add", "oleg", "--role", "owner"], "");
+    let add = ["token", "add", "Site", "--person", "oleg", "--scope"];
+    let made = desk.tell(&[&add[..], &["calls:read", "--days", "30"]].concat(), "");
+    let token = made.trim();
+    assert!(token.starts_with("rc_"), "{token}");
+    let list = desk.tell(&["token", "list"], "");
+    assert!(list.contains("Site") && list.contains("oleg") && list.contains("calls:read"));
+    assert!(!list.contains(token), "only its beginning is shown");
+    desk.tell(&["token", "revoke", "1"], "");
+    assert!(desk.tell(&["token", "list"], "").contains("revoked"));
+    let scopes = desk.tell(&["token", "scopes"], "");
+    assert!(scopes.lines().any(|word| word == "touches:write"));
+    for wrong in [
+        &[&add[..], &["everything"]].concat()[..],
+        &["token", "add", "Site", "--scope", "calls:read"],
+        &[
+            "token",
+            "add",
+            "x",
+            "--person",
+            "nobody",
+            "--scope",
+            "calls:read",
+        ],
+        &[
+            "token",
+            "add",
+            "x",
+            "--service",
+            "manager",
+            "--scope",
+            "calls:read",
+        ],
+        &["token", "revoke", "1"],
+    ] {
+        assert!(!desk.run(wrong, "").status.success(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn numbers_and_audio_are_explained_as_json() {
     let desk = Desk::new();
     let told = desk.tell(

@@ -1,5 +1,6 @@
 //! Stories through real sockets and real parts: one file per story, one binary so that it links once.
 
+mod api;
 mod asterisk;
 mod cli;
 mod config;

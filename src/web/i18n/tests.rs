@@ -5,7 +5,10 @@ use std::{
 };
 
 use super::*;
-use crate::model::{call::CallResult, people::Role, recording::RecordingState};
+use crate::{
+    model::{call::CallResult, people::Role, recording::RecordingState},
+    web::api::scope::Scope,
+};
 
 /// Tags of `model::event::Fact`.
 const FACTS: &[&str] = &[
@@ -155,6 +158,7 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
             "card-event",
             own(&["created", "imported", "owner", "renamed"]),
         ),
+        ("scope", Scope::ALL.map(Scope::text_word).to_vec()),
         ("letter-outcome", own(&["undecodable", "apply_failed"])),
         ("wrap", own(crate::web::pages::pop::RESULTS)),
     ])

@@ -142,15 +142,7 @@ async fn rename(
     if name.chars().count() > NAME_CHARS || company.chars().count() > NAME_CHARS {
         return Err(Error::Unusable("error-too-large"));
     }
-    cards::rename(
-        &site.db,
-        CardId(id),
-        visitor.person.id,
-        name,
-        company,
-        now(),
-    )
-    .await?;
+    cards::rename(&site.db, CardId(id), visitor.known(), name, company, now()).await?;
     sight::audited(&site, &visitor, "change", &format!("card:{id}"), "name").await?;
     Ok(Redirect::to(&format!("/cards/{id}")).into_response())
 }

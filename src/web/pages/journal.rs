@@ -132,7 +132,8 @@ impl Wanted {
     }
 }
 
-fn outcome(word: &str) -> Option<Outcome> {
+/// A filter by its word; `None`: there is no such word.
+pub fn outcome(word: &str) -> Option<Outcome> {
     match word {
         "answered" => Some(Outcome::Answered),
         "unreached" => Some(Outcome::Unreached),

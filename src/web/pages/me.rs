@@ -85,6 +85,7 @@ async fn show(
             p.hint { (t.count("password-hint", auth::PASSWORD_MIN as i64)) }
             button.primary type="submit" { (t.say("save")) }
         }
+        p { a.button href="/tokens" { (t.say("me-tokens")) } }
         (keys(t))
     };
     Ok(layout::page(

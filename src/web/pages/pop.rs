@@ -17,7 +17,7 @@ use crate::{
     live::{Reason, Shown, Stage},
     model::{
         event::TransferKind,
-        ids::{CallId, CardId, PersonId},
+        ids::{CallId, CardId},
         time::Timestamp,
     },
     policy::{self, Action, Object},
@@ -398,7 +398,7 @@ pub async fn keep_note(
     if note.chars().count() > NOTE_CHARS {
         return Err(Error::Unusable("error-too-large"));
     }
-    let person: PersonId = visitor.person.id;
+    let person = visitor.known();
     let (kind, body) = match result {
         Some(result) if note.is_empty() => ("result", result.to_owned()),
         Some(result) => ("result", format!("{result}\n{note}")),
