@@ -197,6 +197,27 @@ impl Client {
         Err(Error::Redirects)
     }
 
+    /// Sends a request and reads the whole answer, whatever its status: what a refusal says is in its
+    /// body. A redirect is an answer like any other and is not followed.
+    pub async fn ask(&self, request: &Request, max_bytes: u64) -> Result<Whole, Error> {
+        let deadline = Instant::now() + Duration::from_millis(self.settings.total_timeout_ms);
+        let hop = Hop::first(request)?;
+        hop.check(&request.reach)?;
+        let response = self.send(request, &hop, deadline).await?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers());
+        let mut answer = self.answer(response, max_bytes, deadline)?;
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await? {
+            body.extend_from_slice(&piece);
+        }
+        Ok(Whole {
+            status,
+            retry_after,
+            body,
+        })
+    }
+
     async fn send(
         &self,
         request: &Request,
@@ -245,6 +266,17 @@ impl Client {
             deadline,
         })
     }
+}
+
+/// A whole answer of any status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// HTTP status.
+    pub status: u16,
+    /// How long the host asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// The body. It may hold secrets and numbers: not for a log.
+    pub body: Vec<u8>,
 }
 
 /// A successful answer whose body is still to be read.
@@ -600,6 +632,29 @@ mod tests {
         assert_eq!(error.retry(), Retry::After(Duration::from_secs(7)));
         let error = refusal(&get(server.uri() + "/missing")).await;
         assert_eq!(error.retry(), Retry::Never);
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_whatever_the_status() {
+        let refusal = ResponseTemplate::new(420)
+            .insert_header("retry-after", "2")
+            .set_body_string("{\"code\":3102}");
+        let server = serve("/a", refusal).await;
+        let request = get(server.uri() + "/a");
+        let answer = client().ask(&request, 1_000).await.unwrap();
+        assert_eq!(
+            (answer.status, answer.body),
+            (420, b"{\"code\":3102}".to_vec())
+        );
+        assert_eq!(answer.retry_after, Some(Duration::from_secs(2)));
+        assert!(matches!(
+            client().ask(&request, 3).await,
+            Err(Error::TooLarge { .. })
+        ));
+        let mut elsewhere = request;
+        elsewhere.reach.private_network = false;
+        let refused = client().ask(&elsewhere, 1_000).await;
+        assert!(matches!(refused, Err(Error::PrivateAddress(_))));
     }
 
     #[tokio::test]

@@ -105,8 +105,18 @@ impl Settings {
     pub fn open(&self) -> Result<Vec<Account>, Problems> {
         let mut problems = self.check();
         let mut accounts: Vec<Account> = Vec::new();
+        let http = match http::Client::new(&self.http) {
+            Ok(http) => http,
+            Err(error) => {
+                problems.push(Problem {
+                    key: "http".to_owned(),
+                    text: error.to_string(),
+                });
+                return Err(Problems(problems));
+            }
+        };
         for (n, table) in self.pbx.iter().enumerate() {
-            match open_account(table) {
+            match open_account(table, &http) {
                 Err(found) => problems.extend(found.into_iter().map(|(key, text)| Problem {
                     key: place(n, table, key),
                     text,
@@ -237,7 +247,7 @@ fn place(n: usize, table: &toml::Table, key: &str) -> String {
 type AccountProblem = (&'static str, String);
 
 /// Opens an account, or tells everything that is wrong with it.
-fn open_account(table: &toml::Table) -> Result<Account, Vec<AccountProblem>> {
+fn open_account(table: &toml::Table, http: &http::Client) -> Result<Account, Vec<AccountProblem>> {
     let mut rest = table.clone();
     let name = take_name(&mut rest);
     let provider = take_provider(&mut rest);
@@ -246,7 +256,10 @@ fn open_account(table: &toml::Table) -> Result<Account, Vec<AccountProblem>> {
         let problems = [name.err(), provider.err(), plan.err()];
         return Err(problems.into_iter().flatten().collect());
     };
-    let tools = pbx::Tools { plan: plan.clone() };
+    let tools = pbx::Tools {
+        plan: plan.clone(),
+        http: http.clone(),
+    };
     let pbx = (provider.open)(name.clone(), rest, tools)
         .map_err(|error| vec![(provider.name, error.to_string())])?;
     Ok(Account {

@@ -53,6 +53,39 @@ text_name! {
     /// The provider's name of one leg: Asterisk's Uniqueid, Mango's `call_id`, Sipuni's extension.
     LegKey
 }
+/// What names of calls begin with that their record does not name.
+const NAMELESS: &str = "nameless/";
+
+impl CallKey {
+    /// Name of a call whose record in the PBX's history carries none: made of what else tells it from
+    /// others. Where the call is known under a name, that one is used instead (`flow::reconcile`).
+    pub fn nameless(what: &str) -> Self {
+        Self::from(format!("{NAMELESS}{what}"))
+    }
+
+    /// Whether it is such a name.
+    pub fn is_nameless(&self) -> bool {
+        self.0.starts_with(NAMELESS)
+    }
+}
+
+/// What names of legs begin with that only the PBX's own records tell.
+const OF_RECORDS: &str = "records/";
+
+impl LegKey {
+    /// Name of a leg that the PBX's own records tell without the name that its events have for it. Such
+    /// a leg gives way to one of events (`tracker::derive`).
+    pub fn of_records(person: &Extension, rang: Option<super::time::Timestamp>) -> Self {
+        let second = rang.map_or(0, super::time::Timestamp::as_seconds);
+        Self::from(format!("{OF_RECORDS}{person}/{second}"))
+    }
+
+    /// Whether it is such a name.
+    pub fn is_of_records(&self) -> bool {
+        self.0.starts_with(OF_RECORDS)
+    }
+}
+
 text_name! {
     /// What makes a fact the same fact when it comes again. Unique within the account: the text
     /// starts with the call or leg key and goes on with what happened (`1700.12/up`).

@@ -15,31 +15,46 @@
 //! ```
 //!
 //! The cabinet is given `<public_url>/hooks/cloud-office` as the address of the outside system.
+//! `docs/providers/mango.en.md` says what to click there.
 //!
-//! Left out here: commands, routing by command and history; their results are only counted. A file in
-//! the cloud storage is asked for by `queries/recording/post`, which leads to a link of one use.
+//! | File | What |
+//! |---|---|
+//! | `wire`, `leg`, `reason`, `summary` | what posted messages say |
+//! | `api` | signed questions to Mango, its limits and refusals |
+//! | `history` | Mango's own records of past calls |
+//! | `unconfirmed` | what nobody has confirmed, and what we do until then |
+//!
+//! Click-to-call is `commands/callback`. A file in the cloud storage is asked for by
+//! `queries/recording/post`, which leads to a link of one use.
 
+mod api;
+mod history;
 mod leg;
 mod reason;
 mod summary;
+mod unconfirmed;
 mod wire;
 
 use std::{borrow::Cow, sync::Arc};
 
+use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, de::IgnoredAny};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use self::{
+    api::{Api, Limits, Purpose},
+    history::Records,
     leg::Shape,
     reason::Reason,
     wire::{
-        CallMessage, DigitsMessage, RecordingMessage, SummaryMessage, id, is_summary, number, parse,
+        CallMessage, DigitsMessage, RecordingMessage, ResultMessage, SummaryMessage, id,
+        is_summary, number, parse,
     },
 };
 use super::{
-    Ability, DecodeError, Decoded, Decoder, Input, Intake, Pbx, PbxError, Provider, Refused,
-    Request, SettingsError, Tools,
+    Ability, Command, DecodeError, Decoded, Decoder, Input, Intake, Page, Pbx, PbxError, Provider,
+    Refused, Request, SettingsError, Taken, Tools, dialable,
     facts::{Facts, moment},
     form,
     numbers::Numbers,
@@ -55,12 +70,22 @@ use crate::model::{
 pub const PROVIDER: Provider = Provider {
     name: "mango",
     title: "Mango Office",
-    abilities: &[Ability::Signature, Ability::Recording],
+    abilities: &[
+        Ability::Signature,
+        Ability::Command,
+        Ability::Recording,
+        Ability::History,
+    ],
     open,
 };
 
+/// Statistics are asked for, and told, by the clock on a wall in Moscow.
+const STATISTICS_ZONE: &str = "Europe/Moscow";
 /// Longest run of keys that is kept.
 const LONGEST_DIGITS: usize = 64;
+/// What our ids of commands begin with at Mango: other programs command the same product, and their ids
+/// need not be unique.
+const OURS: &str = "ringcard-call-";
 
 /// The account's table in the configuration.
 #[derive(Deserialize)]
@@ -73,6 +98,15 @@ struct Settings {
     /// Where the PBX is asked.
     #[serde(default = "default_api_url")]
     api_url: String,
+    /// The number of ours that clients see when somebody clicks to call; none: the cabinet decides.
+    #[serde(default)]
+    callback_line: Option<String>,
+    /// How far back past calls are read when the account is new, in hours.
+    #[serde(default = "default_history_hours")]
+    history_hours: u16,
+    /// How often Mango may be asked.
+    #[serde(default)]
+    limits: Limits,
     /// Which hosts give recordings; empty: Mango's own.
     #[serde(default)]
     recordings: RecordingSettings,
@@ -80,6 +114,10 @@ struct Settings {
 
 fn default_api_url() -> String {
     "https://app.mango-office.ru/vpbx".to_owned()
+}
+
+fn default_history_hours() -> u16 {
+    24
 }
 
 fn open(
@@ -99,10 +137,29 @@ fn open(
     settings.recordings.come_from(".mango-office.ru");
     // The host that is asked is allowed to answer.
     settings.recordings.url = Some(settings.api_url.clone());
+    if let Some(line) = &settings.callback_line {
+        dialable::digits(&format!("+{}", line.trim_start_matches('+'))).map_err(|_| {
+            SettingsError::Unusable("callback_line must be a number in full".to_owned())
+        })?;
+    }
+    let zone = TimeZone::get(STATISTICS_ZONE)
+        .map_err(|error| SettingsError::Unusable(format!("{STATISTICS_ZONE}: {error}")))?;
+    let api = Api::new(
+        (
+            settings.vpbx_api_key.clone(),
+            settings.vpbx_api_salt.clone(),
+        ),
+        &settings.api_url,
+        settings.recordings.reach_of(&settings.api_url),
+        tools.http,
+        settings.limits,
+    );
     Ok(Arc::new(Account {
         name,
         settings,
         numbers: Arc::new(Numbers::new(tools.plan)),
+        api,
+        zone,
     }))
 }
 
@@ -110,8 +167,12 @@ struct Account {
     name: AccountName,
     settings: Settings,
     numbers: Arc<Numbers>,
+    api: Api,
+    /// The clock of the statistics.
+    zone: TimeZone,
 }
 
+#[async_trait]
 impl Pbx for Account {
     fn provider(&self) -> &'static str {
         PROVIDER.name
@@ -128,7 +189,7 @@ impl Pbx for Account {
         let mut sign = [0; 32];
         hex::decode_to_slice(&message.sign, &mut sign).map_err(|_| Refused::Signature)?;
         let known_key = message.key.ct_eq(self.settings.vpbx_api_key.as_bytes());
-        if bool::from(known_key & sign.ct_eq(&self.sign(&message.json))) {
+        if bool::from(known_key & sign.ct_eq(&self.api.sign(&message.json))) {
             Ok(())
         } else {
             Err(Refused::Signature)
@@ -139,6 +200,7 @@ impl Pbx for Account {
         Box::new(MangoDecoder {
             account: self.name.clone(),
             numbers: Arc::clone(&self.numbers),
+            zone: self.zone.clone(),
         })
     }
 
@@ -148,29 +210,42 @@ impl Pbx for Account {
         let RecordingSource::Api(recording) = source else {
             return Err(PbxError::Unsupported);
         };
+        self.api.recording.take()?;
         let json = serde_json::json!({"recording_id": recording, "action": "download"}).to_string();
-        let base = self.settings.api_url.trim_end_matches('/');
-        let url = format!("{base}/queries/recording/post");
-        let mut request = self.settings.recordings.get(url, None);
-        request.form = Some(vec![
-            (
-                "vpbx_api_key".to_owned(),
-                self.settings.vpbx_api_key.clone(),
-            ),
-            ("sign".to_owned(), hex::encode(self.sign(json.as_bytes()))),
-            ("json".to_owned(), json),
-        ]);
+        let mut request = self.api.request("queries/recording/post", json);
+        request.reach = self.settings.recordings.get(String::new(), None).reach;
         Ok(Fetch::Http(request))
     }
-}
 
-impl Account {
-    fn sign(&self, json: &[u8]) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.settings.vpbx_api_key.as_bytes());
-        hash.update(json);
-        hash.update(self.settings.vpbx_api_salt.as_bytes());
-        hash.finalize().into()
+    /// `commands/callback`: rings the employee, then the client. Our id comes back in every event.
+    async fn command(&self, command: &Command) -> Result<Taken, PbxError> {
+        let Command::ClickToCall {
+            command,
+            extension,
+            client,
+        } = command;
+        let mut json = serde_json::json!({
+            "command_id": format!("{OURS}{command}"),
+            "from": {"extension": dialable::extension(extension)?},
+            "to_number": dialable::digits(client)?,
+        });
+        if let Some(line) = &self.settings.callback_line {
+            json["line_number"] = line.trim_start_matches('+').into();
+        }
+        self.api
+            .ask(Purpose::Command, "commands/callback", &json)
+            .await?;
+        Ok(Taken::ByCommand)
+    }
+
+    async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
+        let records = Records {
+            account: &self.name,
+            numbers: &self.numbers,
+            zone: &self.zone,
+        };
+        let first_ms = i64::from(self.settings.history_hours) * 3_600_000;
+        records.page(&self.api, cursor, now, first_ms).await
     }
 }
 
@@ -208,6 +283,7 @@ impl<'a> Envelope<'a> {
 struct MangoDecoder {
     account: AccountName,
     numbers: Arc<Numbers>,
+    zone: TimeZone,
 }
 
 impl Decoder for MangoDecoder {
@@ -217,8 +293,10 @@ impl Decoder for MangoDecoder {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
-        let Input::Request(request) = input else {
-            return Ok(()); // webhooks have no connection to open or close
+        let request = match input {
+            Input::Request(request) => request,
+            Input::Records(record) => return self.record(record, now, out),
+            _ => return Ok(()), // webhooks have no connection to open or close
         };
         let message = Envelope::read(&request.body)
             .ok_or_else(|| DecodeError::Malformed("not a form with a json field".to_owned()))?;
@@ -236,6 +314,7 @@ impl Decoder for MangoDecoder {
             "/events/recording" => self.recording(&parse(&json)?, now, out),
             "/events/record/added" => self.record_added(&parse(&json)?, now, out),
             "/events/dtmf" => self.digits(&parse(&json)?, now, out),
+            "/result/callback" => self.command_result(&parse(&json)?, now, out),
             path => {
                 parse::<IgnoredAny>(&json)?;
                 name_quiet_message(path, out);
@@ -260,6 +339,17 @@ fn name_quiet_message(path: &str, out: &mut Decoded) {
 }
 
 impl MangoDecoder {
+    /// A record of the statistics, read again.
+    fn record(&self, record: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
+        let records = Records {
+            account: &self.account,
+            numbers: &self.numbers,
+            zone: &self.zone,
+        };
+        let record = form::text(Cow::Borrowed(record))?;
+        records.read(&record, now, out).map(|_| ())
+    }
+
     /// A leg has appeared, was connected, was put on hold or has gone (`/events/call`).
     fn call(
         &self,
@@ -274,6 +364,10 @@ impl MangoDecoder {
         let shape = Shape::of(message, &self.numbers);
         if let Some(parties) = shape.parties(message, &self.numbers) {
             facts.is_so(None, "parties", parties);
+        }
+        if let Some(command) = own_command(&message.command_id) {
+            let with = CallKey::from(command);
+            facts.is_so(None, "command", Fact::SameCall { with });
         }
         if let Some(ends) = shape.leg() {
             facts.is_so(Some(&leg), "leg", ends);
@@ -380,6 +474,34 @@ impl MangoDecoder {
         Ok(())
     }
 
+    /// How a click-to-call went (`/result/callback`): 1000 is success. It names no call but our own.
+    fn command_result(
+        &self,
+        message: &ResultMessage,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let Some(command) = own_command(&message.command_id) else {
+            out.notes.push("command_result");
+            return Ok(());
+        };
+        let code = message.result.ok_or(DecodeError::Field("result"))?;
+        let mut facts = Facts {
+            account: &self.account,
+            call: CallKey::from(command),
+            at: now, // the message carries no time
+            clock: Clock::NoLaterThan,
+            out,
+        };
+        let result = Fact::CommandResult {
+            command: command.to_owned(),
+            ok: code == 1_000,
+            detail: code.to_string(),
+        };
+        facts.happened(None, "result", result);
+        Ok(())
+    }
+
     /// Keys were pressed in a menu (`/events/dtmf`).
     fn digits(
         &self,
@@ -427,6 +549,12 @@ impl MangoDecoder {
     }
 }
 
+/// Our own id of a command, if it is one of our calls.
+fn own_command(command_id: &Option<String>) -> Option<&str> {
+    let own = command_id.as_deref()?.strip_prefix(OURS)?;
+    (!own.is_empty()).then_some(own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,9 +564,7 @@ mod tests {
 
     fn account(extra: &str) -> Arc<dyn Pbx> {
         let text = format!("vpbx_api_key = 'a-key'\nvpbx_api_salt = 'a-salt'\n{extra}");
-        let tools = Tools {
-            plan: NumberingPlan::default(),
-        };
+        let tools = Tools::of_tests(NumberingPlan::default());
         open(AccountName::from("cloud"), text.parse().unwrap(), tools).unwrap()
     }
 
@@ -706,9 +832,7 @@ mod tests {
             "vpbx_api_key = 'a'\nvpbx_api_salt = ''",
             "vpbx_api_key = 'a'\nvpbx_api_salt = 'b'\nsalt = 'c'",
         ] {
-            let tools = Tools {
-                plan: NumberingPlan::default(),
-            };
+            let tools = Tools::of_tests(NumberingPlan::default());
             let opened = open(AccountName::from("cloud"), text.parse().unwrap(), tools);
             assert!(opened.is_err(), "{text}");
         }

@@ -4,12 +4,16 @@
 //! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
 
 pub mod asterisk;
+mod budget;
+mod dialable;
 mod facts;
 mod form;
 pub mod mango;
 mod numbers;
 pub mod recording;
 pub mod sipuni;
+mod span;
+mod wall;
 
 use std::{sync::Arc, time::Duration};
 
@@ -63,6 +67,20 @@ pub enum Ability {
 pub struct Tools {
     /// How numbers of this account are read.
     pub plan: crate::model::phone::NumberingPlan,
+    /// Asks the provider's API.
+    pub http: crate::http::Client,
+}
+
+#[cfg(test)]
+impl Tools {
+    /// Of an account whose API is never asked.
+    fn of_tests(plan: crate::model::phone::NumberingPlan) -> Self {
+        use std::sync::LazyLock;
+        static HTTP: LazyLock<crate::http::Client> =
+            LazyLock::new(|| crate::http::Client::new(&crate::http::Settings::default()).unwrap());
+        let http = HTTP.clone();
+        Self { plan, http }
+    }
 }
 
 /// The account's table in the configuration cannot be used.
@@ -262,6 +280,18 @@ pub enum Command {
     },
 }
 
+/// A command that the PBX has taken, and how its events will name the call it makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// By our id of the command.
+    ByCommand,
+    /// Perhaps by this key, perhaps not at all: then employee, client and time tell.
+    Perhaps {
+        /// The key, where the PBX has answered with one.
+        key: Option<CallKey>,
+    },
+}
+
 /// How a command or fetch went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum PbxError {
@@ -274,12 +304,27 @@ pub enum PbxError {
     /// Not connected, or the connection broke.
     #[error("the PBX cannot be reached")]
     Unreachable,
-    /// Asked to wait.
+    /// It answered, and the answer is not what it should be (half of one, a page for people).
+    #[error("the PBX's answer cannot be understood: {0}")]
+    Unreadable(&'static str),
+    /// Asked to wait, or its limit of requests is reached.
     #[error("the PBX asked us to wait {retry_after:?}")]
     Throttled {
         /// How long.
         retry_after: Duration,
     },
+}
+
+impl PbxError {
+    /// What a failure of our own HTTP client means for whoever asked the PBX's API.
+    fn of_http(error: &crate::http::Error) -> Self {
+        use crate::http::Error;
+        match error {
+            Error::TooLarge { .. } => Self::Unreadable("it is longer than any honest answer"),
+            Error::Timeout | Error::Unreachable => Self::Unreachable,
+            error => Self::Refused(error.to_string()),
+        }
+    }
 }
 
 /// The answer to an [`Enquiry`], in our words; the adapter formats it.
@@ -372,7 +417,7 @@ pub trait Pbx: Send + Sync {
     }
 
     /// Carries out a command.
-    async fn command(&self, _command: &Command) -> Result<(), PbxError> {
+    async fn command(&self, _command: &Command) -> Result<Taken, PbxError> {
         Err(PbxError::Unsupported)
     }
 

@@ -41,7 +41,7 @@ pub struct RecordingSettings {
     /// Hosts that links and redirects may lead to, besides that of `url`; `.example.org` allows
     /// every name below it.
     pub hosts: Vec<String>,
-    /// Whether these hosts may lie in a private network.
+    /// Whether these hosts, and that of the account's API, may lie in a private network.
     pub private_network: bool,
 }
 
@@ -73,6 +73,14 @@ impl RecordingSettings {
                 hosts: self.hosts.iter().cloned().chain(own_host).collect(),
                 private_network: self.private_network,
             },
+        }
+    }
+
+    /// The reach of questions to the account's API at this address: its own host and no other.
+    pub fn reach_of(&self, url: &str) -> Reach {
+        Reach {
+            hosts: host_of(url).into_iter().collect(),
+            private_network: self.private_network,
         }
     }
 

@@ -15,26 +15,44 @@
 //! name = "lossy-office"
 //! type = "sipuni"
 //! token = "env:SIPUNI_TOKEN"          # ours: openssl rand -hex 16
+//! user = "012345"                     # number of the cabinet; for click-to-call, past calls and files by id
+//! api_secret = "env:SIPUNI_SECRET"    # key of the API in the cabinet
 //! ```
 //!
 //! The cabinet is given `<public_url>/hooks/lossy-office/<token>` as the address of PBX events; scheme
-//! node and call-tracking get the longer ones.
+//! node and call-tracking get the longer ones. `docs/providers/sipuni.en.md` says what to click there.
 //!
-//! Left out here: commands and history.
+//! | File | What |
+//! |---|---|
+//! | `event` | what posted events say |
+//! | `api` | questions to Sipuni with their hash |
+//! | `history` | Sipuni's own records of past calls |
+//! | `unconfirmed` | what nobody has confirmed, and what we do until then |
+//!
+//! Click-to-call is `callback/call_number`, or `callback/call_tree` where a scheme is named.
 
+mod api;
 mod event;
+mod history;
+mod unconfirmed;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use self::event::{Event, Fields};
+use self::{
+    api::{Api, Limits, Purpose},
+    event::{Event, Fields},
+    history::Records,
+};
 use super::{
-    Ability, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Pbx, PbxError, Provider,
-    Refused, Reply, Request, RouteAnswer, SettingsError, Tools,
+    Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Page, Pbx, PbxError,
+    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools, dialable,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
@@ -48,7 +66,13 @@ use crate::model::{
 pub const PROVIDER: Provider = Provider {
     name: "sipuni",
     title: "Sipuni",
-    abilities: &[Ability::Recording, Ability::Routing, Ability::Tracking],
+    abilities: &[
+        Ability::Command,
+        Ability::Recording,
+        Ability::Routing,
+        Ability::History,
+        Ability::Tracking,
+    ],
     open,
 };
 
@@ -64,9 +88,49 @@ const LONGEST_DIGITS: usize = 64;
 struct Settings {
     /// The secret part of the path given to Sipuni: letters, digits, `-` and `_`.
     token: String,
+    /// Number of the cabinet, for questions to the API.
+    #[serde(default)]
+    user: String,
+    /// Key of the API.
+    #[serde(default)]
+    api_secret: String,
+    /// Where the API is asked.
+    #[serde(default = "default_api_url")]
+    api_url: String,
+    /// Scheme that calls out for click-to-call (`000-123456`); none: employee and client directly.
+    #[serde(default)]
+    click_tree: Option<String>,
+    /// How long the employee's phone rings through that scheme, in seconds.
+    #[serde(default = "default_click_ring_s")]
+    click_ring_s: u16,
+    /// The clock by which records of past calls are written (IANA name).
+    #[serde(default = "default_time_zone")]
+    time_zone: String,
+    /// How far back past calls are read when the account is new, in hours.
+    #[serde(default = "default_history_hours")]
+    history_hours: u16,
+    /// How often Sipuni may be asked.
+    #[serde(default)]
+    limits: Limits,
     /// Which hosts give recordings; empty: Sipuni's own.
     #[serde(default)]
     recordings: RecordingSettings,
+}
+
+fn default_api_url() -> String {
+    "https://sipuni.com/api".to_owned()
+}
+
+fn default_time_zone() -> String {
+    "Europe/Moscow".to_owned()
+}
+
+fn default_click_ring_s() -> u16 {
+    30
+}
+
+fn default_history_hours() -> u16 {
+    24
 }
 
 fn open(
@@ -82,10 +146,32 @@ fn open(
         )));
     }
     settings.recordings.come_from(".sipuni.com");
+    if !settings.user.is_empty() {
+        settings.recordings.url = Some(settings.api_url.clone()); // the host that is asked may answer
+    }
+    let zone = TimeZone::get(&settings.time_zone).map_err(|_| {
+        SettingsError::Unusable("time_zone is none; names are like Europe/Moscow".to_owned())
+    })?;
+    let api = match (settings.user.is_empty(), settings.api_secret.is_empty()) {
+        (true, true) => None,
+        (false, false) => Some(Api::new(
+            (settings.user.clone(), settings.api_secret.clone()),
+            &settings.api_url,
+            settings.recordings.reach_of(&settings.api_url),
+            tools.http,
+            settings.limits,
+        )),
+        _ => {
+            let text = "user and api_secret belong together: both or none";
+            return Err(SettingsError::Unusable(text.to_owned()));
+        }
+    };
     Ok(Arc::new(Account {
         name,
         settings,
         plan: tools.plan,
+        zone,
+        api,
     }))
 }
 
@@ -93,8 +179,18 @@ struct Account {
     name: AccountName,
     settings: Settings,
     plan: NumberingPlan,
+    zone: TimeZone,
+    /// Without user and key nothing can be asked.
+    api: Option<Api>,
 }
 
+impl Account {
+    fn api(&self) -> Result<&Api, PbxError> {
+        self.api.as_ref().ok_or(PbxError::Unsupported)
+    }
+}
+
+#[async_trait]
 impl Pbx for Account {
     fn provider(&self) -> &'static str {
         PROVIDER.name
@@ -123,6 +219,7 @@ impl Pbx for Account {
         Box::new(SipuniDecoder {
             account: self.name.clone(),
             plan: self.plan.clone(),
+            zone: self.zone.clone(),
         })
     }
 
@@ -142,12 +239,61 @@ impl Pbx for Account {
         })
     }
 
-    /// The link of event 2 works without sign-in.
+    /// The link of event 2 works without sign-in; a file that only records of past calls tell of is asked
+    /// for by its id.
     fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
         match source {
             RecordingSource::Link(_) => self.settings.recordings.fetch(source),
-            _ => Err(PbxError::Unsupported),
+            RecordingSource::Api(id) => {
+                let api = self.api()?;
+                api.all.take()?;
+                let mut request = api.request("statistic/record", &[("id", id)]);
+                request.reach = self.settings.recordings.get(String::new(), None).reach;
+                Ok(Fetch::Http(request))
+            }
+            RecordingSource::File(_) => Err(PbxError::Unsupported),
         }
+    }
+
+    /// Rings the employee, then the client. That the order is taken does not mean that anything rings.
+    async fn command(&self, command: &Command) -> Result<Taken, PbxError> {
+        let Command::ClickToCall {
+            extension, client, ..
+        } = command;
+        let employee = ("sipnumber", dialable::extension(extension)?);
+        let client = ("phone", dialable::digits(client)?);
+        let ring_s = self.settings.click_ring_s.to_string();
+        let (path, values) = match &self.settings.click_tree {
+            None => (
+                "callback/call_number",
+                vec![("antiaon", "0"), client, ("reverse", "0"), employee],
+            ),
+            Some(tree) => (
+                "callback/call_tree",
+                vec![
+                    ("callAttemptTime", ring_s.as_str()),
+                    client,
+                    ("reverse", "0"),
+                    employee,
+                    ("tree", tree.as_str()),
+                ],
+            ),
+        };
+        let answer = self.api()?.ask(Purpose::Command, path, &values).await?;
+        let id = unconfirmed::order(&answer)?;
+        Ok(Taken::Perhaps {
+            key: id.as_deref().map(unconfirmed::ordered_key),
+        })
+    }
+
+    async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
+        let first_ms = i64::from(self.settings.history_hours) * 3_600_000;
+        let records = Records {
+            account: &self.name,
+            plan: &self.plan,
+            zone: &self.zone,
+        };
+        records.page(self.api()?, cursor, now, first_ms).await
     }
 }
 
@@ -160,6 +306,7 @@ fn split_token(path: &str) -> (&str, &str) {
 struct SipuniDecoder {
     account: AccountName,
     plan: NumberingPlan,
+    zone: TimeZone,
 }
 
 impl Decoder for SipuniDecoder {
@@ -169,8 +316,17 @@ impl Decoder for SipuniDecoder {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
-        let Input::Request(request) = input else {
-            return Ok(()); // webhooks have no connection to open or close
+        let request = match input {
+            Input::Request(request) => request,
+            Input::Records(row) => {
+                let records = Records {
+                    account: &self.account,
+                    plan: &self.plan,
+                    zone: &self.zone,
+                };
+                return records.read(row, now, out);
+            }
+            _ => return Ok(()), // webhooks have no connection to open or close
         };
         let (_, below) = split_token(&request.path);
         match below.split_once('/').unwrap_or((below, "")) {
@@ -265,9 +421,7 @@ mod tests {
     const TOKEN: &str = "Kd83nfhAq0-_zP51mWx7Lq";
 
     fn open_with(text: &str) -> Result<Arc<dyn Pbx>, SettingsError> {
-        let tools = Tools {
-            plan: NumberingPlan::default(),
-        };
+        let tools = Tools::of_tests(NumberingPlan::default());
         open(AccountName::from("pbx"), text.parse().unwrap(), tools)
     }
 

@@ -12,10 +12,11 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use ringcard::{
+    http,
     model::{event::CallEvent, ids::AccountName, phone::NumberingPlan, time::Timestamp},
     pbx::{DecodeError, Decoded, Input, PROVIDERS, Pbx, Provider, Refused, Request, Tools},
 };
@@ -223,7 +224,18 @@ pub fn open(provider: &Provider, settings: &str) -> Arc<dyn Pbx> {
         .map(|numbers| numbers.try_into().expect("[numbers] is a numbering plan"))
         .unwrap_or_default();
     let account = AccountName::from(provider.name);
-    (provider.open)(account, table, Tools { plan }).expect("the settings can be used")
+    (provider.open)(account, table, tools(plan)).expect("the settings can be used")
+}
+
+/// One client serves all: making it takes longer than most conversations.
+fn tools(plan: NumberingPlan) -> Tools {
+    static HTTP: LazyLock<http::Client> = LazyLock::new(|| {
+        http::Client::new(&http::Settings::default()).expect("a client needs nothing")
+    });
+    Tools {
+        plan,
+        http: HTTP.clone(),
+    }
 }
 
 fn by_key(calls: Vec<Value>) -> BTreeMap<String, Value> {

@@ -2,6 +2,7 @@
 //! the ledger speak the same language as the code under test, thousands of calls a second.
 
 use ringcard::{
+    http,
     model::{ids::AccountName, phone::NumberingPlan, time::Timestamp},
     pbx::{self, Decoded, Input, Pbx, Request, Tools},
     simulator::{
@@ -16,7 +17,10 @@ use ringcard::{
     },
     tracker::{self, Facts},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use crate::check::{Told as Heard, differences};
 
@@ -29,8 +33,12 @@ fn open(provider: &str, account: &str, settings: &str) -> Arc<dyn Pbx> {
         .iter()
         .find(|known| known.name == provider)
         .expect("the registry has this provider");
+    static HTTP: LazyLock<http::Client> = LazyLock::new(|| {
+        http::Client::new(&http::Settings::default()).expect("a client needs nothing")
+    });
     let tools = Tools {
         plan: NumberingPlan::default(),
+        http: HTTP.clone(),
     };
     let table = settings.parse().expect("settings of the test are TOML");
     (provider.open)(AccountName::from(account), table, tools).expect("settings of the test fit")

@@ -38,7 +38,7 @@ use serde::Deserialize;
 use self::{commands::Commands, facts::Directory, session::Session};
 use super::{
     Ability, Command, Decoder, Enquiry, Intake, Page, Pbx, PbxError, Provider, Refused, Reply,
-    Request, RouteAnswer, SettingsError, Tools,
+    Request, RouteAnswer, SettingsError, Taken, Tools,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{event::RecordingSource, ids::AccountName, time::Timestamp};
@@ -200,7 +200,7 @@ impl Pbx for Account {
         self.settings.recordings.fetch(source)
     }
 
-    async fn command(&self, command: &Command) -> Result<(), PbxError> {
+    async fn command(&self, command: &Command) -> Result<Taken, PbxError> {
         let Command::ClickToCall {
             command,
             extension,
@@ -213,7 +213,8 @@ impl Pbx for Account {
             extension.as_str(),
             client,
         )?;
-        self.commands.carry_out(&id, action).await
+        self.commands.carry_out(&id, action).await?;
+        Ok(Taken::ByCommand)
     }
 
     async fn outgoing(&self) -> Bytes {

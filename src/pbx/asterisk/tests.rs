@@ -27,7 +27,7 @@ fn account() -> Arc<Account> {
         ..Settings::default()
     };
     let plan = NumberingPlan::default();
-    Account::new("office".into(), settings, Tools { plan })
+    Account::new("office".into(), settings, Tools::of_tests(plan))
 }
 
 /// A channel's block of fields.
@@ -793,7 +793,11 @@ fn without_a_cursor_only_the_last_day_is_told() {
 fn settings_that_cannot_work_are_told() {
     let open = |text: &str| {
         let plan = NumberingPlan::default();
-        (PROVIDER.open)("office".into(), text.parse().unwrap(), Tools { plan })
+        (PROVIDER.open)(
+            "office".into(),
+            text.parse().unwrap(),
+            Tools::of_tests(plan),
+        )
     };
     assert!(open("address = '127.0.0.1:5038'\nsecret = 's'").is_ok());
     for wrong in [

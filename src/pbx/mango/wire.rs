@@ -125,6 +125,16 @@ impl RecordingMessage {
     }
 }
 
+/// `/result/callback`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ResultMessage {
+    #[serde(deserialize_with = "loose_text")]
+    pub command_id: Option<String>,
+    #[serde(deserialize_with = "loose_integer")]
+    pub result: Option<i64>,
+}
+
 /// `/events/dtmf`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -233,7 +243,7 @@ fn loose<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Loose<'de>>, D::Er
 }
 
 /// An empty text is no text: the vendor writes both.
-fn loose_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub fn loose_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(match loose(from)? {
         Some(Loose::Text(text)) if text.trim().is_empty() => None,
         Some(Loose::Text(text)) => Some(text.trim().to_owned()),
@@ -244,7 +254,7 @@ fn loose_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::E
     })
 }
 
-fn loose_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+pub fn loose_integer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     match loose(from)? {
         Some(Loose::Integer(integer)) => Ok(Some(integer)),
         Some(Loose::Float(float)) => Ok(Some(float as i64)), // saturates; an absurd time is told later

@@ -16,6 +16,8 @@ use crate::{
     },
 };
 
+use super::unconfirmed::ordered_key;
+
 /// Longest call key that is believed; the vendor sends Asterisk's Uniqueid.
 const LONGEST_ID: usize = 128;
 
@@ -135,6 +137,11 @@ impl<'a> Event<'a> {
             out,
         };
         self.tell_parties(plan, &mut facts);
+        let ordered = self.fields.get("callbackId");
+        if let Some(id) = ordered.filter(|id| id.len() <= LONGEST_ID) {
+            let with = ordered_key(id);
+            facts.is_so(None, "ordered", Fact::SameCall { with });
+        }
         if let Some(leg) = self.leg(plan) {
             self.tell_leg(&leg, now, &mut facts);
         }

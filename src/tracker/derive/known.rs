@@ -28,6 +28,8 @@ pub(super) struct Known<'a> {
     pub channels: bool,
     /// The latest moment of any fact told by others.
     pub heard_at: Timestamp,
+    /// Some leg is known from the PBX's own records only.
+    has_records: bool,
 }
 
 /// One fact in time.
@@ -84,6 +86,7 @@ impl<'a> Known<'a> {
             ties: Vec::new(),
             channels: false,
             heard_at: Timestamp::from_micros(i64::MIN),
+            has_records: false,
         };
         let mut places = HashMap::new();
         let mut told_as_events = false;
@@ -104,6 +107,9 @@ impl<'a> Known<'a> {
         }
         known.tie(facts, &places);
         known.channels |= !told_as_events;
+        if known.has_records {
+            super::records::leave_out_doubles(&mut known);
+        }
         known
             .line
             .sort_unstable_by_key(|moment| (moment.at, moment.rank, moment.place));
@@ -121,6 +127,7 @@ impl<'a> Known<'a> {
         let next = self.ends.len() as u32;
         let place = *places.entry(key.as_str()).or_insert(next);
         if place == next {
+            self.has_records |= key.is_of_records();
             self.ends.push(LegEnds {
                 key,
                 party: None,

@@ -2,7 +2,7 @@
 //!
 //! | Stage | File | Finds |
 //! |---|---|---|
-//! | gather | `known` | facts in time order, who is at the ends of each leg |
+//! | gather | `known`, `records` | facts in time order, who is at the ends of each leg; legs told twice |
 //! | sweep | `sweep`, `talks`, `bridges` | legs with rings, answers and ends; who talks with whom |
 //! | parties | `parties` | direction, client, our number |
 //! | mend | `implied` | what must be so although nobody told it |
@@ -19,6 +19,7 @@ mod implied;
 mod known;
 mod legs;
 mod parties;
+mod records;
 mod result;
 mod sweep;
 mod talks;

@@ -12,7 +12,7 @@ use ringcard::{
     },
     pbx::{
         Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Message, Page, Pbx,
-        PbxError, Refused, Reply, Request, RouteAnswer,
+        PbxError, Refused, Reply, Request, RouteAnswer, Taken,
     },
 };
 
@@ -81,8 +81,8 @@ impl Pbx for Scripted {
     }
 
     /// Takes every command, and says nothing more of it.
-    async fn command(&self, _command: &Command) -> Result<(), PbxError> {
-        Ok(())
+    async fn command(&self, _command: &Command) -> Result<Taken, PbxError> {
+        Ok(Taken::ByCommand)
     }
 
     async fn history(&self, cursor: Option<&str>, _: Timestamp) -> Result<Page, PbxError> {

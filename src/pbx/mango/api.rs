@@ -1,0 +1,186 @@
+//! Asks Mango's API: signs, keeps its limits, reads its refusals.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use super::unconfirmed;
+use crate::{
+    http::{Client, Reach, Request, Whole},
+    pbx::{PbxError, budget::Budget},
+};
+
+/// How long a person who has clicked may be kept waiting, and how long work in the background may.
+const CLICK_PATIENCE: Duration = Duration::from_secs(10);
+const WORK_PATIENCE: Duration = Duration::from_secs(60);
+/// Largest answer that is read.
+const LARGEST_ANSWER: u64 = 32 * 1024 * 1024;
+
+/// How often one product may be asked: table `limits` of the account. The defaults are what the digest
+/// of the VPBX API of 2026-02-16 allows: 10 requests a second for one product (100 in all); statistics
+/// one in 2 s; routing one in 2 s; call-back and hang-up 4 a second; recordings 10 a second. That
+/// `/stats/result` may be asked once in 5 s stands in v1.10. After an invalid request the next one within
+/// two minutes is answered 401, whatever it is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Any two requests, in milliseconds.
+    all_every_ms: u64,
+    /// Two commands of people.
+    command_every_ms: u64,
+    /// Two recordings.
+    recording_every_ms: u64,
+    /// Two questions for statistics.
+    statistics_every_ms: u64,
+    /// Two questions whether statistics are ready.
+    poll_every_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            all_every_ms: 100,
+            command_every_ms: 250,
+            recording_every_ms: 100,
+            statistics_every_ms: 2_000,
+            poll_every_ms: 5_000,
+        }
+    }
+}
+
+/// What a request is for: each kind has its own limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A person waits for it.
+    Command,
+    /// Statistics are ordered.
+    Statistics,
+    /// Are they ready?
+    Poll,
+}
+
+/// One product at Mango.
+pub struct Api {
+    key: String,
+    salt: String,
+    base: String,
+    reach: Reach,
+    http: Client,
+    all: Budget,
+    command: Budget,
+    pub recording: Budget,
+    statistics: Budget,
+    poll: Budget,
+}
+
+impl Api {
+    /// Asks below `base`, with key and salt of the cabinet.
+    pub fn new(
+        (key, salt): (String, String),
+        base: &str,
+        reach: Reach,
+        http: Client,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            key,
+            salt,
+            base: base.trim_end_matches('/').to_owned(),
+            reach,
+            http,
+            all: Budget::every_ms(limits.all_every_ms),
+            command: Budget::every_ms(limits.command_every_ms),
+            recording: Budget::every_ms(limits.recording_every_ms),
+            statistics: Budget::every_ms(limits.statistics_every_ms),
+            poll: Budget::every_ms(limits.poll_every_ms),
+        }
+    }
+
+    /// `sha256hex(vpbx_api_key + json + vpbx_api_salt)`, in both directions.
+    pub fn sign(&self, json: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.key.as_bytes());
+        hash.update(json);
+        hash.update(self.salt.as_bytes());
+        hash.finalize().into()
+    }
+
+    /// The signed request to this path.
+    pub fn request(&self, path: &str, json: String) -> Request {
+        Request {
+            url: format!("{}/{path}", self.base),
+            form: Some(vec![
+                ("vpbx_api_key".to_owned(), self.key.clone()),
+                ("sign".to_owned(), hex::encode(self.sign(json.as_bytes()))),
+                ("json".to_owned(), json),
+            ]),
+            authorization: None,
+            reach: self.reach.clone(),
+        }
+    }
+
+    /// Asks, within the limits of its purpose. A refusal is an error.
+    pub async fn ask(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        json: &serde_json::Value,
+    ) -> Result<Whole, PbxError> {
+        let patience = match purpose {
+            Purpose::Command => CLICK_PATIENCE,
+            _ => WORK_PATIENCE,
+        };
+        let request = self.request(path, json.to_string());
+        let asking = async {
+            match purpose {
+                Purpose::Command => self.command.wait(patience).await?,
+                Purpose::Statistics => self.statistics.wait(patience).await?,
+                Purpose::Poll => self.poll.wait(patience).await?,
+            }
+            self.all.wait(patience).await?;
+            let answer = self.http.ask(&request, LARGEST_ANSWER).await;
+            read(answer.map_err(|error| PbxError::of_http(&error))?)
+        };
+        timeout(patience, asking)
+            .await
+            .unwrap_or(Err(PbxError::Unreachable))
+    }
+}
+
+/// "Synchronous errors": status 420 with a code; 401 also for those who are blocked for a while.
+fn read(answer: Whole) -> Result<Whole, PbxError> {
+    let code = unconfirmed::is_refused(&answer.body);
+    match (answer.status, code) {
+        (200..=299, None) => Ok(answer),
+        (429, _) => Err(PbxError::Throttled {
+            retry_after: answer.retry_after.unwrap_or(Duration::from_secs(2)),
+        }),
+        (401, _) => Err(PbxError::Refused(
+            "our key is refused, or blocked for two minutes (401)".to_owned(),
+        )),
+        (408 | 500.., _) => Err(PbxError::Unreachable),
+        (status, Some(code)) => Err(PbxError::Refused(format!(
+            "code {code}{} ({status})",
+            words_of(code)
+        ))),
+        (status, None) => Err(PbxError::Refused(format!("status {status}"))),
+    }
+}
+
+fn words_of(code: i64) -> &'static str {
+    match code {
+        2_200..=2_299 => ", money or limits of the product",
+        2_000..=2_999 => ", billing",
+        3_102 => ", the signature does not fit",
+        3_105 => ", no such key",
+        3_100..=3_199 => ", the request",
+        3_200..=3_299 => ", the number",
+        4_001 => ", not supported",
+        4_101 => ", the call is gone",
+        4_200..=4_299 => ", nobody can be reached there",
+        5_000..=5_999 => ", a fault at the PBX",
+        _ => "",
+    }
+}

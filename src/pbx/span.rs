@@ -1,0 +1,104 @@
+//! Which part of a cloud's history is read next. The cursor is the moment up to which everything has been
+//! read; a call is in the history only once it is over, and is asked for by its start, so each part
+//! reaches back by the longest call.
+
+use crate::model::time::Timestamp;
+
+/// Longest call whose record is waited for.
+pub const LONGEST_CALL_MS: i64 = 4 * 3_600_000;
+/// A call that ended less than this ago may not be in the history yet, and its last words may be on
+/// their way to us: it is left to the next reading.
+pub const SETTLES_WITHIN_MS: i64 = 60_000;
+/// Longest part that is asked for at once.
+const LONGEST_PART_MS: i64 = 24 * 3_600_000;
+
+/// A part of history, by the starts of its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// From this moment,
+    pub from: Timestamp,
+    /// to this one.
+    pub to: Timestamp,
+    /// Whether there is more after it.
+    pub more: bool,
+}
+
+impl Span {
+    /// What comes after the cursor; without one (an account just connected), the last `first_ms`.
+    pub fn after(cursor: Option<&str>, now: Timestamp, first_ms: i64) -> Self {
+        let read_to = cursor
+            .and_then(|text| text.parse().ok())
+            .map(Timestamp::from_seconds)
+            .filter(|at| *at <= now)
+            .map_or(now.plus_millis(-first_ms), |at| {
+                at.plus_millis(-LONGEST_CALL_MS)
+            });
+        let to = read_to.plus_millis(LONGEST_PART_MS).min(now);
+        Self {
+            from: read_to,
+            to,
+            more: to < now,
+        }
+    }
+
+    /// The cursor once this part has been read.
+    pub fn cursor(&self) -> String {
+        self.to.as_seconds().to_string()
+    }
+
+    /// Whether a call of this start and end belongs to this part and has settled by `now`.
+    pub fn has(&self, started: Timestamp, ended: Timestamp, now: Timestamp) -> bool {
+        let is_within = self.from.as_seconds() <= started.as_seconds() && started <= self.to;
+        is_within && ended.plus_millis(SETTLES_WITHIN_MS) <= now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_773_728_100);
+    const HOUR_MS: i64 = 3_600_000;
+
+    #[test]
+    fn a_part_reaches_back_by_the_longest_call() {
+        let first = Span::after(None, NOW, 2 * HOUR_MS);
+        assert_eq!(first.from, NOW.plus_millis(-2 * HOUR_MS));
+        assert_eq!((first.to, first.more), (NOW, false));
+        let next = Span::after(Some(&first.cursor()), NOW.plus_millis(HOUR_MS), HOUR_MS);
+        assert_eq!(next.from, NOW.plus_millis(-4 * HOUR_MS));
+        assert_eq!(next.to, NOW.plus_millis(HOUR_MS));
+    }
+
+    #[test]
+    fn a_long_absence_is_read_in_parts_that_meet() {
+        let mut cursor = NOW.plus_millis(-60 * HOUR_MS).as_seconds().to_string();
+        let mut read_to = NOW.plus_millis(-60 * HOUR_MS);
+        for part in 0.. {
+            let span = Span::after(Some(&cursor), NOW, HOUR_MS);
+            assert!(span.from < read_to && span.to > read_to, "{span:?}");
+            (cursor, read_to) = (span.cursor(), span.to);
+            if !span.more {
+                assert_eq!((part, read_to), (2, NOW));
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_from_the_future_or_of_another_kind_is_no_cursor() {
+        for cursor in ["1873728100", "12:34", ""] {
+            let span = Span::after(Some(cursor), NOW, HOUR_MS);
+            assert_eq!(span.from, NOW.plus_millis(-HOUR_MS), "{cursor}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_has_just_ended_is_left_to_the_next_reading() {
+        let span = Span::after(None, NOW, HOUR_MS);
+        let ended = |ago_ms: i64| NOW.plus_millis(-ago_ms);
+        assert!(span.has(ended(120_000), ended(60_000), NOW));
+        assert!(!span.has(ended(120_000), ended(59_000), NOW));
+        assert!(!span.has(ended(HOUR_MS + 1_000), ended(60_000), NOW));
+    }
+}
