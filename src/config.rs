@@ -347,7 +347,7 @@ fn name_of(n: usize, item: &Value) -> String {
 
 /// Whether a key of this name holds a secret wherever it stands.
 fn is_secret(key: &str) -> bool {
-    const WORDS: [&str; 5] = ["secret", "password", "token", "salt", "api_key"];
+    const WORDS: [&str; 6] = ["secret", "secrets", "password", "token", "salt", "api_key"];
     WORDS
         .iter()
         .any(|word| key == *word || key.ends_with(&format!("_{word}")))

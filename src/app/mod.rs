@@ -84,7 +84,11 @@ impl Gateway {
             .await
             .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
         let folder = &settings.recordings.folder;
-        let vault = Vault::open(folder)
+        let keys = settings
+            .recordings
+            .keys()
+            .context("recordings.encryption_secret")?;
+        let vault = Vault::open_with(folder, keys)
             .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
         let lane = parts::lane(settings, &db, &accounts, vault.clone())?;
         let (hub, moments) = Hub::new(settings.live.clone(), flow::now());

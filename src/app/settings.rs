@@ -179,6 +179,10 @@ impl Settings {
             "routing.guard_ms",
             "must be less than routing.ring_cycle_ms",
         );
+        if let Err(error) = self.recordings.keys() {
+            let key = "recordings.encryption_secret";
+            demand(false, key, &error.to_string());
+        }
         self.spans(&mut demand);
         demand(
             self.web.zone().is_ok(),

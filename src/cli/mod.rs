@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod inspect;
 mod letters;
+mod recordings;
 mod replay;
 mod simulate;
 mod token;
@@ -80,6 +81,9 @@ enum Command {
     Backup(backup::Backup),
     /// Prove a backup, and bring it back where nothing is
     Restore(backup::Restore),
+    /// Look after the kept recordings
+    #[command(subcommand)]
+    Recordings(recordings::Command),
     /// Measure this machine with this build
     Bench(bench::Arguments),
     /// Show the facts and calls in a fixture, a recorded request or a stream; or take dead letters in again
@@ -132,6 +136,8 @@ fn run(arguments: Arguments) -> Result<()> {
             block_on(backup::run(started(config)?, file.as_deref(), wanted))
         }
         Command::Restore(wanted) => block_on(backup::bring_back(started(config)?, wanted)),
+        Command::Recordings(recordings::Command::NewKey) => recordings::new_key(),
+        Command::Recordings(command) => block_on(recordings::run(started(config)?, command)),
         Command::Bench(arguments) => block_on(bench::run(arguments)),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Inspect(command) => inspect::run(&command),

@@ -6,10 +6,10 @@
 //! that begins with a dot until its manifest is written.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -120,16 +120,13 @@ pub fn thin_out(folder: &Path, keep: usize) -> io::Result<Vec<PathBuf>> {
         fs::remove_dir_all(backup)?;
     }
     if !backups.is_empty() {
-        let mut wanted = HashMap::new();
-        for backup in &stay {
-            read_lines(backup, |line| {
-                wanted.insert(line.name, line.sha256).is_some()
-            })?;
-        }
         let vault = folder.join("recordings");
+        let mut wanted = HashSet::new();
+        for backup in &stay {
+            read_lines(backup, |line| wanted.insert(vault.join(line.place())))?;
+        }
         for file in blobs(&vault)? {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            if !wanted.contains_key(name.as_ref()) {
+            if !wanted.contains(&file) {
                 fs::remove_file(&file)?;
             }
         }
@@ -190,8 +187,8 @@ fn blobs(vault: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// What every file of a backup is.
-fn files(folder: &Path) -> io::Result<std::collections::BTreeMap<String, Content>> {
-    let mut files = std::collections::BTreeMap::new();
+fn files(folder: &Path) -> io::Result<BTreeMap<String, Content>> {
+    let mut files = BTreeMap::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((folder, above)) = folders.pop() {
         for entry in fs::read_dir(folder)? {
@@ -237,11 +234,7 @@ impl Copier<'_> {
                 Ok(content) => {
                     told.files += 1;
                     told.bytes += content.bytes;
-                    let line = Line {
-                        sha256: content.sha256,
-                        name: name.clone(),
-                    };
-                    out.write_all(line.text().as_bytes())?;
+                    out.write_all(line(name, &content.sha256).text().as_bytes())?;
                 }
                 // Let go after the picture was taken, or lost before: the backup says so.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -256,18 +249,12 @@ impl Copier<'_> {
 
     fn one(&mut self, name: &str) -> io::Result<Content> {
         let from = self.from.join(manifest::place(name));
-        let to = self.to.join(manifest::place(name));
-        if is_same(&from, &to)? {
-            return match self.known.get(name) {
-                Some(sha256) => Ok(Content {
-                    bytes: fs::metadata(&to)?.len(),
-                    sha256: sha256.clone(),
-                }),
-                None => digest::of(&to),
-            };
-        }
         let mut source = File::open(&from)?;
-        let parent = to.parent().unwrap_or(&self.to);
+        if let Some(there) = self.there(name, &source)? {
+            return Ok(there);
+        }
+        let parent = self.to.join(manifest::place(name));
+        let parent = parent.parent().unwrap_or(&self.to);
         fs::create_dir_all(parent)?;
         let half = parent.join(format!(".{name}"));
         // Left there by a backup that was cut off.
@@ -284,28 +271,42 @@ impl Copier<'_> {
                 content
             }
         };
-        fs::rename(&half, &to)?;
+        fs::rename(&half, self.to.join(line(name, &content.sha256).place()))?;
         manifest::sync(parent)?;
         self.new += 1;
         Ok(content)
     }
+
+    /// What an earlier backup has of this recording, if it is the same file.
+    fn there(&self, name: &str, source: &File) -> io::Result<Option<Content>> {
+        let Some(sha256) = self.known.get(name) else {
+            return Ok(None);
+        };
+        let there = match File::open(self.to.join(line(name, sha256).place())) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let bytes = there.metadata()?.len();
+        let is_same = source.metadata()?.len() == bytes && beginning(source)? == beginning(&there)?;
+        Ok(is_same.then(|| Content {
+            bytes,
+            sha256: sha256.clone(),
+        }))
+    }
 }
 
-/// Whether the recording is there already; a missing original is an error.
-fn is_same(from: &Path, to: &Path) -> io::Result<bool> {
-    let source = File::open(from)?;
-    let there = match File::open(to) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    Ok(source.metadata()?.len() == there.metadata()?.len()
-        && beginning(source)? == beginning(there)?)
+fn line(name: &str, sha256: &str) -> Line {
+    Line {
+        sha256: sha256.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
-fn beginning(file: File) -> io::Result<Vec<u8>> {
-    let mut beginning = Vec::new();
-    file.take(BEGINNING_BYTES as u64)
-        .read_to_end(&mut beginning)?;
+/// Leaves the file where it stands.
+fn beginning(file: &File) -> io::Result<Vec<u8>> {
+    let mut beginning = vec![0; BEGINNING_BYTES];
+    let len = file.read_at(&mut beginning, 0)?;
+    beginning.truncate(len);
     Ok(beginning)
 }

@@ -101,22 +101,37 @@ pub struct Line {
 }
 
 impl Line {
+    /// Where the file lies below [`VAULT`]. A sealed one has more to its name: under another key it is
+    /// another file, and older backups keep theirs.
+    pub fn place(&self) -> String {
+        let place = place(&self.name);
+        match self.sha256 == self.name {
+            true => place,
+            false => format!("{place}.{}", self.sha256.get(..16).unwrap_or_default()),
+        }
+    }
+
     /// As text.
     pub fn text(&self) -> String {
-        format!("{}  {VAULT}/{}\n", self.sha256, place(&self.name))
+        format!("{}  {VAULT}/{}\n", self.sha256, self.place())
     }
 
     /// Reads a line; `None` if it is not one of ours.
     pub fn parse(line: &str) -> Option<Self> {
         let (sha256, path) = line.split_once("  ")?;
-        let name = path.rsplit('/').next()?;
-        let is_name = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_ours = is_name && path.strip_prefix(VAULT)?.strip_prefix('/')? == place(name);
-        is_ours.then(|| Self {
+        let file = path.rsplit('/').next()?;
+        let name = file.split_once('.').map_or(file, |(name, _)| name);
+        let line = Self {
             sha256: sha256.to_owned(),
             name: name.to_owned(),
-        })
+        };
+        let is_ours = path.strip_prefix(VAULT)?.strip_prefix('/')? == line.place();
+        (is_ours && is_sha256(name) && is_sha256(sha256)).then_some(line)
     }
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// `ab/cd/abcd…`, as in the vault.
@@ -134,11 +149,11 @@ mod tests {
     #[test]
     fn a_line_is_read_as_it_was_written() {
         let name = "ab".repeat(32);
-        let line = Line {
-            sha256: "cd".repeat(32),
-            name,
-        };
-        assert_eq!(Line::parse(line.text().trim_end()), Some(line));
+        for sha256 in [name.clone(), "cd".repeat(32)] {
+            let name = name.clone();
+            let line = Line { sha256, name };
+            assert_eq!(Line::parse(line.text().trim_end()), Some(line));
+        }
         assert_eq!(Line::parse("cd  ../recordings/../../etc/passwd"), None);
         assert_eq!(Line::parse("cd  ../recordings/.."), None);
         assert_eq!(Line::parse(""), None);

@@ -86,7 +86,7 @@ fn recordings(backup: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
     let mut wrong = Vec::new();
     let (mut files, mut bytes) = (0, 0);
     read_lines(backup, |line| {
-        let place = manifest::place(&line.name);
+        let place = line.place();
         match digest::of(&backup.join(VAULT).join(&place)) {
             Ok(there) if there.sha256 == line.sha256 => {
                 files += 1;
@@ -140,8 +140,8 @@ pub async fn restore(
     }
     let mut trouble = None;
     read_lines(backup, |line| {
-        let place = manifest::place(&line.name);
-        let copied = copy(&backup.join(VAULT).join(&place), &folder.join(&place));
+        let there = folder.join(manifest::place(&line.name));
+        let copied = copy(&backup.join(VAULT).join(line.place()), &there);
         let failed = copied.err();
         let is_well = failed.is_none();
         trouble = trouble.take().or(failed);

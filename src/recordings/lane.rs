@@ -24,6 +24,7 @@ use verdict::{Ended, filed, pause_after};
 
 use super::{
     audio::{self, InspectError, Measured, Refused},
+    cipher::{Keys, NotAKey},
     fetch::Fetcher,
     vault::Vault,
 };
@@ -61,6 +62,10 @@ pub struct Settings {
     pub lease_ms: u64,
     /// How often due jobs are looked for, in milliseconds.
     pub poll_ms: u64,
+    /// The key with which recordings are sealed on disk; empty: they lie as they are.
+    pub encryption_secret: String,
+    /// Keys that were used before and still open recordings.
+    pub former_encryption_secrets: Vec<String>,
 }
 
 impl Default for Settings {
@@ -72,7 +77,16 @@ impl Default for Settings {
             settle_ms: 2_000,
             lease_ms: 60_000,
             poll_ms: 1_000,
+            encryption_secret: String::new(),
+            former_encryption_secrets: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    /// The configured keys.
+    pub fn keys(&self) -> Result<Keys, NotAKey> {
+        Keys::parse(&self.encryption_secret, &self.former_encryption_secrets)
     }
 }
 

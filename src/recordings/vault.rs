@@ -1,6 +1,11 @@
-//! Where recordings lie: each file once, under the SHA-256 of its bytes, and never changed.
+//! Where recordings lie: each file once, under the SHA-256 of its sound, and never changed.
 //!
-//! Behind an object store: a local folder by default, fsynced before a recording counts as kept.
+//! Behind an object store: a local folder by default, fsynced before a recording counts as kept. With a
+//! key they lie sealed (`cipher`); the name stays that of the sound. What is done with the stock as a
+//! whole stands in `stock`.
+
+mod sealed;
+mod stock;
 
 use std::{
     io::ErrorKind,
@@ -13,10 +18,13 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem,
-    path::Path as Key,
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart,
+    local::LocalFileSystem, path::Path as Key,
 };
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+pub use self::stock::{Leftover, Stored};
+use super::cipher::{self, CipherError, Keys, Piecewise};
 
 /// Pieces in which a file is handed to the store; object stores ask for at least 5 MiB.
 const PIECE_BYTES: usize = 5 * 1024 * 1024;
@@ -24,6 +32,8 @@ const PIECE_BYTES: usize = 5 * 1024 * 1024;
 const PIECES_ON_THE_WAY: usize = 2;
 /// Nothing is fetched for as long as this.
 const ABANDONED: Duration = Duration::from_secs(6 * 60 * 60);
+/// How often a recording is looked at again that got another key meanwhile.
+const LOOKS: usize = 3;
 /// Where files lie until they are known to be recordings, below the folder.
 const INCOMING: &str = ".incoming";
 
@@ -36,6 +46,12 @@ pub enum VaultError {
     /// The store cannot be reached or is full.
     #[error("the recordings store: {0}")]
     Store(object_store::Error),
+    /// It cannot be opened.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// The sound is not the one of this name.
+    #[error("the recording is not what its name says")]
+    Changed,
     /// The local disk said no.
     #[error("the recordings folder: {0}")]
     Io(#[from] std::io::Error),
@@ -54,19 +70,28 @@ impl From<object_store::Error> for VaultError {
 #[derive(Clone, Debug)]
 pub struct Vault {
     store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
     incoming: PathBuf,
+    keys: Keys,
 }
 
 impl Vault {
-    /// Opens (and makes) a local folder. What was left half-fetched long ago is removed.
+    /// Opens (and makes) a local folder in which recordings lie as they are.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
+        Self::open_with(folder, Keys::default())
+    }
+
+    /// Opens (and makes) a local folder. What was left half-fetched long ago is removed.
+    pub fn open_with(folder: &Path, keys: Keys) -> Result<Self, VaultError> {
         let incoming = folder.join(INCOMING);
         std::fs::create_dir_all(&incoming)?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         sweep(&incoming)?;
         Ok(Self {
             store: Arc::new(store),
+            folder: folder.to_owned(),
             incoming,
+            keys,
         })
     }
 
@@ -77,16 +102,30 @@ impl Vault {
 
     /// Keeps the file under its name; does nothing if it is here already.
     pub async fn keep(&self, file: &Path, sha256: &str, size_bytes: u64) -> Result<(), VaultError> {
-        let key = key(sha256)?;
-        match self.store.head(&key).await {
-            Ok(there) if there.size == size_bytes => return Ok(()),
+        let lengths = [size_bytes, cipher::sealed_bytes(size_bytes)];
+        match self.store.head(&key(sha256)?).await {
+            Ok(there) if lengths.contains(&there.size) => return Ok(()),
             Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         let mut file = tokio::fs::File::open(file).await?;
-        let upload = self.store.put_multipart(&key).await?;
+        self.write(sha256, &mut file, size_bytes).await
+    }
+
+    /// Writes what is read over whatever is there; until all of it is, nothing changes.
+    async fn write(
+        &self,
+        sha256: &str,
+        from: &mut (impl AsyncRead + Unpin),
+        size_bytes: u64,
+    ) -> Result<(), VaultError> {
+        let upload = self.store.put_multipart(&key(sha256)?).await?;
         let mut writing = WriteMultipart::new_with_chunk_size(upload, PIECE_BYTES);
-        match copy(&mut file, &mut writing).await {
+        let copied = match self.keys.sealer(sha256, rand::random()) {
+            None => copy(from, &mut writing).await,
+            Some(sealer) => seal(from, size_bytes, &sealer, &mut writing).await,
+        };
+        match copied {
             Ok(()) => writing.finish().await.map(|_| ()).map_err(Into::into),
             Err(error) => {
                 // What failed is told; that the rest could not be removed would not help anybody.
@@ -102,19 +141,54 @@ impl Vault {
         sha256: &str,
         span: Range<u64>,
     ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, VaultError> {
+        let key = key(sha256)?;
+        for _ in 0..LOOKS {
+            let (head, meta) = self.head(&key).await?;
+            let opener = self.keys.opener(sha256, &head)?;
+            let window = match &opener {
+                None => None,
+                Some(_) => Some(cipher::Window::of(&span, meta.size).ok_or(CipherError::Damaged)?),
+            };
+            let part = window.map_or(span.clone(), |window| window.file.0..window.file.1);
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(part)),
+                // The head that was read must belong to what is read now.
+                if_match: meta.e_tag,
+                ..GetOptions::default()
+            };
+            let found = match self.store.get_opts(&key, options).await {
+                Err(object_store::Error::Precondition { .. }) => continue,
+                found => found?,
+            };
+            return Ok(match opener.zip(window) {
+                None => found.into_stream(),
+                Some((opener, window)) => {
+                    sealed::open(found.into_stream(), opener, window, meta.size)
+                }
+            });
+        }
+        Err(VaultError::Missing)
+    }
+
+    /// The first bytes of a file, and what the store knows of it.
+    async fn head(&self, key: &Key) -> Result<(Bytes, ObjectMeta), VaultError> {
         let options = GetOptions {
-            range: Some(GetRange::Bounded(span)),
+            range: Some(GetRange::Bounded(0..cipher::HEAD_BYTES)),
             ..GetOptions::default()
         };
-        let found = self.store.get_opts(&key(sha256)?, options).await?;
-        Ok(found.into_stream())
+        let found = self.store.get_opts(key, options).await?;
+        let meta = found.meta.clone();
+        Ok((found.bytes().await?, meta))
     }
 }
 
-async fn copy(file: &mut tokio::fs::File, writing: &mut WriteMultipart) -> Result<(), VaultError> {
+async fn copy(
+    from: &mut (impl AsyncRead + Unpin),
+    writing: &mut WriteMultipart,
+) -> Result<(), VaultError> {
     loop {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
-        file.take(PIECE_BYTES as u64)
+        from.take(PIECE_BYTES as u64)
             .read_to_end(&mut piece)
             .await?;
         if piece.is_empty() {
@@ -123,6 +197,24 @@ async fn copy(file: &mut tokio::fs::File, writing: &mut WriteMultipart) -> Resul
         writing.wait_for_capacity(PIECES_ON_THE_WAY).await?;
         writing.put(piece.into());
     }
+}
+
+async fn seal(
+    from: &mut (impl AsyncRead + Unpin),
+    size_bytes: u64,
+    sealer: &Piecewise,
+    writing: &mut WriteMultipart,
+) -> Result<(), VaultError> {
+    writing.write(sealer.head());
+    let last = size_bytes.div_ceil(cipher::PIECE_BYTES).max(1) - 1;
+    for number in 0..=last {
+        let wanted = cipher::PIECE_BYTES.min(size_bytes - number * cipher::PIECE_BYTES);
+        let mut piece = vec![0; wanted as usize];
+        from.read_exact(&mut piece).await?;
+        writing.wait_for_capacity(PIECES_ON_THE_WAY).await?;
+        writing.write(&sealer.seal(number, number == last, piece));
+    }
+    Ok(())
 }
 
 /// `ab/cd/abcd…`: no folder grows without bound.

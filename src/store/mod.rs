@@ -32,6 +32,7 @@ pub mod sessions;
 pub mod settings;
 pub mod snapshot;
 pub mod sql;
+pub mod stock;
 pub mod tasks;
 pub mod tokens;
 pub mod writer;

@@ -2,10 +2,15 @@
 
 use std::{io::Cursor, time::Duration};
 
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use ringcard::{
     model::recording::RecordingState,
     on_read, on_write,
-    recordings::{audio, serve, vault::Vault},
+    recordings::{
+        audio, serve,
+        vault::{Vault, VaultError},
+    },
     simulator::{dice::Dice, voices},
     store::recordings::{self as rows, Recording},
 };
@@ -33,6 +38,11 @@ fn sound() -> Vec<u8> {
 
 /// A gateway with two cloud PBXes whose recordings come from `host`.
 async fn gateway(host: &MockServer) -> TestGateway {
+    gateway_with(host, "").await
+}
+
+/// The same, with a key for its recordings.
+async fn gateway_with(host: &MockServer, key: &str) -> TestGateway {
     let config = format!(
         r#"
         [[pbx]]
@@ -55,7 +65,11 @@ async fn gateway(host: &MockServer) -> TestGateway {
         "#,
         host.uri()
     );
-    TestGateway::start_with(&config, |settings| settings.recordings.poll_ms = 20).await
+    TestGateway::start_with(&config, |settings| {
+        settings.recordings.poll_ms = 20;
+        settings.recordings.encryption_secret = key.to_owned();
+    })
+    .await
 }
 
 async fn only(gateway: &TestGateway) -> Option<Recording> {
@@ -143,6 +157,50 @@ async fn a_link_told_at_the_end_becomes_a_kept_recording() {
         sqlx::query_as("select recording from call").fetch_one(pool).await.unwrap()
     });
     assert_eq!(shown.as_deref(), Some("kept"));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_key_a_recording_lies_sealed_and_is_played_all_the_same() {
+    let host = MockServer::start().await;
+    let sound = sound();
+    Mock::given(path("/record"))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(sound.clone()))
+        .mount(&host)
+        .await;
+    let gateway = gateway_with(&host, &"5e".repeat(32)).await;
+    let link = host.uri() + "/record?id=1&hash=secret";
+    call_is_over(&gateway, "1773728199", &link).await;
+    let kept = reaches(&gateway, RecordingState::Kept).await;
+    let name = kept.sha256.clone().unwrap();
+    assert_eq!(name, hex::encode(Sha256::digest(&sound)));
+    assert_eq!(kept.size, Some(sound.len() as i64));
+    let folder = gateway.folder().join("recordings");
+    let file = folder.join(&name[..2]).join(&name[2..4]).join(&name);
+    let sealed = std::fs::read(file).unwrap();
+    // Not even 16 bytes of the sound can be seen, be it silence.
+    for at in (0..sound.len() - 16).step_by(16) {
+        let there = memchr::memmem::find(&sealed, &sound[at..at + 16]);
+        assert_eq!(there, None, "bytes from {at}");
+    }
+    assert!(
+        std::fs::read_dir(folder.join(".incoming"))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+    let vault = &gateway.gateway().site().vault;
+    let play = async |range: Option<&str>| {
+        let answer = serve::open(vault, &kept, range, None).await.unwrap();
+        let pieces: Vec<Bytes> = answer.body.try_collect().await.unwrap();
+        (answer.status, pieces.concat())
+    };
+    assert_eq!(play(None).await, (200, sound.clone()));
+    let part = (206, sound[65_000..66_001].to_vec());
+    assert_eq!(play(Some("bytes=65000-66000")).await, part);
+    let unlocked = Vault::open(&folder).unwrap();
+    let refused = serve::open(&unlocked, &kept, None, None).await.err();
+    assert!(matches!(refused, Some(VaultError::Cipher(_))));
     gateway.stop().await;
 }
 

@@ -3,8 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
-    process::Output,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,92 +21,18 @@ use ringcard::{
         office::{Account, Draw, Told},
         story::{Plot, Tempo, World},
     },
-    store::{Db, Settings},
+    store::Db,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::{process::Command, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 
-use crate::support::{gateway::TestGateway, postgres, scripted::eventually};
+use super::place::{Folder, Place};
+use crate::support::{gateway::TestGateway, scripted::eventually};
 
-const ACCOUNT: &str = "[[pbx]]\nname = 'cloud'\ntype = 'mango'\nvpbx_api_key = 'a-key'\n\
-                       vpbx_api_salt = 'a-salt'\n";
 const EVENTS_PER_SECOND: f64 = 500.0;
 /// Senders at once: each waits for its commit.
 const SENDERS: usize = 8;
-
-/// A place of its own: database and recordings, and commands over them.
-struct Place {
-    folder: PathBuf,
-    url: String,
-}
-
-impl Place {
-    fn sqlite(folder: &Path) -> Self {
-        fs::create_dir_all(folder).unwrap();
-        Self {
-            folder: folder.to_owned(),
-            url: format!("sqlite:{}", folder.join("ringcard.db").display()),
-        }
-    }
-
-    async fn postgres(folder: &Path) -> Self {
-        Self {
-            url: postgres::new_database().await,
-            ..Self::sqlite(folder)
-        }
-    }
-
-    fn recordings(&self) -> PathBuf {
-        self.folder.join("recordings")
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_ringcard"))
-            .args(arguments)
-            .current_dir(&self.folder)
-            .env("RINGCARD__STORE__URL", &self.url)
-            .env("RINGCARD__RECORDINGS__FOLDER", self.recordings())
-            .output()
-            .await
-            .unwrap()
-    }
-
-    /// Runs what must go well, and reads the line it prints.
-    async fn tell(&self, arguments: &[&str]) -> Value {
-        let output = self.run(arguments).await;
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {complaints}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Runs what must be refused, and reads the complaint.
-    async fn refuse(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments).await;
-        assert_eq!(output.status.code(), Some(1), "{arguments:?} must fail");
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    async fn open(&self) -> Db {
-        let url = self.url.clone();
-        let settings = Settings {
-            url,
-            ..Settings::default()
-        };
-        Db::open(&settings).await.unwrap()
-    }
-
-    async fn gateway(&self) -> TestGateway {
-        let (url, recordings) = (self.url.clone(), self.recordings());
-        TestGateway::start_with(ACCOUNT, |settings| {
-            settings.store.url = url;
-            settings.recordings.folder = recordings;
-            settings.hooks.per_second = 100_000;
-            settings.hooks.burst = 100_000;
-        })
-        .await
-    }
-}
 
 /// What the simulator tells of so many calls.
 fn messages(calls: u64) -> Vec<Post> {
@@ -399,24 +324,6 @@ async fn damage_is_found(there: &Place, backups: &Path) {
         fs::write(&file, whole).unwrap();
     }
     there.tell(&["restore", "--verify", &to]).await;
-}
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("ringcard-keep-{}", uuid::Uuid::now_v7()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left in the folder of temporary files harms nobody.
-        _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

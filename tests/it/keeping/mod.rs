@@ -1,3 +1,5 @@
 //! What must outlive the machine, and what must not outlive its purpose.
 
 mod backup;
+mod place;
+mod stock;
