@@ -55,8 +55,8 @@ impl Facts<'_> {
     fn push(&mut self, leg: Option<&LegKey>, tail: &str, at: Timestamp, clock: Clock, fact: Fact) {
         // Leg keys of some providers are short (an extension): only the call makes them unique.
         let id = match leg {
-            Some(leg) => format!("{}/{leg}/{tail}", self.call),
-            None => format!("{}/{tail}", self.call),
+            Some(leg) => [self.call.as_str(), "/", leg.as_str(), "/", tail].concat(),
+            None => [self.call.as_str(), "/", tail].concat(),
         };
         self.out.events.push(CallEvent {
             account: self.account.clone(),
@@ -93,10 +93,14 @@ pub fn moment(number: i64, now: Timestamp) -> (Timestamp, Clock) {
     }
 }
 
+/// Room for most facts as JSON.
+const USUAL_BYTES: usize = 512;
+
 /// Forty-eight bits of the content: enough among the dozen facts of a call, and no number can be
 /// read from an identity in a log.
 fn fingerprint(content: &impl Serialize) -> String {
-    let text = serde_json::to_vec(content)
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut text, content)
         .expect("facts are plain structs with text keys, which always serialise");
     hex::encode(&Sha256::digest(text)[..6])
 }

@@ -27,8 +27,8 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, Path, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    extract::{ConnectInfo, RawPathParams, State},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -210,22 +210,21 @@ impl From<Refused> for Turned {
 async fn receive(
     State(hooks): State<Arc<Hooks>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(path): Path<HashMap<String, String>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    path: RawPathParams,
+    request: axum::extract::Request,
 ) -> Response {
     let began = Instant::now();
     let now = flow::now();
-    let remote = super::remote(&headers, peer.ip(), &hooks.trusted_proxies).to_string();
+    let (head, body) = request.into_parts();
+    let remote = super::remote(&head.headers, peer.ip(), &hooks.trusted_proxies).to_string();
     let account = path
-        .get("account")
+        .iter()
+        .find_map(|(name, value)| (name == "account").then_some(value))
         .and_then(|name| hooks.accounts.get(name));
     let Some(account) = account else {
         return turn_away(&hooks.settings, Turned::NoAccount, "unknown", &remote);
     };
-    let request = match read(&hooks.settings, &method, &uri, &headers, body, &remote).await {
+    let request = match read(&hooks.settings, &head, body, &remote).await {
         Ok(request) => request,
         Err(turned) => {
             return turn_away(&hooks.settings, turned, account.pbx.provider(), &remote);
@@ -249,16 +248,15 @@ async fn receive(
 
 async fn read(
     settings: &Settings,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
+    head: &Parts,
     body: Body,
     remote: &str,
 ) -> Result<Request, Turned> {
-    if !matches!(*method, Method::GET | Method::POST) {
+    if !matches!(head.method, Method::GET | Method::POST) {
         return Err(Turned::Method);
     }
-    let announced = headers
+    let announced = head
+        .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > settings.max_body_bytes) {
@@ -271,10 +269,11 @@ async fn read(
     .await
     .map_err(|_| Turned::TooSlow)??;
     Ok(Request {
-        method: method.as_str().to_owned(),
-        path: below_account(uri.path()).to_owned(),
-        query: uri.query().unwrap_or_default().to_owned(),
-        headers: headers
+        method: head.method.as_str().to_owned(),
+        path: below_account(head.uri.path()).to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head
+            .headers
             .iter()
             .map(|(name, value)| {
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -463,7 +462,7 @@ fn turn_away(
     match turned {
         Turned::TooMany => retry_after(&mut response, settings),
         Turned::Method => {
-            let allowed = header::HeaderValue::from_static("GET, POST");
+            let allowed = HeaderValue::from_static("GET, POST");
             response.headers_mut().insert(header::ALLOW, allowed);
         }
         _ => {}
@@ -478,7 +477,7 @@ fn busy(settings: &Settings) -> Response {
 }
 
 fn retry_after(response: &mut Response, settings: &Settings) {
-    let seconds = header::HeaderValue::from(settings.retry_after_s);
+    let seconds = HeaderValue::from(settings.retry_after_s);
     response.headers_mut().insert(header::RETRY_AFTER, seconds);
 }
 
@@ -487,9 +486,13 @@ fn text(status: StatusCode, words: &str) -> Response {
 }
 
 fn written(reply: Reply) -> Response {
-    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    let content_type = [(header::CONTENT_TYPE, reply.content_type)];
-    (status, content_type, reply.body).into_response()
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let content_type = HeaderValue::from_static(reply.content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
 }
 
 #[cfg(test)]

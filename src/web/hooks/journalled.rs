@@ -1,7 +1,9 @@
 //! A message as the journal keeps it, and how it is read back: by `ringcard replay`, and when a dead
 //! letter is replayed.
 
-use base64::Engine as _;
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -12,42 +14,47 @@ use crate::{
     store::raw::RawMessage,
 };
 
+/// Room for what stands around path, query and body in the journal.
+const FRAME_BYTES: usize = 64;
+
 /// A request as the journal keeps it; headers carry access and are left out.
 #[derive(Serialize, Deserialize)]
-struct Journalled {
-    method: String,
-    path: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    query: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    body: String,
+struct Journalled<'a> {
+    method: Cow<'a, str>,
+    path: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    query: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    body: Cow<'a, str>,
     /// Instead of `body`, when the body is not UTF-8.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    body_base64: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    body_base64: Cow<'a, str>,
 }
 
 /// A request as the journal keeps it, without so many secret parts at the start of its path.
 pub fn journal(request: &Request, secret_path_parts: usize) -> Bytes {
-    let mut kept = Journalled {
-        method: request.method.clone(),
-        path: without_secret(&request.path, secret_path_parts),
-        query: request.query.clone(),
-        body: String::new(),
-        body_base64: String::new(),
+    let (body, body_base64) = match std::str::from_utf8(&request.body) {
+        Ok(text) => (text.into(), "".into()),
+        Err(_) => ("".into(), STANDARD.encode(&request.body).into()),
     };
-    match std::str::from_utf8(&request.body) {
-        Ok(text) => kept.body = text.to_owned(),
-        Err(_) => {
-            kept.body_base64 = base64::engine::general_purpose::STANDARD.encode(&request.body);
-        }
-    }
-    serde_json::to_vec(&kept)
-        .expect("a struct of strings is JSON")
-        .into()
+    let kept = Journalled {
+        method: request.method.as_str().into(),
+        path: without_secret(&request.path, secret_path_parts),
+        query: request.query.as_str().into(),
+        body,
+        body_base64,
+    };
+    let long = request.path.len() + request.query.len() + request.body.len();
+    let mut raw = Vec::with_capacity(long + FRAME_BYTES);
+    serde_json::to_writer(&mut raw, &kept).expect("a struct of strings is JSON");
+    raw.into()
 }
 
 /// `/secret/a/b` is `/-/a/b`. Slashes too many are not parts.
-fn without_secret(path: &str, secret_parts: usize) -> String {
+fn without_secret(path: &str, secret_parts: usize) -> Cow<'_, str> {
+    if secret_parts == 0 {
+        return path.into();
+    }
     let mut left = secret_parts;
     let parts = path.split('/').map(|part| match left {
         1.. if !part.is_empty() => {
@@ -56,22 +63,20 @@ fn without_secret(path: &str, secret_parts: usize) -> String {
         }
         _ => part,
     });
-    parts.collect::<Vec<_>>().join("/")
+    parts.collect::<Vec<_>>().join("/").into()
 }
 
 /// Reads a request back from the journal; `None` if it is none.
 pub fn from_journal(raw: &[u8]) -> Option<Request> {
-    let kept: Journalled = serde_json::from_slice(raw).ok()?;
-    let body = match kept.body_base64.as_str() {
-        "" => kept.body.into_bytes(),
-        coded => base64::engine::general_purpose::STANDARD
-            .decode(coded)
-            .ok()?,
+    let kept: Journalled<'_> = serde_json::from_slice(raw).ok()?;
+    let body = match &*kept.body_base64 {
+        "" => kept.body.into_owned().into_bytes(),
+        coded => STANDARD.decode(coded).ok()?,
     };
     Some(Request {
-        method: kept.method,
-        path: kept.path,
-        query: kept.query,
+        method: kept.method.into_owned(),
+        path: kept.path.into_owned(),
+        query: kept.query.into_owned(),
         headers: Vec::new(),
         body: body.into(),
         remote: String::new(),
