@@ -16,17 +16,22 @@ use crate::model::{
 };
 
 /// Begins an identity from which the call's key was left out, and one that is whole.
-const SHORT: char = '+';
-const WHOLE: char = '=';
+const SHORT: &str = "+";
+const WHOLE: &str = "=";
+
+/// Room for one fact; the blob grows if that is not enough.
+const USUAL_BYTES: usize = 160;
 
 impl Facts {
     /// The set as one blob that is quick to write and read; `Facts::unseal` reads it.
     pub fn pack(&self) -> Vec<u8> {
+        let mut blob = Vec::with_capacity((self.len() + 1) * USUAL_BYTES);
         let written = match Packed::of(self) {
-            Some(packed) => serde_json::to_vec(&packed),
-            None => serde_json::to_vec(self),
+            Some(packed) => serde_json::to_writer(&mut blob, &packed),
+            None => serde_json::to_writer(&mut blob, self),
         };
-        written.expect("facts have text keys only, so JSON can hold them")
+        written.expect("facts have text keys only, so JSON can hold them");
+        blob
     }
 }
 
@@ -64,6 +69,10 @@ struct Once<'a> {
 
 impl<'a> Once<'a> {
     fn place(&mut self, text: &'a str) -> usize {
+        // Identities begin with key and leg, so what repeats mostly stands together.
+        if self.list.last().is_some_and(|last| last == text) {
+            return self.list.len() - 1;
+        }
         *self.places.entry(text).or_insert_with(|| {
             self.list.push(Cow::Borrowed(text));
             self.list.len() - 1
@@ -84,8 +93,8 @@ impl<'a> Packed<'a> {
             }
             let key = event.call.as_str();
             let id = match event.id.as_str().strip_prefix(key) {
-                Some(rest) => format!("{SHORT}{rest}"),
-                None => format!("{WHOLE}{}", event.id),
+                Some(rest) => [SHORT, rest].concat(),
+                None => [WHOLE, event.id.as_str()].concat(),
             };
             packed.push(PackedFact(
                 keys.place(key),
