@@ -189,7 +189,7 @@ impl Desk {
         let people = |extensions: &[Extension]| -> Vec<PersonId> {
             extensions
                 .iter()
-                .filter_map(|phone| person_of(&tables, account, phone))
+                .filter_map(|phone| tables.holder(account, phone))
                 .collect()
         };
         let ringing = people(&call.ringing);
@@ -446,14 +446,6 @@ fn candidate(known: &KnownBy) -> Option<Candidate> {
         kind: PhoneKind::parse(&known.kind)?,
         ext: known.ext.clone(),
     })
-}
-
-fn person_of(tables: &Tables, account: &AccountName, phone: &Extension) -> Option<PersonId> {
-    let has_it = |held: &(AccountName, Extension)| held.0 == *account && held.1 == *phone;
-    let mut agents = tables.agents.values();
-    agents
-        .find(|agent| agent.extensions.iter().any(has_it))
-        .map(|agent| agent.person)
 }
 
 fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer, at: Timestamp) -> Option<CallEvent> {

@@ -8,7 +8,7 @@
 //! is not tried again while somebody else is left. Deadlines are counted in rings: the next manager's
 //! phone rings before the third ring of the first one's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,36 @@ pub struct Tables {
     pub groups: BTreeMap<i64, Group>,
     /// Group of each line, by account and number.
     pub line_groups: BTreeMap<(AccountName, String), i64>,
+    /// Who has which phone: every change of every call asks for it.
+    holders: HashMap<AccountName, HashMap<Extension, PersonId>>,
+}
+
+impl Tables {
+    /// The tables of these agents, groups and groups of lines.
+    pub fn new(
+        agents: BTreeMap<PersonId, Agent>,
+        groups: BTreeMap<i64, Group>,
+        line_groups: BTreeMap<(AccountName, String), i64>,
+    ) -> Self {
+        let mut holders: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for agent in agents.values() {
+            for (account, phone) in &agent.extensions {
+                let phones = holders.entry(account.clone()).or_default();
+                phones.entry(phone.clone()).or_insert(agent.person);
+            }
+        }
+        Self {
+            agents,
+            groups,
+            line_groups,
+            holders,
+        }
+    }
+
+    /// Who has this phone.
+    pub fn holder(&self, account: &AccountName, phone: &Extension) -> Option<PersonId> {
+        self.holders.get(account)?.get(phone).copied()
+    }
 }
 
 /// What is going on right now.
@@ -402,12 +432,12 @@ mod tests {
             agent(DEPUTY, "102", None),
             agent(THIRD, "103", None),
         ];
-        Tables {
-            agents: agents
+        Tables::new(
+            agents
                 .into_iter()
                 .map(|agent| (agent.person, agent))
                 .collect(),
-            groups: BTreeMap::from([(
+            BTreeMap::from([(
                 7,
                 Group {
                     name: "sales".into(),
@@ -415,8 +445,16 @@ mod tests {
                     members: vec![OWNER, DEPUTY, THIRD],
                 },
             )]),
-            line_groups: BTreeMap::from([((office(), "+74950000001".to_owned()), 7)]),
-        }
+            BTreeMap::from([((office(), "+74950000001".to_owned()), 7)]),
+        )
+    }
+
+    #[test]
+    fn a_phone_leads_to_its_holder() {
+        let tables = tables(Strategy::RoundRobin);
+        assert_eq!(tables.holder(&office(), &"102".into()), Some(DEPUTY));
+        assert_eq!(tables.holder(&office(), &"109".into()), None);
+        assert_eq!(tables.holder(&"branch".into(), &"102".into()), None);
     }
 
     fn ask(owner: Option<PersonId>, tried: &[PersonId], tables: &Tables, now: &Now) -> Decision {

@@ -115,11 +115,11 @@ pub async fn tables(db: &Db) -> Result<Tables, StoreError> {
             agent.extensions.push((account.into(), extension.into()));
         }
     }
-    Ok(Tables {
+    Ok(Tables::new(
         agents,
-        groups: groups(db).await?,
-        line_groups: line_groups(db).await?,
-    })
+        groups(db).await?,
+        line_groups(db).await?,
+    ))
 }
 
 fn agent(row: PersonRow) -> (PersonId, Agent) {
