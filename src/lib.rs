@@ -20,6 +20,7 @@ pub mod pbx;
 pub mod planted;
 pub mod policy;
 pub mod recordings;
+pub mod reports;
 pub mod rules;
 pub mod simulator;
 pub mod store;

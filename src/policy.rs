@@ -36,6 +36,8 @@ pub enum Action {
     CallClients,
     /// See figures by line and channel.
     SeeFigures,
+    /// Say which number belongs to which channel, what a target call is, and what channels cost.
+    ManageChannels,
     /// Watch other people's pops live.
     Supervise,
     /// See accounts, dead letters and why a pop did not come.
@@ -44,7 +46,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UseDesk,
         Self::SeeCalls,
         Self::SeeCards,
@@ -56,6 +58,7 @@ impl Action {
         Self::ChangeCards,
         Self::CallClients,
         Self::SeeFigures,
+        Self::ManageChannels,
         Self::Supervise,
         Self::RunInstallation,
     ];
@@ -103,11 +106,11 @@ pub const fn reach(role: Role, action: Action) -> Option<Reach> {
         (Role::Manager, _) => None,
 
         (Role::Head, A::RevealNumbers | A::SeeFigures) => Some(All),
-        (Role::Head, A::RunInstallation) => None,
+        (Role::Head, A::RunInstallation | A::ManageChannels) => None,
         (Role::Head, _) => Some(Department),
 
         // Reads figures and the calls behind them; never needs to know who a client is.
-        (Role::Marketer, A::SeeCalls | A::SeeFigures | A::Export) => Some(All),
+        (Role::Marketer, A::SeeCalls | A::SeeFigures | A::ManageChannels | A::Export) => Some(All),
         (Role::Marketer, _) => None,
 
         (
@@ -119,7 +122,10 @@ pub const fn reach(role: Role, action: Action) -> Option<Reach> {
         (Role::Owner, _) => Some(All),
 
         // Mends the machine: sees that calls came, masked; a number only with a trace in the audit.
-        (Role::Administrator, A::SeeCalls | A::RevealNumbers | A::RunInstallation) => Some(All),
+        (
+            Role::Administrator,
+            A::SeeCalls | A::RevealNumbers | A::ManageChannels | A::RunInstallation,
+        ) => Some(All),
         (Role::Administrator, _) => None,
     }
 }

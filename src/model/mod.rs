@@ -3,6 +3,7 @@
 pub mod call;
 pub mod event;
 pub mod ids;
+pub mod money;
 pub mod people;
 pub mod phone;
 pub mod recording;

@@ -14,6 +14,8 @@ use crate::{
     on_read,
 };
 
+const QUARTER_US: i64 = 900_000_000;
+
 /// A person as imported; what is there under the same login is brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
@@ -162,17 +164,22 @@ line_channels!(
     "update line_channel set valid_to = (select max(r.at) from {rows} as r) \
      where valid_to is null and exists (select 1 from {rows} as r \
      join line l on l.account = r.account and l.did = r.did join channel c on c.name = r.channel \
-     where l.id = line_channel.line and c.id <> line_channel.channel)"
+     where l.id = line_channel.line and c.id <> line_channel.channel \
+     and line_channel.valid_from <= r.at)"
 );
 line_channels!(
-    // The first channel of a line is valid from ever, so that past calls have one too.
+    // The first channel of a line is valid from ever, so that past calls have one too. What people have
+    // planned on the page stays as it is.
     CHANNEL_BEGINS,
     "insert into line_channel (line, channel, valid_from) \
      select l.id, c.id, case when exists (select 1 from line_channel x where x.line = l.id) \
      then r.at else 0 end \
      from {rows} as r join line l on l.account = r.account and l.did = r.did \
      join channel c on c.name = r.channel \
-     where not exists (select 1 from line_channel x where x.line = l.id and x.valid_to is null)"
+     where not exists (select 1 from line_channel x where x.line = l.id \
+     and (x.valid_to is null or x.valid_to > r.at)) \
+     on conflict (line, valid_from) do update \
+     set channel = excluded.channel, valid_to = excluded.valid_to"
 );
 
 /// Brings the office in, as a whole or not at all.
@@ -238,6 +245,8 @@ async fn groups(tx: &mut Tx, groups: &[Group]) -> Result<(), sqlx::Error> {
 
 async fn lines(tx: &mut Tx, lines: &[Line], now: Timestamp) -> Result<(), sqlx::Error> {
     let engine = tx.engine();
+    // Roll-ups know quarter-hours, so channels change on one.
+    let at = now.as_micros().div_euclid(QUARTER_US) * QUARTER_US;
     let [mut all, mut channels, mut ends, mut begins] =
         [&LINE, &CHANNEL, &CHANNEL_ENDS, &CHANNEL_BEGINS].map(|statement| statement.rows(engine));
     for line in lines {
@@ -253,7 +262,7 @@ async fn lines(tx: &mut Tx, lines: &[Line], now: Timestamp) -> Result<(), sqlx::
             rows.text(line.account.as_str())
                 .text(line.did.as_str())
                 .text(channel.as_str())
-                .int(now.as_micros());
+                .int(at);
         }
     }
     for rows in [all, channels, ends, begins] {

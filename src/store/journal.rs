@@ -3,9 +3,14 @@
 //! Lists go by (start, id) downwards and never count rows to skip. Filters become SQL here and nowhere
 //! else; values are always bound.
 
+mod filter;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use self::filter::select;
+pub(super) use self::filter::{CHANNEL_OF_CALL, FIRST, target};
+pub use self::filter::{Figure, Filter, LocalTime, Outcome, Whose};
 use super::{
     Db, StoreError,
     sql::{Bound, Sql, fetch_all},
@@ -14,7 +19,7 @@ use crate::{
     model::{
         call::Call,
         event::CallEvent,
-        ids::{CallId, CardId, LineId, PersonId},
+        ids::{CallId, CardId, PersonId},
         time::Timestamp,
     },
     on_read,
@@ -23,57 +28,6 @@ use crate::{
 
 /// Totals stop counting here; a page then says "more than".
 pub const TOTALS_LIMIT: i64 = 100_000;
-
-/// Whose calls may be listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// Everybody's.
-    Everybody,
-    /// Calls in which people of this department were rung or talked.
-    Department(i64),
-    /// Calls in which this person was rung or talked.
-    Person(PersonId),
-}
-
-/// How calls turned out, as a filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A person talked with the client.
-    Answered,
-    /// Over, and somebody should call back.
-    Unreached,
-    /// Like that, and nobody has yet: an open task.
-    Open,
-    /// Over, however it turned out: what figures count.
-    Over,
-    /// Over, and nobody has told whether anybody talked.
-    Unknown,
-    /// Exactly this word of `CallResult`.
-    Exactly(&'static str),
-}
-
-/// Which calls.
-#[derive(Clone, Debug)]
-pub struct Filter {
-    /// Whose.
-    pub whose: Whose,
-    /// Started at or after.
-    pub from: Timestamp,
-    /// Started before.
-    pub to: Timestamp,
-    /// `in`, `out` or `internal`.
-    pub direction: Option<&'static str>,
-    /// How they turned out.
-    pub outcome: Option<Outcome>,
-    /// In which this person was rung or talked.
-    pub person: Option<PersonId>,
-    /// Over this line.
-    pub line: Option<LineId>,
-    /// Of this card.
-    pub card: Option<CardId>,
-    /// The client's number ends with these digits.
-    pub digits: Option<String>,
-}
 
 /// Where the next page begins: after this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,91 +93,6 @@ pub struct Totals {
     pub open: i64,
     /// Talk in milliseconds.
     pub talk_ms: i64,
-}
-
-/// `from … where …` of a filter. When one person's calls are wanted, the walk goes along that person's
-/// own index, so that few calls among millions are found as fast as many.
-fn select(columns: &str, joins: &str, filter: &Filter) -> Sql {
-    let mut sql = Sql::default();
-    let along = match (filter.person, filter.whose) {
-        (Some(person), _) | (None, Whose::Person(person)) => Some(person),
-        _ => None,
-    };
-    sql.push("select ").push(columns);
-    match along {
-        Some(person) => {
-            sql.push(" from call_person cp join call c on c.id = cp.call");
-            sql.push(joins).push(" where cp.person = ");
-            sql.bind(Bound::Int(person.0));
-            sql.push(" and cp.started_at >= ");
-            sql.bind(Bound::Int(filter.from.as_micros()));
-            sql.push(" and cp.started_at < ");
-            sql.bind(Bound::Int(filter.to.as_micros()));
-        }
-        None => {
-            sql.push(" from call c").push(joins);
-            sql.push(" where c.started_at >= ");
-            sql.bind(Bound::Int(filter.from.as_micros()));
-            sql.push(" and c.started_at < ");
-            sql.bind(Bound::Int(filter.to.as_micros()));
-        }
-    }
-    if let Whose::Person(person) = filter.whose
-        && filter.person.is_some()
-    {
-        sql.push(" and exists (select 1 from call_person o where o.call = c.id and o.person = ");
-        sql.bind(Bound::Int(person.0)).push(")");
-    }
-    if let Whose::Department(department) = filter.whose {
-        sql.push(
-            " and exists (select 1 from call_person o join person q on q.id = o.person
-              where o.call = c.id and q.department = ",
-        );
-        sql.bind(Bound::Int(department)).push(")");
-    }
-    narrow(&mut sql, filter);
-    sql
-}
-
-fn narrow(sql: &mut Sql, filter: &Filter) {
-    if let Some(direction) = filter.direction {
-        sql.push(" and c.direction = ");
-        sql.bind(Bound::Text(direction.to_owned()));
-    }
-    match &filter.outcome {
-        None => {}
-        Some(Outcome::Answered) => {
-            sql.push(" and c.result = 'answered'");
-        }
-        Some(Outcome::Unreached) => {
-            sql.push(" and c.result not in ('answered', 'blocked') and c.phase = 'ended'");
-        }
-        Some(Outcome::Over) => {
-            sql.push(" and c.phase = 'ended'");
-        }
-        Some(Outcome::Unknown) => {
-            sql.push(" and c.result is null and c.phase = 'ended'");
-        }
-        Some(Outcome::Open) => {
-            sql.push(" and t.id is not null");
-        }
-        Some(Outcome::Exactly(word)) => {
-            sql.push(" and c.result = ");
-            sql.bind(Bound::Text((*word).to_owned()));
-        }
-    }
-    if let Some(line) = filter.line {
-        sql.push(" and c.line = ");
-        sql.bind(Bound::Int(line.0));
-    }
-    if let Some(card) = filter.card {
-        sql.push(" and c.card = ");
-        sql.bind(Bound::Id(card.0));
-    }
-    if let Some(digits) = &filter.digits {
-        sql.push(" and c.client in (select e164 from card_phone where e164 like ");
-        sql.bind(Bound::Text(format!("%{digits}"))).push(")");
-    }
 }
 
 /// One page of calls, newest first.

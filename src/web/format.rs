@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::i18n::{Language, Texts, Value};
-use crate::model::time::Timestamp;
+use crate::model::{money::Currency, time::Timestamp};
 
 /// Writes moments in the company's time zone.
 #[derive(Clone, Debug)]
@@ -19,6 +19,11 @@ impl<'a> Clock<'a> {
             zone,
             language: texts.language,
         }
+    }
+
+    /// The time zone.
+    pub const fn zone(&self) -> &'a TimeZone {
+        self.zone
     }
 
     /// `14:03`.
@@ -123,6 +128,21 @@ pub fn number(texts: Texts, n: i64) -> String {
         grouped.insert(0, '−');
     }
     grouped
+}
+
+/// An amount with its currency: `12 480,50 ₽` in Russian, `12,480.50 ₽` in English.
+pub fn money(texts: Texts, currency: Currency, minor: i64) -> String {
+    let (group, point) = match texts.language {
+        Language::Russian => ('\u{a0}', ','),
+        Language::English => (',', '.'),
+    };
+    let sign = match currency.code() {
+        "RUB" => "₽",
+        "EUR" => "€",
+        "USD" => "$",
+        code => code,
+    };
+    format!("{}\u{a0}{sign}", currency.figures(minor, group, point))
 }
 
 /// A share as a whole per cent, halves rounded up; a dash where there is nothing to divide by.

@@ -17,6 +17,7 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/cards.ftl"),
     include_str!("locales/ru/figures.ftl"),
     include_str!("locales/ru/api.ftl"),
+    include_str!("locales/ru/channels.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
@@ -24,6 +25,7 @@ const ENGLISH: &[&str] = &[
     include_str!("locales/en/cards.ftl"),
     include_str!("locales/en/figures.ftl"),
     include_str!("locales/en/api.ftl"),
+    include_str!("locales/en/channels.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

@@ -43,6 +43,7 @@ pub mod pages;
 pub mod parts;
 pub mod pops;
 pub mod routes;
+pub mod sheet;
 pub mod sight;
 
 pub use crate::flow::now;

@@ -244,16 +244,16 @@ fn filter(caller: &Caller, asked: Asked, sight: Sight) -> Result<Filter, Problem
     let now = now();
     let from = asked.from.map(|from| from.0);
     let to = asked.to.map(|to| to.0);
+    let from = from.unwrap_or_else(|| now.plus_millis(-DAYS * 86_400_000));
+    let to = to.unwrap_or_else(|| now.plus_millis(AHEAD_MS));
     Ok(Filter {
-        whose: sight::whose(&caller.visitor),
-        from: from.unwrap_or_else(|| now.plus_millis(-DAYS * 86_400_000)),
-        to: to.unwrap_or_else(|| now.plus_millis(AHEAD_MS)),
         direction: asked.direction.as_deref().map(direction).transpose()?,
         outcome: asked.result.as_deref().map(outcome).transpose()?,
         person: asked.person.map(PersonId),
         line: asked.line.map(LineId),
         card: asked.card.map(CardId),
         digits: digits(asked.number.as_deref(), sight)?,
+        ..Filter::of(sight::whose(&caller.visitor), from, to)
     })
 }
 

@@ -140,8 +140,16 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         ),
         (
             "outcome",
-            own(&["over", "answered", "unreached", "unknown", "open"]),
+            own(&[
+                "over",
+                "answered",
+                "reached",
+                "unreached",
+                "unknown",
+                "open",
+            ]),
         ),
+        ("figure", own(&["once", "first", "target"])),
         ("fact", own(FACTS)),
         ("cause", own(CAUSES)),
         ("hangup", own(&["client", "employee", "pbx"])),

@@ -103,17 +103,11 @@ async fn lists(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup
 
 async fn read(site: &Site, visitor: &Visitor) -> Result<Lists, Error> {
     let person = visitor.person.id;
-    let latest = Filter {
-        whose: Whose::Person(person),
-        from: now().plus_millis(-LATEST_DAYS * 86_400_000),
-        to: now().plus_millis(86_400_000),
-        direction: None,
-        outcome: None,
-        person: None,
-        line: None,
-        card: None,
-        digits: None,
-    };
+    let latest = Filter::of(
+        Whose::Person(person),
+        now().plus_millis(-LATEST_DAYS * 86_400_000),
+        now().plus_millis(86_400_000),
+    );
     let may_change_all = matches!(
         policy::reach(visitor.person.role, Action::ChangeCards),
         Some(policy::Reach::Department | policy::Reach::All)

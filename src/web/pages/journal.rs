@@ -1,16 +1,13 @@
 //! The journal: every call by period and filter, totals, calls going on now on top, and the same list
 //! as a file. Filters stand in the address, so a list can be kept and sent.
 
+mod file;
 mod top;
 
 use axum::{
-    body::Body,
     extract::{Query, State as Extract},
-    http::header,
-    response::{IntoResponse, Response},
     routing::get,
 };
-use futures_util::stream;
 use jiff::{ToSpan, civil::Date};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -25,16 +22,19 @@ use crate::{
     },
     policy::{self, Action, Object},
     store::{
-        journal::{self, CallRow, Cursor, Filter, Outcome, TOTALS_LIMIT, Totals, Whose},
+        channels,
+        journal::{
+            self, CallRow, Cursor, Figure, Filter, LocalTime, Outcome, TOTALS_LIMIT, Totals, Whose,
+        },
         people, reports,
     },
     web::{
-        Error, Site, State, Visitor, demand,
+        Error, Site, State, Visitor,
         format::{self, Clock},
-        i18n::{Language, Texts},
+        i18n::Texts,
         layout::{self, Place},
         now,
-        parts::{self, Columns, Pen, nothing},
+        parts::{Columns, Pen, nothing},
         query_escape,
         routes::{Access, Route},
         sight::{self, Sight},
@@ -47,11 +47,12 @@ pub const ROUTES: &[Route] = &[
     Route::get("/calls/live", Access::Right(Action::SeeCalls), || {
         get(top::again)
     }),
-    Route::get("/calls.csv", Access::Right(Action::Export), || get(export)),
+    Route::get("/calls.csv", Access::Right(Action::Export), || {
+        get(file::export)
+    }),
 ];
 
 const PAGE_ROWS: i64 = 50;
-const EXPORT_ROWS: i64 = 1_000;
 
 /// What stands in the address. Empty is the same as absent, as forms send it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -63,6 +64,8 @@ pub struct Asked {
     result: String,
     person: String,
     line: String,
+    channel: String,
+    figure: String,
     q: String,
     after: String,
 }
@@ -87,18 +90,23 @@ impl Wanted {
         let end = to.checked_add(1.day()).unwrap_or(to);
         let digits = sight.digits_to_find(&asked.q);
         let part_ignored = !sight.full_numbers && digits.is_none() && !asked.q.is_empty();
+        let (begin, end) = (clock.begin(from), clock.begin(end));
         let filter = Filter {
-            whose,
-            from: clock.begin(from),
-            to: clock.begin(end),
             direction: ["in", "out", "internal"]
                 .into_iter()
                 .find(|word| *word == asked.direction),
             outcome: outcome(&asked.result),
             person: asked.person.parse().ok().map(PersonId),
             line: asked.line.parse().ok().map(LineId),
-            card: None,
+            channel: asked.channel.parse().ok(),
+            figure: match asked.figure.as_str() {
+                "once" => Some(Figure::Once),
+                "first" => Some(Figure::First),
+                "target" => Some(Figure::Target(LocalTime::of(clock.zone(), begin, end))),
+                _ => None,
+            },
             digits,
+            ..Filter::of(whose, begin, end)
         };
         Self {
             from,
@@ -119,6 +127,8 @@ impl Wanted {
             ("result", &asked.result),
             ("person", &asked.person),
             ("line", &asked.line),
+            ("channel", &asked.channel),
+            ("figure", &asked.figure),
             ("q", &asked.q),
         ] {
             if !value.is_empty() {
@@ -136,6 +146,7 @@ impl Wanted {
 pub fn outcome(word: &str) -> Option<Outcome> {
     match word {
         "answered" => Some(Outcome::Answered),
+        "reached" => Some(Outcome::Reached),
         "unreached" => Some(Outcome::Unreached),
         "open" => Some(Outcome::Open),
         "unknown" => Some(Outcome::Unknown),
@@ -213,6 +224,7 @@ async fn show(
 struct Choices {
     people: Vec<(i64, String)>,
     lines: Vec<(i64, String)>,
+    channels: Vec<(i64, String)>,
 }
 
 impl Choices {
@@ -226,10 +238,16 @@ impl Choices {
                 .collect(),
             Whose::Person(_) => Vec::new(),
         };
+        let t = visitor.texts;
         let lines = reports::all_lines(&site.db).await?;
+        let lines = lines.into_iter().map(|line| (line.id, line.name));
+        let channels = channels::all(&site.db).await?;
+        let channels = channels.into_iter().map(|one| (one.id, one.name));
+        let none = |name| std::iter::once((0, t.say(name)));
         Ok(Self {
             people,
-            lines: lines.into_iter().map(|(id, name, ..)| (id, name)).collect(),
+            lines: lines.chain(none("lines-unknown")).collect(),
+            channels: channels.chain(none("lines-no-channel")).collect(),
         })
     }
 }
@@ -270,7 +288,7 @@ fn filters(pen: &Pen<'_>, wanted: &Wanted, choices: &Choices, today: Date) -> Ma
             label { span { (t.say("filter-result")) }
                 select name="result" {
                     option value="" { (t.say("filter-any")) }
-                    @for word in ["over", "answered", "unreached", "unknown", "open"] {
+                    @for word in ["over", "answered", "reached", "unreached", "unknown", "open"] {
                         option value=(word) selected[asked.result == word] { (t.word("outcome", word)) }
                     }
                     optgroup label=(t.say("filter-exactly")) {
@@ -283,8 +301,17 @@ fn filters(pen: &Pen<'_>, wanted: &Wanted, choices: &Choices, today: Date) -> Ma
             @if !choices.people.is_empty() {
                 label { span { (t.say("col-person")) } (select(t, "person", &asked.person, &choices.people)) }
             }
-            @if !choices.lines.is_empty() {
-                label { span { (t.say("col-line")) } (select(t, "line", &asked.line, &choices.lines)) }
+            label { span { (t.say("col-line")) } (select(t, "line", &asked.line, &choices.lines)) }
+            @if choices.channels.len() > 1 {
+                label { span { (t.say("filter-channel")) } (select(t, "channel", &asked.channel, &choices.channels)) }
+            }
+            label { span { (t.say("filter-figure")) }
+                select name="figure" {
+                    option value="" { (t.say("filter-any")) }
+                    @for word in ["once", "first", "target"] {
+                        option value=(word) selected[asked.figure == word] { (t.word("figure", word)) }
+                    }
+                }
             }
             label { span { (t.say("filter-number")) }
                 input type="search" name="q" value=(asked.q) inputmode="tel" placeholder=(t.say(number_hint));
@@ -333,6 +360,8 @@ fn empty(t: Texts, wanted: &Wanted) -> Markup {
         &asked.result,
         &asked.person,
         &asked.line,
+        &asked.channel,
+        &asked.figure,
         &asked.q,
     ]
     .iter()
@@ -347,114 +376,10 @@ fn empty(t: Texts, wanted: &Wanted) -> Markup {
     }
 }
 
-/// The list of the address as a file, a thousand rows at a time from the database to the browser.
-async fn export(
-    Extract(site): Extract<State>,
-    visitor: Visitor,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Error> {
-    demand(&visitor, Action::Export, &Object::Whole)?;
-    let texts = visitor.texts;
-    let sight = sight::in_lists(&visitor);
-    let clock = Clock::new(&site.zone, texts);
-    let wanted = Wanted::new(asked, &clock, sight::whose(&visitor), sight);
-    sight::searched(&site, &visitor, sight, wanted.filter.digits.as_deref()).await?;
-    let detail = format!("{}..{}", wanted.from, wanted.to);
-    sight::audited(&site, &visitor, "export", "calls", &detail).await?;
-    let name = format!("calls-{}-{}.csv", wanted.from, wanted.to);
-    let state = Some((site, wanted.filter, None::<Cursor>, true));
-    let body = stream::try_unfold(state, move |state| async move {
-        let Some((site, filter, after, first)) = state else {
-            return Ok::<_, Error>(None);
-        };
-        let rows = journal::page(&site.db, &filter, after, EXPORT_ROWS).await?;
-        let text = csv_rows(&site, texts, sight, &rows, first);
-        let last = rows.last().filter(|_| rows.len() as i64 == EXPORT_ROWS);
-        let next = last.map(|row| Cursor {
-            started_at: Timestamp::from_micros(row.started_at),
-            id: row.id,
-        });
-        Ok(Some((
-            text,
-            next.map(|cursor| (site, filter, Some(cursor), false)),
-        )))
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-    ];
-    Ok((headers, Body::from_stream(body)).into_response())
-}
-
-/// Rows as CSV. Excel in Russian wants a byte order mark and semicolons.
-fn csv_rows(site: &Site, t: Texts, sight: Sight, rows: &[CallRow], first: bool) -> String {
-    let pen = Pen {
-        t,
-        clock: Clock::new(&site.zone, t),
-        sight,
-        now: now(),
-    };
-    let separator = match t.language {
-        Language::Russian => ";",
-        Language::English => ",",
-    };
-    let mut text = String::new();
-    if first {
-        text.push('\u{feff}');
-        let heads = [
-            t.say("col-started"),
-            t.say("filter-direction"),
-            t.say("col-client"),
-            t.say("filter-number"),
-            t.say("col-line"),
-            t.say("col-result"),
-            t.say("col-person"),
-            t.say("col-wait"),
-            t.say("col-talk"),
-        ];
-        push_line(&mut text, separator, heads);
-    }
-    for row in rows {
-        let started = Timestamp::from_micros(row.started_at);
-        let cells = [
-            format!("{} {}", pen.clock.day(started), pen.clock.time_s(started)),
-            t.word("direction", row.direction.as_deref().unwrap_or("unknown")),
-            pen.client_name(row).unwrap_or_default(),
-            pen.client_number(row),
-            row.line_name
-                .clone()
-                .or(row.did.clone())
-                .unwrap_or_default(),
-            parts::outcome_word(t, row),
-            row.person_name.clone().unwrap_or_default(),
-            row.wait_ms.map(format::span).unwrap_or_default(),
-            row.talk_ms.map(format::span).unwrap_or_default(),
-        ];
-        push_line(&mut text, separator, cells);
-    }
-    text
-}
-
-fn push_line(text: &mut String, separator: &str, cells: [String; 9]) {
-    let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
-    text.push_str(&cells.join(separator));
-    text.push_str("\r\n");
-}
-
-/// A cell in quotes. Names come from outside: one that begins like a formula must not become one.
-fn csv_cell(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let number = cell.starts_with('+') && !cell.contains(|c: char| c.is_alphabetic() || c == '(');
-    let guard = if formula && !number { "'" } else { "" };
-    format!("\"{guard}{}\"", cell.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::i18n::Language;
 
     #[test]
     fn an_address_is_understood_and_written_again() {
@@ -492,13 +417,5 @@ mod tests {
         assert_eq!(found.started_at.as_micros(), 1_763_800_000_000_000);
         assert_eq!(cursor("1763800000000000"), None);
         assert_eq!(cursor("x-y"), None);
-    }
-
-    #[test]
-    fn a_name_cannot_become_a_formula() {
-        assert_eq!(csv_cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(csv_cell("@SUM(A1)"), "\"'@SUM(A1)\"");
-        assert_eq!(csv_cell("+7 495 000-00-11"), "\"+7 495 000-00-11\"");
-        assert_eq!(csv_cell("say \"hi\""), "\"say \"\"hi\"\"\"");
     }
 }

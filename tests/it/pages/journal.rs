@@ -1,6 +1,6 @@
-//! The journal, its filters and its file; lines and channels over the same calls.
+//! The journal, its filters and its file.
 
-use ringcard::{flow, on_read};
+use ringcard::flow;
 
 use super::office::{CLIENT, CLIENT_MASKED, CLIENT_SHOWN, Office, all, attribute, text};
 
@@ -262,43 +262,6 @@ async fn the_list_as_a_file_keeps_to_rights_and_leaves_a_trace() {
     assert!(masked.contains(CLIENT_MASKED) && !masked.contains(CLIENT_SHOWN));
     assert!(!masked.contains("HYPERLINK"));
     assert_eq!(office.audit("export").await.len(), 2);
-    office.close().await;
-}
-
-#[tokio::test]
-async fn figures_of_lines_equal_the_calls_behind_them() {
-    let office = with_calls().await;
-    let mark = office.browser("mark").await;
-    let period = period();
-    let page = mark.page(&format!("/lines?{period}")).await;
-    assert_eq!(text(&page, "tr.group"), "Search ads");
-    let figure = |name: &str| text(&page, &format!("tr[data-line='1'] [data-figure={name}]"));
-    assert_eq!(figure("calls"), "3");
-    assert_eq!(figure("unique"), "2");
-    assert!(figure("reached").starts_with("2 67"));
-    assert_eq!(figure("missed"), "1");
-    assert_eq!(figure("open"), "1");
-    assert_eq!(figure("talk"), "2:00");
-    for name in ["calls", "reached", "missed", "open"] {
-        let address = attribute(
-            &page,
-            &format!("tr[data-line='1'] [data-figure={name}] a"),
-            "href",
-        );
-        let behind = mark.page(&address).await;
-        let rows = all(&behind, "main > .scroll table.calls tbody tr").len();
-        let shown = figure(name);
-        let shown = shown.split(' ').next().unwrap();
-        assert_eq!(shown, rows.to_string(), "{name}");
-    }
-    // Every head has its formula in words on the page.
-    assert_eq!(all(&page, ".formulas dt").len(), 6);
-    let total = text(&page, "tr.total [data-figure=unique]");
-    let distinct: (i64,) = on_read!(office.gateway.db(), pool => {
-        sqlx::query_as("select count(distinct client) from call").fetch_one(pool).await
-    })
-    .unwrap();
-    assert_eq!(total, distinct.0.to_string());
     office.close().await;
 }
 

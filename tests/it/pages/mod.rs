@@ -3,6 +3,7 @@
 mod calls;
 mod journal;
 mod letters;
+mod lines;
 pub mod office;
 mod pops;
 mod postgres;

@@ -133,6 +133,7 @@ impl Office {
             office: self,
             key,
             client,
+            did: "+74950000099",
             started: flow::now(),
         }
     }
@@ -293,10 +294,17 @@ pub struct Call<'a> {
     office: &'a Office,
     key: &'a str,
     client: &'a str,
+    did: &'a str,
     started: Timestamp,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// The client dialled this number of ours.
+    pub fn on(mut self, did: &'a str) -> Self {
+        self.did = did;
+        self
+    }
+
     /// The call began so many minutes ago.
     pub fn minutes_ago(mut self, minutes: i64) -> Self {
         self.started = self.started.plus_millis(-minutes * 60_000);
@@ -313,7 +321,7 @@ impl Call<'_> {
             direction: Some(Direction::In),
             client: Some(number(self.client)),
             client_name: None,
-            did: Some(number("+74950000099")),
+            did: Some(number(self.did)),
         };
         let mut events = vec![self.event("", "parties", 0, parties)];
         for extension in extensions {

@@ -38,12 +38,12 @@ async fn the_pages_stand_on_postgres_too() {
     assert_eq!(file.text.lines().count(), 3);
 
     let page = olga.page(&format!("/lines?{week}")).await;
-    let figure = |name: &str| text(&page, &format!("tr[data-line='1'] [data-figure={name}]"));
+    let figure = |name: &str| text(&page, &format!("tr[data-line='1'] [data-figure={name}] a"));
     assert_eq!(
         (figure("calls"), figure("unique"), figure("open")),
         ("2".into(), "2".into(), "1".into())
     );
-    assert_eq!(text(&page, "tr.total [data-figure=unique]"), "2");
+    assert_eq!(text(&page, "tr.total [data-figure=unique] a"), "2");
 
     for login in ["anna", "helen", "mark", "quinn", "adam"] {
         let browser = office.browser(login).await;

@@ -49,6 +49,7 @@ const MAY: &[(&str, &str)] = &[
     ("POST /cards/{id}/call", "mho"),
     ("POST /calls/{id}/call", "mho"),
     ("GET /lines", "hkqo"),
+    ("GET /lines.csv", "hko"),
     ("GET /accounts", "oa"),
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),

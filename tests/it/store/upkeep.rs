@@ -311,15 +311,8 @@ async fn a_call_nobody_decides_becomes_a_task_until_late_word_comes(base: Base) 
     while !changes.recv().await.unwrap().call.silent {}
     assert_eq!(count(&base.db, OPEN_TASKS).await, 1);
     let filter = journal::Filter {
-        whose: journal::Whose::Everybody,
-        from: moment(-1),
-        to: moment(86_400),
-        direction: None,
         outcome: Some(journal::Outcome::Unknown),
-        person: None,
-        line: None,
-        card: None,
-        digits: None,
+        ..journal::Filter::of(journal::Whose::Everybody, moment(-1), moment(86_400))
     };
     let found = journal::page(&base.db, &filter, None, 10).await.unwrap();
     assert_eq!(found.len(), 1);

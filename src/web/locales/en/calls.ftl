@@ -138,6 +138,7 @@ number-part-ignored = Numbers are hidden from you: a number is found only by all
 filter-apply = Show
 outcome-over = finished
 outcome-answered = answered
+outcome-reached = answered and over
 outcome-unreached = not reached
 outcome-unknown = result not known
 outcome-open = waiting for a call back

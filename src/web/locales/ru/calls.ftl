@@ -139,6 +139,7 @@ number-part-ignored = Номера для вас скрыты, поэтому н
 filter-apply = Показать
 outcome-over = завершённые
 outcome-answered = отвечены
+outcome-reached = отвечены и завершены
 outcome-unreached = без ответа
 outcome-unknown = результат неизвестен
 outcome-open = ждут звонка

@@ -1,0 +1,317 @@
+//! Which calls a list, a total or a figure means. A figure and the list of calls behind it are asked for
+//! by the same conditions, so that they cannot differ.
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    model::{
+        ids::{CardId, LineId, PersonId},
+        time::Timestamp,
+    },
+    rules::channels::TargetRule,
+    store::sql::{Bound, Sql},
+};
+
+/// Whose calls may be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Everybody's.
+    Everybody,
+    /// Calls in which people of this department were rung or talked.
+    Department(i64),
+    /// Calls in which this person was rung or talked.
+    Person(PersonId),
+}
+
+/// How calls turned out, as a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A person talked with the client.
+    Answered,
+    /// Answered and over: what figures count.
+    Reached,
+    /// Over, and somebody should call back.
+    Unreached,
+    /// Like that, and nobody has yet: an open task.
+    Open,
+    /// Over, however it turned out: what figures count.
+    Over,
+    /// Over, and nobody has told whether anybody talked.
+    Unknown,
+    /// Exactly this word of `CallResult`.
+    Exactly(&'static str),
+}
+
+/// Which calls.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Whose.
+    pub whose: Whose,
+    /// Started at or after.
+    pub from: Timestamp,
+    /// Started before.
+    pub to: Timestamp,
+    /// `in`, `out` or `internal`.
+    pub direction: Option<&'static str>,
+    /// How they turned out.
+    pub outcome: Option<Outcome>,
+    /// In which this person was rung or talked.
+    pub person: Option<PersonId>,
+    /// Over this line; 0: over a line that is not known.
+    pub line: Option<LineId>,
+    /// Over a line that belonged to this channel then; 0: to none.
+    pub channel: Option<i64>,
+    /// Exactly the calls that a figure counts.
+    pub figure: Option<Figure>,
+    /// Of this card.
+    pub card: Option<CardId>,
+    /// The client's number ends with these digits.
+    pub digits: Option<String>,
+}
+
+impl Filter {
+    /// All these people's calls of a period.
+    pub const fn of(whose: Whose, from: Timestamp, to: Timestamp) -> Self {
+        Self {
+            whose,
+            from,
+            to,
+            direction: None,
+            outcome: None,
+            person: None,
+            line: None,
+            channel: None,
+            figure: None,
+            card: None,
+            digits: None,
+        }
+    }
+}
+
+/// Calls that one figure counts, all of them finished and incoming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// The first call of each client within the filter's period, line and channel: one per client.
+    Once,
+    /// The first call of each client ever.
+    First,
+    /// Target calls by the rule of the channel the line belonged to.
+    Target(LocalTime),
+}
+
+/// How far the company's clocks are from UTC within a period: rules speak of its hours and days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Until when (microseconds), and how far ahead of UTC.
+    before: Vec<(i64, i64)>,
+    /// How far ahead of UTC after that.
+    last: i64,
+}
+
+impl LocalTime {
+    /// Of a period in a time zone.
+    pub fn of(zone: &TimeZone, from: Timestamp, to: Timestamp) -> Self {
+        let moment = |at: Timestamp| jiff::Timestamp::from_microsecond(at.as_micros());
+        let ahead = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000_000;
+        let begin = moment(from).unwrap_or_default();
+        let mut local = Self {
+            before: Vec::new(),
+            last: ahead(zone.to_offset(begin)),
+        };
+        for change in zone.following(begin) {
+            let at = change.timestamp().as_microsecond();
+            if at >= to.as_micros() {
+                break;
+            }
+            local.before.push((at, local.last));
+            local.last = ahead(change.offset());
+        }
+        local
+    }
+
+    /// The call's start as the company's clocks showed it, in microseconds: SQL.
+    fn started(&self) -> String {
+        if self.before.is_empty() {
+            return format!("(c.started_at + {})", self.last);
+        }
+        let cases: String = self
+            .before
+            .iter()
+            .map(|(until, ahead)| format!(" when c.started_at < {until} then {ahead}"))
+            .collect();
+        format!("(c.started_at + case{cases} else {} end)", self.last)
+    }
+}
+
+/// The channel (`x`, `ch`) that the line of call `c` belonged to when the call began.
+pub(in crate::store) const CHANNEL_OF_CALL: &str = " left join line_channel x on x.line = c.line
+    and x.valid_from <= c.started_at and (x.valid_to is null or x.valid_to > c.started_at)
+    left join channel ch on ch.id = x.channel";
+
+/// Nobody has called from this number before, as far as is known.
+pub(in crate::store) const FIRST: &str = "(c.direction = 'in' and c.phase = 'ended'
+    and c.client is not null and not exists (select 1 from call e where e.client = c.client
+    and e.direction = 'in' and e.phase = 'ended' and (e.started_at, e.id) < (c.started_at, c.id)))";
+
+/// A target call by the rule of its channel, or by the general one.
+pub(in crate::store) fn target(local: &LocalTime) -> String {
+    let general = TargetRule::default();
+    let started = local.started();
+    format!(
+        "(c.direction = 'in' and c.phase = 'ended' and c.result = 'answered'
+          and coalesce(c.talk_ms, 0) >= coalesce(ch.target_talk_s, {talk_s}) * 1000
+          and substr(coalesce(ch.target_days, '{days}'),
+                     cast(({started} / 86400000000 + 3) % 7 + 1 as integer), 1) = '1'
+          and {started} % 86400000000 / 60000000 >= coalesce(ch.target_from_min, {from_min})
+          and {started} % 86400000000 / 60000000 < coalesce(ch.target_to_min, {to_min})
+          and (coalesce(ch.target_first, {first}) = 0 or {FIRST}))",
+        talk_s = general.talk_s,
+        days = general.days_word(),
+        from_min = general.from_min,
+        to_min = general.to_min,
+        first = i64::from(general.first_only),
+    )
+}
+
+/// The first call of each client within the period, and within line and channel if they are asked for.
+fn once(sql: &mut Sql, filter: &Filter) {
+    sql.push(
+        " and c.direction = 'in' and c.phase = 'ended' and c.client is not null
+          and not exists (select 1 from call e",
+    );
+    if filter.channel.is_some() {
+        sql.push(
+            " left join line_channel y on y.line = e.line and y.valid_from <= e.started_at
+              and (y.valid_to is null or y.valid_to > e.started_at)",
+        );
+    }
+    sql.push(
+        " where e.client = c.client and e.direction = 'in' and e.phase = 'ended'
+          and (e.started_at, e.id) < (c.started_at, c.id) and e.started_at >= ",
+    );
+    sql.bind(Bound::Int(filter.from.as_micros()));
+    if filter.line.is_some() {
+        sql.push(" and coalesce(e.line, 0) = coalesce(c.line, 0)");
+    }
+    if filter.channel.is_some() {
+        sql.push(" and coalesce(y.channel, 0) = coalesce(x.channel, 0)");
+    }
+    sql.push(")");
+}
+
+/// `from … where …` of a filter. When one person's calls are wanted, the walk goes along that person's
+/// own index, so that few calls among millions are found as fast as many.
+pub(super) fn select(columns: &str, joins: &str, filter: &Filter) -> Sql {
+    let mut sql = Sql::default();
+    let along = match (filter.person, filter.whose) {
+        (Some(person), _) | (None, Whose::Person(person)) => Some(person),
+        _ => None,
+    };
+    let by_channel = filter.channel.is_some() || matches!(filter.figure, Some(Figure::Target(_)));
+    let joins = &match by_channel {
+        true => format!("{joins}{CHANNEL_OF_CALL}"),
+        false => joins.to_owned(),
+    };
+    sql.push("select ").push(columns);
+    match along {
+        Some(person) => {
+            sql.push(" from call_person cp join call c on c.id = cp.call");
+            sql.push(joins).push(" where cp.person = ");
+            sql.bind(Bound::Int(person.0));
+            sql.push(" and cp.started_at >= ");
+            sql.bind(Bound::Int(filter.from.as_micros()));
+            sql.push(" and cp.started_at < ");
+            sql.bind(Bound::Int(filter.to.as_micros()));
+        }
+        None => {
+            sql.push(" from call c").push(joins);
+            sql.push(" where c.started_at >= ");
+            sql.bind(Bound::Int(filter.from.as_micros()));
+            sql.push(" and c.started_at < ");
+            sql.bind(Bound::Int(filter.to.as_micros()));
+        }
+    }
+    if let Whose::Person(person) = filter.whose
+        && filter.person.is_some()
+    {
+        sql.push(" and exists (select 1 from call_person o where o.call = c.id and o.person = ");
+        sql.bind(Bound::Int(person.0)).push(")");
+    }
+    if let Whose::Department(department) = filter.whose {
+        sql.push(
+            " and exists (select 1 from call_person o join person q on q.id = o.person
+              where o.call = c.id and q.department = ",
+        );
+        sql.bind(Bound::Int(department)).push(")");
+    }
+    narrow(&mut sql, filter);
+    sql
+}
+
+fn narrow(sql: &mut Sql, filter: &Filter) {
+    if let Some(direction) = filter.direction {
+        sql.push(" and c.direction = ");
+        sql.bind(Bound::Text(direction.to_owned()));
+    }
+    match &filter.outcome {
+        None => {}
+        Some(Outcome::Answered) => {
+            sql.push(" and c.result = 'answered'");
+        }
+        Some(Outcome::Reached) => {
+            sql.push(" and c.result = 'answered' and c.phase = 'ended'");
+        }
+        Some(Outcome::Unreached) => {
+            sql.push(" and c.result not in ('answered', 'blocked') and c.phase = 'ended'");
+        }
+        Some(Outcome::Over) => {
+            sql.push(" and c.phase = 'ended'");
+        }
+        Some(Outcome::Unknown) => {
+            sql.push(" and c.result is null and c.phase = 'ended'");
+        }
+        Some(Outcome::Open) => {
+            sql.push(" and t.id is not null");
+        }
+        Some(Outcome::Exactly(word)) => {
+            sql.push(" and c.result = ");
+            sql.bind(Bound::Text((*word).to_owned()));
+        }
+    }
+    match filter.line {
+        None => {}
+        Some(LineId(0)) => {
+            sql.push(" and c.line is null");
+        }
+        Some(line) => {
+            sql.push(" and c.line = ").bind(Bound::Int(line.0));
+        }
+    }
+    match filter.channel {
+        None => {}
+        Some(0) => {
+            sql.push(" and x.channel is null");
+        }
+        Some(channel) => {
+            sql.push(" and x.channel = ").bind(Bound::Int(channel));
+        }
+    }
+    match &filter.figure {
+        None => {}
+        Some(Figure::Once) => once(sql, filter),
+        Some(Figure::First) => {
+            sql.push(" and ").push(FIRST);
+        }
+        Some(Figure::Target(local)) => {
+            sql.push(" and ").push(&target(local));
+        }
+    }
+    if let Some(card) = filter.card {
+        sql.push(" and c.card = ");
+        sql.bind(Bound::Id(card.0));
+    }
+    if let Some(digits) = &filter.digits {
+        sql.push(" and c.client in (select e164 from card_phone where e164 like ");
+        sql.bind(Bound::Text(format!("%{digits}"))).push(")");
+    }
+}
