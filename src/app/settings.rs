@@ -183,6 +183,9 @@ impl Settings {
             let key = "recordings.encryption_secret";
             demand(false, key, &error.to_string());
         }
+        if let Some(text) = self.api.plan().problem() {
+            demand(false, "api.country", &text);
+        }
         self.spans(&mut demand);
         demand(
             self.web.zone().is_ok(),
@@ -205,6 +208,8 @@ impl Settings {
     /// A zero here would delete, or cut off, everything.
     fn spans(&self, demand: &mut impl FnMut(bool, &str, &str)) {
         for (key, days) in [
+            ("api.remember_hours", self.api.remember_hours),
+            ("api.first_dial_ms", self.api.first_dial_ms),
             ("upkeep.seal_after_days", self.upkeep.seal_after_days),
             ("upkeep.journal_days", self.upkeep.journal_days),
             ("upkeep.dead_letter_days", self.upkeep.dead_letter_days),

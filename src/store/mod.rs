@@ -20,6 +20,7 @@ pub mod figures;
 pub mod going_on;
 pub mod import;
 pub mod journal;
+pub mod numbers;
 pub mod open;
 pub mod people;
 pub mod pops;
@@ -37,6 +38,7 @@ pub mod sql;
 pub mod stock;
 pub mod tasks;
 pub mod tokens;
+pub mod touches;
 pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

@@ -181,3 +181,62 @@ pub async fn extension_of(
         .await?
     }))
 }
+
+/// An active person and what they do right now.
+#[derive(Clone, Debug, FromRow)]
+pub struct Presence {
+    /// Row id.
+    pub id: i64,
+    /// Shown name.
+    pub name: String,
+    /// Department.
+    pub department: Option<i64>,
+    /// Not available until then, in microseconds.
+    pub break_until: Option<i64>,
+    /// 2: talks, 1: is rung, 0: neither.
+    pub engaged: i64,
+}
+
+/// A page of active people by id, after a person; calls that began before `begun_since` count no more.
+pub async fn presence(
+    db: &Db,
+    begun_since: Timestamp,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Presence>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select p.id, p.name, p.department, p.break_until,
+                    cast(coalesce((
+                        select max(case when cp.talked = 1 and c.phase = 'talking' then 2
+                                        when cp.rang = 1 and c.phase = 'ringing' then 1 else 0 end)
+                        from call_person cp join call c on c.id = cp.call
+                        where cp.person = p.id and cp.started_at >= $1 and c.ended is null
+                    ), 0) as bigint) as engaged
+             from person p where p.active = 1 and p.id > $2 order by p.id limit $3",
+        )
+        .bind(begun_since.as_micros())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(pool)
+        .await?
+    }))
+}
+
+/// Keeps until when a person is not to be rung; `None`: may be rung. Returns `false` if there is no such
+/// active person.
+pub async fn set_break(
+    db: &Db,
+    id: PersonId,
+    until: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let changed = on_write!(db, pool => {
+        sqlx::query("update person set break_until = $2 where id = $1 and active = 1")
+            .bind(id.0)
+            .bind(until.map(Timestamp::as_micros))
+            .execute(pool)
+            .await?
+            .rows_affected()
+    });
+    Ok(changed > 0)
+}

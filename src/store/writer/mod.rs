@@ -10,7 +10,7 @@ mod effects;
 mod group;
 mod known;
 mod sizes;
-mod statements;
+pub(super) mod statements;
 mod worker;
 
 use std::{sync::Arc, time::Duration};

@@ -238,14 +238,14 @@ pub(super) static ADD_LINES: Statement = Statement::new(
 // ---- cards
 
 /// Live cards that carry the numbers.
-pub(super) static FIND_NUMBERS: Statement = Statement::new(
+pub(in crate::store) static FIND_NUMBERS: Statement = Statement::new(
     "select p.e164, p.ext, p.kind, c.id from {rows} as r join card_phone p on p.e164 = r.e164 \
      join card c on c.id = p.card where c.merged_into is null",
     &[("e164", Text)],
 );
 /// Cards for numbers that nobody carries, with those numbers; another node may have been quicker with
 /// one, then its card stands.
-pub(super) static ADD_CARDS: Statement = Statement::per_engine(
+pub(in crate::store) static ADD_CARDS: Statement = Statement::per_engine(
     "insert into card (id, created_at, updated_at) select card, at, at from {rows} as r; \
      insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' \
      from {rows} as r where true on conflict do nothing returning card",
@@ -256,7 +256,7 @@ pub(super) static ADD_CARDS: Statement = Statement::per_engine(
      where true on conflict do nothing returning card",
     &[("card", Id), ("at", Int), ("e164", Text), ("ext", Text)],
 );
-pub(super) static DROP_CARDS: Statement = Statement::new(
+pub(in crate::store) static DROP_CARDS: Statement = Statement::new(
     "delete from card where id in (select id from {rows} as r)",
     &[("id", Id)],
 );
@@ -359,12 +359,13 @@ pub(super) static OBSOLETE_TASKS: Statement = Statement::new(
 );
 /// Tasks of these clients are closed by the earliest later call that connected, or open again; what a
 /// person has closed stays closed.
-pub(super) static SETTLE_TASKS: Statement = Statement::new(
+pub(in crate::store) static SETTLE_TASKS: Statement = Statement::new(
     "update task set (done_by, done_at, outcome) = (select c.id, \
      coalesce(c.answered_at, c.ended_at, c.heard_at), case c.direction when 'out' then 'connected' else 'client_called_again' end \
      from call c where c.client = task.client and (c.answered_at is not null or c.result = 'answered') \
      and c.direction in ('in', 'out') \
-     and c.started_at > (select m.started_at from call m where m.id = task.call) \
+     and c.started_at > coalesce((select m.started_at from call m where m.id = task.call), \
+     task.created_at) \
      order by coalesce(c.answered_at, c.ended_at, c.heard_at), c.call_key limit 1), \
      person = coalesce((select c.owner from card c where c.id = task.card), rung) \
      where client in (select client from {rows} as r) and coalesce(outcome, 'connected') in ('connected', 'client_called_again')",

@@ -11,6 +11,9 @@ use axum::{
     extract::ConnectInfo,
     http::{header, request::Parts},
 };
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -120,8 +123,33 @@ pub struct Caller {
     pub visitor: Visitor,
     /// The token.
     pub token: i64,
-    /// The name this write was given.
-    pub write_name: Option<String>,
+    /// The name this write was given, if it was.
+    pub write: Option<WriteName>,
+}
+
+/// The name of a write.
+#[derive(Clone, Debug)]
+pub struct WriteName {
+    /// The token that it came with.
+    pub token: i64,
+    /// The name.
+    pub name: String,
+    /// SHA-256 of what was asked.
+    pub asked: Vec<u8>,
+}
+
+impl WriteName {
+    /// An id for what the write makes: the same for the same write, however often it is carried out.
+    pub fn id(&self) -> Uuid {
+        let mut hash = Sha256::new();
+        hash.update(self.token.to_be_bytes());
+        hash.update(&self.asked);
+        hash.update(&self.name);
+        let hash = hash.finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        Builder::from_custom_bytes(bytes).into_uuid()
+    }
 }
 
 impl Caller {
@@ -155,7 +183,7 @@ impl Caller {
             token: found.id,
             visitor: visitor(site, parts, found, &scopes),
             site: State::clone(site),
-            write_name: None,
+            write: None,
         })
     }
 

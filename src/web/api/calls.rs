@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
-    endpoint::{About, Endpoint, Id, Nothing, read},
+    endpoint::{About, Act, Endpoint, Id, Nothing, read, write},
     problem::Problem,
     scope::Scope,
     words::{self, Limit, Moment, Page, Phone, some},
@@ -37,6 +37,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![
         read("/api/v1/calls", LIST, list),
         read("/api/v1/calls/{id}", ONE, one),
+        write::<Act, _, _, _, _>("/api/v1/calls/{id}/reveal", REVEAL, reveal),
     ]
 }
 
@@ -53,6 +54,14 @@ const ONE: About = About {
     details: "",
     scope: Scope::CallsRead,
     action: Action::SeeCalls,
+};
+
+const REVEAL: About = About {
+    id: "revealCall",
+    summary: "See the client's number of a call in full",
+    details: "For those who see numbers masked and may uncover one; each time is audited.",
+    scope: Scope::Numbers,
+    action: Action::RevealNumbers,
 };
 
 /// Which calls.
@@ -324,5 +333,27 @@ async fn whole(caller: &Caller, page: CallPage, sight: Sight) -> Result<WholeCal
         route_reason: more.route_reason,
         people: people.into_iter().map(Person::from).collect(),
         recordings: recordings.iter().map(|recording| recording.id).collect(),
+    })
+}
+
+/// The client of a call.
+#[derive(Serialize, JsonSchema)]
+pub struct CallClient {
+    /// The client's number in full; null: withheld or not told.
+    client: Option<Phone>,
+}
+
+async fn reveal(caller: Caller, place: Id, _: Nothing) -> Result<CallClient, Problem> {
+    let id = CallId(place.id);
+    let (page, object) = permitted(&caller, id, Action::SeeCalls).await?;
+    demand(&caller.visitor, Action::RevealNumbers, &object)?;
+    let name = format!("call:{id}");
+    sight::audited(&caller.site, &caller.visitor, "reveal", &name, "").await?;
+    let sight = Sight {
+        full_numbers: true,
+        ..sight::of(&caller.visitor, &object)
+    };
+    Ok(CallClient {
+        client: Call::of(page.row, sight).client,
     })
 }

@@ -18,7 +18,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use super::{caller::Caller, problem::Problem, scope::Scope};
+use super::{
+    caller::{Caller, WriteName},
+    problem::Problem,
+    scope::Scope,
+};
 use crate::{
     policy::Action,
     store::answers::{self, Claim, Named},
@@ -230,7 +234,7 @@ where
     let route = async move |Extract(site): Extract<State>, request: Request| {
         let (mut parts, body) = request.into_parts();
         let mut caller = Caller::admit(&site, &parts, &about).await?;
-        caller.write_name = write_name(&parts.headers)?;
+        let name = write_name(&parts.headers)?;
         let place = place(&mut parts).await?;
         let Nothing {} = query(&parts)?;
         let bytes = match takes_body::<B>() {
@@ -241,10 +245,14 @@ where
             false => "{}".into(),
         };
         let body = read_body(&bytes)?;
-        let asked = asked(&parts, &bytes);
-        let (token, name) = (caller.token, caller.write_name.clone());
+        let name = name.map(|name| WriteName {
+            token: caller.token,
+            name,
+            asked: asked(&parts, &bytes),
+        });
+        caller.write = name.clone();
         let deed = handler(caller, place, body);
-        let answer = once(&site, token, name.as_deref(), &asked, D::DONE, deed).await?;
+        let answer = once(&site, name.as_ref(), D::DONE, deed).await?;
         Ok::<Response, Problem>(answer)
     };
     Endpoint {
@@ -272,16 +280,18 @@ fn takes_body<B: 'static>() -> bool {
 /// Does what was asked, unless it was done before under this name.
 async fn once<A: Serialize>(
     site: &State,
-    token: i64,
-    name: Option<&str>,
-    asked: &[u8],
+    name: Option<&WriteName>,
     done: StatusCode,
     deed: impl Future<Output = Result<A, Problem>>,
 ) -> Result<Response, Problem> {
     let Some(name) = name else {
         return Ok((done, Json(deed.await?)).into_response());
     };
-    let named = Named { token, name, asked };
+    let named = Named {
+        token: name.token,
+        name: &name.name,
+        asked: &name.asked,
+    };
     let now = now();
     let remembered_since = now.plus_millis(-site.api.settings().remember_hours * 3_600_000);
     let stuck_since = now.plus_millis(-STUCK_MS);

@@ -20,13 +20,21 @@ use serde_json::Value;
 
 use self::{endpoint::Endpoint, problem::Problem};
 use super::{State, csp};
+use crate::model::phone::NumberingPlan;
 
+pub mod availability;
 pub mod caller;
 pub mod calls;
+pub mod cards;
+pub mod dial;
 pub mod document;
 pub mod endpoint;
+pub mod lines;
 pub mod problem;
+pub mod recordings;
 pub mod scope;
+pub mod tasks;
+pub mod touches;
 pub mod words;
 
 /// Limits of the API.
@@ -39,6 +47,22 @@ pub struct Settings {
     pub burst: u32,
     /// How long a write is remembered by its `Idempotency-Key`, in hours.
     pub remember_hours: i64,
+    /// How soon a client who wrote should be called, in milliseconds.
+    pub first_dial_ms: i64,
+    /// ISO 3166 country of the numbers that clients write without one.
+    pub country: String,
+    /// Area code put before local numbers; empty: they stay unread.
+    pub area_code: String,
+}
+
+impl Settings {
+    /// How clients write numbers.
+    pub fn plan(&self) -> NumberingPlan {
+        NumberingPlan {
+            country: self.country.clone(),
+            area_code: self.area_code.clone(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -47,13 +71,28 @@ impl Default for Settings {
             per_second: 10,
             burst: 100,
             remember_hours: 24,
+            first_dial_ms: 300_000,
+            country: "RU".to_owned(),
+            area_code: String::new(),
         }
     }
 }
 
 /// Every endpoint, in reading order.
 pub fn endpoints() -> Vec<Endpoint> {
-    [calls::endpoints()].into_iter().flatten().collect()
+    [
+        calls::endpoints(),
+        dial::endpoints(),
+        recordings::endpoints(),
+        cards::endpoints(),
+        touches::endpoints(),
+        tasks::endpoints(),
+        lines::endpoints(),
+        availability::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The document of all endpoints.

@@ -173,6 +173,16 @@ impl Phone {
     }
 }
 
+/// Refuses a text that is too long.
+pub fn within(field: &str, text: &str, chars: usize) -> Result<(), Problem> {
+    match text.chars().count() <= chars {
+        true => Ok(()),
+        false => Err(Problem::Unusable(format!(
+            "{field}: at most {chars} letters."
+        ))),
+    }
+}
+
 /// A text if there is one.
 pub fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())

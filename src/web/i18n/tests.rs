@@ -164,7 +164,7 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         ("phone-kind", own(&["own", "company", "shared"])),
         (
             "card-event",
-            own(&["created", "imported", "owner", "renamed"]),
+            own(&["created", "imported", "owner", "renamed", "touch"]),
         ),
         ("scope", Scope::ALL.map(Scope::text_word).to_vec()),
         ("letter-outcome", own(&["undecodable", "apply_failed"])),

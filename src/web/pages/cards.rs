@@ -10,7 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    model::time::Timestamp,
+    model::{ids::PersonId, time::Timestamp},
     policy::{self, Action, Reach},
     store::cards::{self, Card, Search},
     web::{
@@ -94,14 +94,19 @@ fn search(visitor: &Visitor, sight: Sight, typed: &str) -> Search {
     } else if !typed.is_empty() {
         search.text = Some(typed.to_owned());
     }
-    match policy::reach(visitor.person.role, Action::SeeCards) {
-        Some(Reach::All) => {}
-        Some(Reach::Department) if visitor.person.department.is_some() => {
-            search.department = visitor.person.department;
-        }
-        _ => search.owner = Some(visitor.person.id),
-    }
+    (search.owner, search.department) = reach(visitor);
     search
+}
+
+/// Whose cards the visitor may list: of this owner, or of this department, or all.
+pub fn reach(visitor: &Visitor) -> (Option<PersonId>, Option<i64>) {
+    match policy::reach(visitor.person.role, Action::SeeCards) {
+        Some(Reach::All) => (None, None),
+        Some(Reach::Department) if visitor.person.department.is_some() => {
+            (None, visitor.person.department)
+        }
+        _ => (Some(visitor.person.id), None),
+    }
 }
 
 fn table(pen: &crate::web::parts::Pen<'_>, found: &[Card]) -> Markup {

@@ -7,6 +7,7 @@ use axum::{
 };
 use maud::{Markup, html};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::pop;
 use crate::{
@@ -164,7 +165,9 @@ fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
                         @if let Some(line) = &task.line_name { " " small { (line) } }
                     }
                     span.missed {
-                        @if task.unknown == 1 { (t.say("task-unknown-at")) } @else { (t.say("task-missed-at")) } " "
+                        @if task.kind == "first_dial" { (t.say("task-wrote-at")) }
+                        @else if task.unknown == 1 { (t.say("task-unknown-at")) }
+                        @else { (t.say("task-missed-at")) } " "
                         @match task.call {
                             Some(call) => { a href={ "/calls/" (call) } { (pen.clock.moment(Timestamp::from_micros(task.created_at), pen.now)) } }
                             None => { (pen.clock.moment(Timestamp::from_micros(task.created_at), pen.now)) }
@@ -220,7 +223,27 @@ async fn close_task(
     visitor: Visitor,
     Path(id): Path<i64>,
 ) -> Result<Response, Error> {
+    close(&site, &visitor, id).await?;
+    Ok(Redirect::to("/").into_response())
+}
+
+/// Closes a task because the visitor says so.
+pub async fn close(site: &Site, visitor: &Visitor, id: i64) -> Result<(), Error> {
     let (person, card, _) = tasks::open(&site.db, id).await?.ok_or(Error::NotFound)?;
+    let object = task_belongs(site, visitor, person, card).await?;
+    demand(visitor, Action::ChangeCards, &object)?;
+    tasks::close_by_person(&site.db, id, now()).await?;
+    let object = format!("task:{id}");
+    sight::audited(site, visitor, "close_task", &object, "closed_by_person").await
+}
+
+/// Whom a task belongs to: whose it is, and the owner of its card.
+pub async fn task_belongs(
+    site: &Site,
+    visitor: &Visitor,
+    person: Option<i64>,
+    card: Option<Uuid>,
+) -> Result<Object, Error> {
     let mut belongs = Belongs::default();
     belongs.people.extend(person.map(PersonId));
     if let Some(card) = card
@@ -233,9 +256,5 @@ async fn close_task(
     if belongs.people.is_empty() {
         belongs.departments.extend(visitor.person.department);
     }
-    demand(&visitor, Action::ChangeCards, &Object::Of(belongs))?;
-    tasks::close_by_person(&site.db, id, now()).await?;
-    let object = format!("task:{id}");
-    sight::audited(&site, &visitor, "close_task", &object, "closed_by_person").await?;
-    Ok(Redirect::to("/").into_response())
+    Ok(Object::Of(belongs))
 }

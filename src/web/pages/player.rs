@@ -52,15 +52,7 @@ async fn listen(
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let recording = wanted(&site, &visitor, id, Action::Listen).await?;
-    // A player asks for many parts of one listen, and any part of it can be the first.
-    let (person, now) = (visitor.person.id, now());
-    if site.listens.is_new(person, id, now) {
-        let object = format!("recording:{id}");
-        sight::audited(&site, &visitor, "listen", &object, "").await?;
-        site.listens.keep(person, id, now);
-    }
-    answer(&site, &recording, &headers, false).await
+    heard(&site, &visitor, id, &headers).await
 }
 
 async fn download(
@@ -69,13 +61,42 @@ async fn download(
     Path(id): Path<i64>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let recording = wanted(&site, &visitor, id, Action::Download).await?;
-    let object = format!("recording:{id}");
-    sight::audited(&site, &visitor, "download", &object, "").await?;
-    answer(&site, &recording, &headers, true).await
+    taken_away(&site, &visitor, id, &headers).await
 }
 
-async fn wanted(
+/// The sound to listen to, or the asked part of it.
+pub async fn heard(
+    site: &Site,
+    visitor: &Visitor,
+    id: i64,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let recording = wanted(site, visitor, id, Action::Listen).await?;
+    // A player asks for many parts of one listen, and any part of it can be the first.
+    let (person, now) = (visitor.person.id, now());
+    if site.listens.is_new(person, id, now) {
+        let object = format!("recording:{id}");
+        sight::audited(site, visitor, "listen", &object, "").await?;
+        site.listens.keep(person, id, now);
+    }
+    answer(site, &recording, headers, false).await
+}
+
+/// The sound as a file.
+pub async fn taken_away(
+    site: &Site,
+    visitor: &Visitor,
+    id: i64,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let recording = wanted(site, visitor, id, Action::Download).await?;
+    let object = format!("recording:{id}");
+    sight::audited(site, visitor, "download", &object, "").await?;
+    answer(site, &recording, headers, true).await
+}
+
+/// A recording of a call to which the visitor may do this.
+pub async fn wanted(
     site: &Site,
     visitor: &Visitor,
     id: i64,

@@ -25,6 +25,7 @@ pub static ALL: LazyLock<Vec<&'static str>> =
 pub struct Said {
     pub status: u16,
     pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
     pub json: Value,
 }
 
@@ -114,6 +115,7 @@ impl<'a> Api<'a> {
         let bytes = response.bytes().await.unwrap().to_vec();
         let said = Said {
             json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            bytes,
             status,
             headers,
         };

@@ -24,8 +24,35 @@ const LOGINS: [(&str, &str); 6] = [
 /// k marketer, q quality, o owner, a administrator. Written by hand on purpose.
 fn table() -> BTreeMap<&'static str, (&'static str, Value)> {
     BTreeMap::from([
+        ("get /availability", ("mhkqoa", Value::Null)),
         ("get /calls", ("mhkqoa", Value::Null)),
         ("get /calls/{id}", ("mhkqoa", Value::Null)),
+        ("get /calls/{id}/recordings", ("mhkqoa", Value::Null)),
+        ("get /cards", ("mhqo", Value::Null)),
+        ("get /cards/{id}", ("mhkqoa", Value::Null)),
+        ("get /channels", ("hkqo", Value::Null)),
+        ("get /lines", ("mhkqoa", Value::Null)),
+        ("get /recordings/{id}", ("mhkqoa", Value::Null)),
+        ("get /recordings/{id}/audio", ("mhqo", Value::Null)),
+        ("get /recordings/{id}/file", ("hqo", Value::Null)),
+        ("get /tasks", ("mho", Value::Null)),
+        ("get /tasks/{id}", ("mho", Value::Null)),
+        ("get /touches", ("mhqo", Value::Null)),
+        ("get /touches/{id}", ("mhqo", Value::Null)),
+        ("patch /cards/{id}", ("mho", json!({"name": "x"}))),
+        ("post /calls", ("mho", json!({"task": 0}))),
+        ("post /calls/{id}/reveal", ("hqoa", Value::Null)),
+        ("post /cards/{id}/notes", ("mho", json!({"text": "x"}))),
+        ("post /cards/{id}/reveal", ("hqoa", Value::Null)),
+        ("post /tasks/{id}/close", ("mho", Value::Null)),
+        (
+            "post /touches",
+            ("mho", json!({"kind": "form", "phone": "?"})),
+        ),
+        (
+            "put /availability/{id}",
+            ("mhkqoa", json!({"break_until": null})),
+        ),
     ])
 }
 

@@ -8,6 +8,7 @@ tasks-none = Every missed call is dealt with.
 unclaimed-title = Missed calls of nobody
 task-missed-at = missed
 task-unknown-at = nobody has told whether it was answered:
+task-wrote-at = wrote
 task-late = late by { $span }
 task-left = { $span } left
 task-close = Not needed

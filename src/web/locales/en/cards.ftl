@@ -24,3 +24,4 @@ card-event-created = card made by a call
 card-event-imported = imported
 card-event-owner = responsible person changed
 card-event-renamed = renamed
+card-event-touch = the client wrote

@@ -8,6 +8,7 @@ tasks-none = Все пропущенные обработаны.
 unclaimed-title = Пропущенные без ответственного
 task-missed-at = пропущен
 task-unknown-at = неизвестно, ответили ли:
+task-wrote-at = написал
 task-late = просрочено на { $span }
 task-left = осталось { $span }
 task-close = Не нужно

@@ -24,3 +24,4 @@ card-event-created = карточка создана звонком
 card-event-imported = загружена из файла
 card-event-owner = сменился ответственный
 card-event-renamed = новое имя
+card-event-touch = клиент написал
