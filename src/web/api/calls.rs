@@ -83,8 +83,10 @@ pub struct Asked {
     result: Option<String>,
     /// In which this person was rung or talked.
     person: Option<i64>,
-    /// Over this line.
+    /// Over this line; 0: over one that is not known.
     line: Option<i64>,
+    /// Over a line that stood for this channel then; 0: for none.
+    channel: Option<i64>,
     /// Of this card.
     card: Option<Uuid>,
     /// The client's number, or its end; all of it where numbers are masked.
@@ -260,6 +262,7 @@ fn filter(caller: &Caller, asked: Asked, sight: Sight) -> Result<Filter, Problem
         outcome: asked.result.as_deref().map(outcome).transpose()?,
         person: asked.person.map(PersonId),
         line: asked.line.map(LineId),
+        channel: asked.channel,
         card: asked.card.map(CardId),
         digits: digits(asked.number.as_deref(), sight)?,
         ..Filter::of(sight::whose(&caller.visitor), from, to)

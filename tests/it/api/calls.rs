@@ -134,6 +134,8 @@ async fn filters_narrow_and_what_is_no_filter_is_refused() {
         (&*format!("person={ivan}"), vec![OTHER]),
         ("line=1", vec![OTHER, CLIENT]),
         ("line=2", vec![]),
+        ("channel=1", vec![OTHER, CLIENT]),
+        ("channel=0", vec![]),
         ("from=2100-01-01T00:00:00Z", vec![]),
         ("to=2020-01-01T00:00:00Z", vec![]),
         ("from=2020-01-01T00:00:00%2B03:00", vec![OTHER, CLIENT]),
