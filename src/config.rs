@@ -346,7 +346,7 @@ fn name_of(n: usize, item: &Value) -> String {
 }
 
 /// Whether a key of this name holds a secret wherever it stands.
-fn is_secret(key: &str) -> bool {
+pub fn is_secret(key: &str) -> bool {
     const WORDS: [&str; 6] = ["secret", "secrets", "password", "token", "salt", "api_key"];
     WORDS
         .iter()

@@ -26,7 +26,11 @@ use crate::{
     live::Hub,
     pbx::Pbx,
     recordings::{lane::Lane, vault::Vault},
-    store::{Db, writer::Writer},
+    store::{
+        Db,
+        changes::{self as configuration, By},
+        writer::Writer,
+    },
     telemetry,
     web::{
         self,
@@ -215,7 +219,13 @@ async fn open_database(settings: &Settings) -> Result<Db> {
             Ok::<Db, crate::store::StoreError>(db)
         };
         match opened.await {
-            Ok(db) => return Ok(db),
+            Ok(db) => {
+                let accounts = settings.accounts_shown();
+                configuration::note(&db, By::Found, Some(&accounts), flow::now())
+                    .await
+                    .context("the log of changes")?;
+                return Ok(db);
+            }
             Err(error) if !error.may_pass() => return Err(error).context("the database"),
             Err(error) => tracing::warn!(%error, "the database is away; tried again"),
         }

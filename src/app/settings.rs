@@ -1,6 +1,7 @@
 //! The configuration as a whole: each module owns its section, this file only puts them together.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Problem, Problems, nearest},
+    config::{Problem, Problems, is_secret, nearest},
     flow::{dial, enquiry, upkeep},
     http, live,
     model::{ids::AccountName, phone::NumberingPlan},
@@ -228,6 +229,27 @@ impl Settings {
         ] {
             demand(wait >= 100, key, "must be at least 100");
         }
+    }
+
+    /// Accounts as the log of changes tells of them: what is set, without secrets.
+    pub fn accounts_shown(&self) -> BTreeMap<String, String> {
+        let mut shown = BTreeMap::new();
+        for table in &self.pbx {
+            let name = table.get("name").and_then(toml::Value::as_str);
+            let keys = table.iter().filter(|(key, _)| *key != "name");
+            let keys: Vec<String> = keys
+                .map(|(key, value)| match is_secret(key) {
+                    true => format!("{key}=***"),
+                    // Whatever else came from a reference is known to the log as a secret.
+                    false => {
+                        let value = value.to_string();
+                        format!("{key}={}", telemetry::redact(&value, tracing::Level::DEBUG))
+                    }
+                })
+                .collect();
+            shown.insert(name.unwrap_or_default().to_owned(), keys.join("; "));
+        }
+        shown
     }
 
     /// Folders in which data is kept, for the check of free space.

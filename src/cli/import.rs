@@ -23,8 +23,13 @@ use crate::{
         people::Role,
         phone::{Number, NumberingPlan},
     },
+    reports::spend,
     rules::routing::Strategy,
-    store::import::{self, Client, Group, Line, Office, Person, Taken},
+    store::{
+        changes::{self, By},
+        import::{self, Client, Group, Line, Office, Person, Taken},
+    },
+    web::i18n::{Language, Texts},
 };
 
 /// Clients taken in one transaction.
@@ -35,6 +40,11 @@ const BATCH: usize = 1_000;
 pub enum Command {
     /// Clients from CSV with the columns phones, name, company, owner (a login), note
     Clients(Clients),
+    /// What channels cost, from CSV with the columns channel, from, to, amount, currency
+    Spend {
+        /// File; `-` is standard input
+        file: PathBuf,
+    },
     /// People, groups and lines from a TOML file (README.md shows one)
     Office {
         /// File; `-` is standard input
@@ -71,12 +81,34 @@ pub async fn run(settings: Settings, command: Command) -> Result<()> {
             }
             report(&read, &taken)?;
         }
+        Command::Spend { file } => {
+            let bytes = inspect::bytes(&file)?;
+            let text = std::str::from_utf8(&bytes).context("the file is not UTF-8")?;
+            changes::note(&db, By::Found, None, flow::now()).await?;
+            let done = spend::import(&db, text, flow::now()).await?;
+            changes::note(&db, By::Command, None, flow::now()).await?;
+            let mut told = io::stderr().lock();
+            for (line, why) in &done.refused {
+                let why = Texts::new(Language::English).word("spend-why", why);
+                writeln!(told, "line {line}: {why}")?;
+            }
+            println!(
+                "{}",
+                json!({
+                    "created": done.created,
+                    "replaced": done.replaced,
+                    "refused": done.refused.len(),
+                })
+            );
+        }
         Command::Office { file } => {
             let office = read_office(&file)?;
             let known = import::logins(&db).await?.into_keys().collect();
             let groups = import::groups_known(&db).await?;
             all_known(&office, known, groups)?;
+            changes::note(&db, By::Found, None, flow::now()).await?;
             import::office(&db, &office, flow::now()).await?;
+            changes::note(&db, By::Command, None, flow::now()).await?;
             println!(
                 "{}",
                 json!({

@@ -11,6 +11,7 @@ use crate::{
     model::people::{Person, Role},
     store::{
         Db, audit,
+        changes::{self, By},
         people::{self, NewPerson},
     },
     web::auth,
@@ -99,7 +100,9 @@ pub async fn run(settings: Settings, command: Command) -> Result<()> {
             if people::by_login(&db, &login).await?.is_some() {
                 bail!("{login:?} is taken; `ringcard user link {login}` prints a new link");
             }
+            changes::note(&db, By::Found, None, flow::now()).await?;
             people::create(&db, &person, flow::now()).await?;
+            changes::note(&db, By::Command, None, flow::now()).await?;
             let person = found(&db, &login).await?;
             noted(&db, &person, "added").await?;
             println!("{}", link(&settings, &db, &person, 60).await?);

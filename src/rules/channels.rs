@@ -44,15 +44,15 @@ pub enum Unfit {
     Taken(Span),
 }
 
-/// Fits a new span among those a number has. One that goes on without an end makes room by ending where
-/// the new one begins: it is given back. Any other overlap is refused.
+/// Fits a new span among those a number has. One that goes on without an end makes room for another that
+/// does, by ending where that begins: it is given back. Any other overlap is refused.
 pub fn fit(has: &[Span], new: Span) -> Result<Option<Span>, Unfit> {
     if new.is_empty() {
         return Err(Unfit::Empty);
     }
     let mut cut = None;
     for &span in has.iter().filter(|span| span.meets(new)) {
-        if span.to.is_some() || span.from >= new.from {
+        if span.to.is_some() || new.to.is_some() || span.from >= new.from {
             return Err(Unfit::Taken(span));
         }
         cut = Some(span);
@@ -165,6 +165,10 @@ mod tests {
         );
         // What goes on makes room for what begins later, and for nothing else.
         assert_eq!(fit(&has, span(40, None)), Ok(Some(span(30, None))));
+        assert_eq!(
+            fit(&has, span(40, Some(50))),
+            Err(Unfit::Taken(span(30, None)))
+        );
         assert_eq!(fit(&has, span(30, None)), Err(Unfit::Taken(span(30, None))));
         assert_eq!(fit(&has, span(20, None)), Err(Unfit::Taken(span(30, None))));
     }

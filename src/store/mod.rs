@@ -13,6 +13,7 @@ pub mod arrivals;
 pub mod audit;
 pub mod bookkeeping;
 pub mod cards;
+pub mod changes;
 pub mod channels;
 pub mod depths;
 pub mod export;

@@ -72,6 +72,8 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::cards::ROUTES,
         pages::dial::ROUTES,
         pages::lines::ROUTES,
+        pages::channels::ROUTES,
+        pages::changes::ROUTES,
         pages::accounts::ROUTES,
         pages::me::ROUTES,
         pages::tokens::ROUTES,

@@ -185,6 +185,30 @@ fn people_and_clients_come_in_twice_without_doubling() {
 }
 
 #[test]
+fn spend_comes_in_by_command_and_again_without_doubling() {
+    let desk = Desk::new();
+    desk.file(
+        "office.toml",
+        "[[line]]\naccount = \"office\"\nnumber = \"8 495 000-00-01\"\nname = \"Main\"\n\
+         channel = \"Site\"\n",
+    );
+    desk.tell(&["import", "office", "office.toml"], "");
+    let csv = "channel,from,to,amount,currency\nSite,2026-11-01,2026-11-30,9000,RUB\n\
+               Other,2026-11-01,2026-11-30,1,RUB\n";
+    for turn in [
+        "{\"created\":1,\"refused\":1,\"replaced\":0}",
+        "{\"created\":0,\"refused\":1,\"replaced\":1}",
+    ] {
+        let output = desk.run(&["import", "spend", "-"], csv);
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), turn);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("line 3: there is no such channel"), "{told}");
+    }
+    let wrong = desk.run(&["import", "spend", "-"], "a,b\n");
+    assert_eq!(wrong.status.code(), Some(1));
+}
+
+#[test]
 fn the_first_administrator_gets_a_link() {
     let desk = Desk::new();
     let link = desk.tell(&["user", "add", "root", "--role", "administrator"], "");

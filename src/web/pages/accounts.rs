@@ -84,7 +84,11 @@ async fn show(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup,
                 } }
             } }
         }
-        p { a.button href="/dead-letters" { (t.say("letters-title")) } }
+        p {
+            a.button href="/dead-letters" { (t.say("letters-title")) } " "
+            a.button href="/changes" { (t.say("changes-title")) } " "
+            a.button href="/channels" { (t.say("channels-title")) }
+        }
     };
     Ok(layout::page(
         &visitor,

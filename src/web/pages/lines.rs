@@ -63,13 +63,16 @@ async fn show(
     let clock = Clock::new(&site.zone, t);
     let period = asked.period(&clock);
     let table = channels::table(&site.db, &site.zone, &period, asked.all == "1").await?;
-    let may_export = policy::can(&visitor.person, Action::Export, &Object::Whole).is_allowed();
+    let may = |action| policy::can(&visitor.person, action, &Object::Whole).is_allowed();
     let days = format!("from={}&to={}", period.from, period.to);
     let content = html! {
         div.heading {
             h1 { (t.say("lines-title")) }
-            @if may_export {
-                a.button href={ "/lines.csv?" (days) "&all=" (asked.all) } { (t.say("export-csv")) }
+            span {
+                @if may(Action::ManageChannels) { a.button href="/channels" { (t.say("channels-title")) } " " }
+                @if may(Action::Export) {
+                    a.button href={ "/lines.csv?" (days) "&all=" (asked.all) } { (t.say("export-csv")) }
+                }
             }
         }
         (periods(t, &period, clock.date(now())))

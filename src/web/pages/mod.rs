@@ -5,6 +5,8 @@ pub mod assets;
 pub mod call;
 pub mod card;
 pub mod cards;
+pub mod changes;
+pub mod channels;
 pub mod desk;
 pub mod dial;
 pub mod docs;

@@ -1,6 +1,7 @@
 //! Stories of people at their pages: sign-in, rights, pops, journal, calls, figures.
 
 mod calls;
+mod channels;
 mod journal;
 mod letters;
 mod lines;

@@ -50,6 +50,14 @@ const MAY: &[(&str, &str)] = &[
     ("POST /calls/{id}/call", "mho"),
     ("GET /lines", "hkqo"),
     ("GET /lines.csv", "hko"),
+    ("GET /channels", "koa"),
+    ("POST /channels", "koa"),
+    ("POST /channels/{id}", "koa"),
+    ("POST /lines/{id}/channel", "koa"),
+    ("GET /spend", "koa"),
+    ("POST /spend", "koa"),
+    ("POST /spend/remove", "koa"),
+    ("GET /changes", "oa"),
     ("GET /accounts", "oa"),
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),
@@ -66,6 +74,8 @@ fn address(path: &str) -> String {
     let nobody = uuid::Uuid::nil().to_string();
     path.replace("{call}", &nobody)
         .replace("/tasks/{id}", "/tasks/0")
+        .replace("/channels/{id}", "/channels/0")
+        .replace("/lines/{id}", "/lines/0")
         .replace("/recordings/{id}", "/recordings/0")
         .replace("/tokens/{id}", "/tokens/0")
         .replace("/dead-letters/{id}", "/dead-letters/0")
