@@ -7,6 +7,7 @@
 //! It knows nothing of what is fetched and does not retry; [`Error::retry`] tells whether that helps.
 
 mod address;
+mod post;
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use address::{AllPrivate, PublicOnly, is_allowed, is_public, literal};
+pub use post::{Answered, Post};
 
 /// Limits of every request.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]

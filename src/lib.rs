@@ -4,12 +4,13 @@
 //!
 //! Reading order: `flow` (the seven steps of a call event), `model` (the words), `tracker` (facts to
 //! call), `rules` (decisions), `pbx` (who speaks to us), `store` (one commit), `live` and `web` (what
-//! people see). ARCHITECTURE.md walks one call from socket to pop.
+//! people see), `delivery` (what the outside is told). ARCHITECTURE.md walks one call from socket to pop.
 
 pub mod app;
 pub mod bench;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod flow;
 pub mod http;
 pub mod keeping;

@@ -182,6 +182,22 @@ pub const NAMES: &[(&str, &str)] = &[
         "ringcard_reconcile_missing_total",
         "Messages of a PBX's own records that told something no live event had",
     ),
+    (
+        "ringcard_told_total",
+        "Attempts to tell the outside, by way and what came of them",
+    ),
+    (
+        "ringcard_told_seconds",
+        "How long an attempt to tell the outside took",
+    ),
+    (
+        "ringcard_subscription_disabled_total",
+        "Subscriptions that were given up, by reason",
+    ),
+    (
+        "ringcard_deliveries_waiting",
+        "Messages for the outside that wait",
+    ),
     ("ringcard_build_info", "Version"),
 ];
 
@@ -366,6 +382,48 @@ impl Reconciled<'_> {
     }
 }
 
+/// The outside has been told something, or not.
+pub struct Told {
+    /// `webhook` or `mail`.
+    pub way: &'static str,
+    /// A closed word; empty: it was heard.
+    pub error: &'static str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Told {
+    /// Counts it.
+    pub fn emit(self) {
+        let outcome = match self.error {
+            "" => "done",
+            error => error,
+        };
+        counter!("ringcard_told_total", "way" => self.way, "outcome" => outcome).increment(1);
+        histogram!("ringcard_told_seconds").record(self.took.as_secs_f64());
+    }
+}
+
+/// A subscription is told nothing any more.
+pub struct SubscriptionDisabled {
+    /// Its row.
+    pub subscription: i64,
+    /// `gone` or `gave_up`.
+    pub reason: &'static str,
+}
+
+impl SubscriptionDisabled {
+    /// Counts it, and raises the alarm in the log.
+    pub fn emit(self) {
+        counter!("ringcard_subscription_disabled_total", "reason" => self.reason).increment(1);
+        tracing::error!(
+            subscription = self.subscription,
+            reason = self.reason,
+            "a subscription is disabled: it was told nothing for too long, or is gone"
+        );
+    }
+}
+
 /// Depths looked at when somebody asks for the metrics.
 pub struct Depths<'a> {
     /// What waits for the writer, in kibibytes.
@@ -376,6 +434,8 @@ pub struct Depths<'a> {
     pub dead_letters: i64,
     /// Kind of job, how many wait, and the age of the oldest in milliseconds.
     pub outbox: &'a [(String, i64, i64)],
+    /// Messages for the outside that wait.
+    pub deliveries: i64,
 }
 
 impl Depths<'_> {
@@ -388,6 +448,7 @@ impl Depths<'_> {
                 .set(f64::from(u8::from(*up)));
         }
         gauge!("ringcard_dlq_depth").set(self.dead_letters as f64);
+        gauge!("ringcard_deliveries_waiting").set(self.deliveries as f64);
         for (kind, waiting, oldest_ms) in self.outbox {
             gauge!("ringcard_outbox_depth", "kind" => kind.clone()).set(*waiting as f64);
             gauge!("ringcard_outbox_oldest_age_seconds", "kind" => kind.clone())

@@ -22,6 +22,7 @@ use self::{
     tasks::Tasks,
 };
 use crate::{
+    delivery::Outside,
     flow::{self, Flow, enquiry::Desk},
     live::Hub,
     pbx::Pbx,
@@ -47,6 +48,7 @@ pub struct Gateway {
     desk: Arc<Desk>,
     hooks: Arc<Hooks>,
     lane: Arc<Lane>,
+    outside: Arc<Outside>,
     site: web::State,
     accounts: Vec<Account>,
     tasks: Tasks,
@@ -97,6 +99,7 @@ impl Gateway {
         let lane = parts::lane(settings, &db, &accounts, vault.clone())?;
         let (hub, moments) = Hub::new(settings.live.clone(), flow::now());
         let mut parts = Parts {
+            outside: parts::outside(settings, &db)?,
             db,
             flow,
             desk,
@@ -136,6 +139,7 @@ impl Gateway {
             flow: parts.flow,
             desk: parts.desk,
             lane: parts.lane,
+            outside: parts.outside,
             accounts: parts.accounts,
             tasks: parts.tasks,
         })
@@ -164,6 +168,11 @@ impl Gateway {
     /// Fetches recordings.
     pub fn lane(&self) -> &Arc<Lane> {
         &self.lane
+    }
+
+    /// Tells the outside.
+    pub fn outside(&self) -> &Arc<Outside> {
+        &self.outside
     }
 
     /// What the pages stand on.

@@ -16,6 +16,7 @@ use super::{
     tasks::Tasks,
 };
 use crate::{
+    delivery::Outside,
     flow::{
         self, Flow,
         dial::{Line, Link},
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) flow: Flow,
     pub(super) desk: Arc<Desk>,
     pub(super) lane: Arc<Lane>,
+    pub(super) outside: Arc<Outside>,
     pub(super) hub: Arc<Hub>,
     pub(super) links: Vec<(AccountName, watch::Receiver<Link>)>,
     pub(super) accounts: Vec<Account>,
@@ -126,6 +128,9 @@ impl Parts {
         let (lane, stop) = (Arc::clone(&self.lane), self.tasks.stop().clone());
         let run = move || Arc::clone(&lane).run(stop.clone());
         self.tasks.to_the_end("recordings", run);
+        let (outside, stop) = (Arc::clone(&self.outside), self.tasks.stop().clone());
+        let run = move || Arc::clone(&outside).run(stop.clone());
+        self.tasks.to_the_end("outside", run);
     }
 
     /// Tells those who keep something current what each commit changed.
@@ -221,6 +226,19 @@ impl web::Commands for Commands {
             .command(account, pbx.as_ref(), &command, now)
             .await
     }
+}
+
+/// What tells the outside; nothing runs yet.
+pub(super) fn outside(settings: &Settings, db: &Db) -> Result<Arc<Outside>> {
+    let http = http::Client::new(&settings.http).context("the HTTP client")?;
+    let zone = settings.web.zone().context("web.time_zone")?;
+    Ok(Arc::new(Outside::new(
+        db.clone(),
+        http,
+        (&settings.delivery, &settings.mail),
+        (&settings.web.public_url, zone),
+        Arc::new(flow::now),
+    )))
 }
 
 /// The lane that fetches recordings; nothing runs yet.

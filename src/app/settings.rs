@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Problem, Problems, is_secret, nearest},
+    delivery,
     flow::{dial, enquiry, upkeep},
     http, live,
     model::{ids::AccountName, phone::NumberingPlan},
@@ -48,6 +49,10 @@ pub struct Settings {
     pub http: http::Settings,
     /// Call audio.
     pub recordings: lane::Settings,
+    /// Telling the outside.
+    pub delivery: delivery::Settings,
+    /// The mail server.
+    pub mail: delivery::MailSettings,
     /// Pages.
     pub web: web::Settings,
     /// The API for other programs.
@@ -200,6 +205,9 @@ impl Settings {
             "web.public_url",
             "must start with https:// or http://",
         );
+        if let Some((key, text)) = self.mail.problem() {
+            demand(false, key, text);
+        }
         if let Err(text) = telemetry::check(&self.log) {
             demand(false, "log.level", &text);
         }
@@ -229,6 +237,27 @@ impl Settings {
         ] {
             demand(wait >= 100, key, "must be at least 100");
         }
+        let delivery = &self.delivery;
+        for (key, holds) in [
+            ("delivery.poll_ms", delivery.poll_ms >= 10),
+            (
+                "delivery.max_open_messages",
+                delivery.max_open_messages >= 1,
+            ),
+            (
+                "delivery.answer_timeout_ms",
+                delivery.answer_timeout_ms >= 100,
+            ),
+            ("delivery.horizon_hours", delivery.horizon_hours >= 1),
+        ] {
+            demand(holds, key, "is too little");
+        }
+        let lease_holds = i128::from(delivery.lease_ms) > i128::from(delivery.answer_timeout_ms);
+        demand(
+            lease_holds,
+            "delivery.lease_ms",
+            "must be more than delivery.answer_timeout_ms",
+        );
     }
 
     /// Accounts as the log of changes tells of them: what is set, without secrets.

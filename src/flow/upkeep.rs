@@ -39,7 +39,7 @@ pub struct Settings {
     pub audit_days: i64,
     /// Days for which routing decisions are kept whose call never came; the others stay with their call.
     pub loose_decision_days: i64,
-    /// Days for which jobs that are done or were given up are kept.
+    /// Days for which jobs and messages that are done or were given up are kept.
     pub finished_job_days: i64,
 }
 
@@ -91,6 +91,7 @@ pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), St
     forget(db, Rows::Audit, audit_before).await?;
     let jobs_before = days_ago(now, settings.finished_job_days);
     forget(db, Rows::FinishedJobs, jobs_before).await?;
+    forget(db, Rows::FinishedDeliveries, jobs_before).await?;
     sealed
 }
 

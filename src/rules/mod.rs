@@ -3,4 +3,5 @@
 pub mod channels;
 pub mod figures;
 pub mod matching;
+pub mod news;
 pub mod routing;

@@ -14,6 +14,8 @@ pub enum Rows {
     LooseDecisions,
     /// Jobs that are done, or were given up and are told elsewhere.
     FinishedJobs,
+    /// Messages that were told, or were given up; their attempts go with them.
+    FinishedDeliveries,
 }
 
 impl Rows {
@@ -33,6 +35,10 @@ impl Rows {
                 "select max(id), max(created_at) from \
                  (select id, created_at from outbox where id > $1 order by id limit $2) as oldest"
             }
+            Self::FinishedDeliveries => {
+                "select max(id), max(created_at) from \
+                 (select id, created_at from delivery where id > $1 order by id limit $2) as oldest"
+            }
         }
     }
 
@@ -46,6 +52,10 @@ impl Rows {
             }
             Self::FinishedJobs => {
                 "delete from outbox where id > $1 and id <= $2 and created_at < $3 \
+                 and state <> 'waiting'"
+            }
+            Self::FinishedDeliveries => {
+                "delete from delivery where id > $1 and id <= $2 and created_at < $3 \
                  and state <> 'waiting'"
             }
         }

@@ -18,6 +18,7 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/figures.ftl"),
     include_str!("locales/ru/api.ftl"),
     include_str!("locales/ru/channels.ftl"),
+    include_str!("locales/ru/outside.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
@@ -26,6 +27,7 @@ const ENGLISH: &[&str] = &[
     include_str!("locales/en/figures.ftl"),
     include_str!("locales/en/api.ftl"),
     include_str!("locales/en/channels.ftl"),
+    include_str!("locales/en/outside.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

@@ -16,6 +16,7 @@ const PLACES: &[(Place, &str, Action)] = &[
     (Place::Cards, "/cards", Action::SeeCards),
     (Place::Lines, "/lines", Action::SeeFigures),
     (Place::Accounts, "/accounts", Action::RunInstallation),
+    (Place::Outside, "/outside", Action::RunInstallation),
 ];
 
 /// Where a page stands in the navigation.
@@ -31,6 +32,8 @@ pub enum Place {
     Lines,
     /// Accounts and dead letters.
     Accounts,
+    /// Webhooks and mail.
+    Outside,
     /// Own settings; not among the places.
     Me,
 }
@@ -43,6 +46,7 @@ impl Place {
             Self::Cards => "nav-cards",
             Self::Lines => "nav-lines",
             Self::Accounts => "nav-accounts",
+            Self::Outside => "nav-outside",
             Self::Me => "nav-me",
         }
     }

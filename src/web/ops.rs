@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use crate::{
     flow::{self, Flow, dial::Link},
     model::ids::AccountName,
-    store::{Db, depths, writer::Health},
+    store::{Db, deliveries, depths, writer::Health},
     telemetry,
 };
 
@@ -205,9 +205,13 @@ async fn metrics(
 /// Depths are read when somebody asks; without the database the last ones stand.
 async fn look_at_depths(ops: &Ops) {
     let looked = in_time(ops, async {
-        tokio::try_join!(depths::dead_letters(&ops.db), depths::outbox(&ops.db))
+        tokio::try_join!(
+            depths::dead_letters(&ops.db),
+            depths::outbox(&ops.db),
+            deliveries::waiting(&ops.db)
+        )
     });
-    let Ok((dead_letters, outbox)) = looked.await else {
+    let Ok((dead_letters, outbox, deliveries)) = looked.await else {
         return;
     };
     let now = flow::now();
@@ -225,6 +229,7 @@ async fn look_at_depths(ops: &Ops) {
         queued_kib: ops.flow.writer().queued_kib(),
         dead_letters,
         outbox: &outbox,
+        deliveries,
     }
     .emit();
 }

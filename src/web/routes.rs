@@ -75,6 +75,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::channels::ROUTES,
         pages::changes::ROUTES,
         pages::accounts::ROUTES,
+        pages::outside::ROUTES,
         pages::me::ROUTES,
         pages::tokens::ROUTES,
         pages::docs::ROUTES,

@@ -41,7 +41,7 @@ fn spans_and_sizes_say_their_unit() {
         "_second",
         "_messages",
     ];
-    const COUNTS: [&str; 13] = [
+    const COUNTS: [&str; 14] = [
         "read_connections",
         "max_connections",
         "cached_calls",
@@ -51,6 +51,7 @@ fn spans_and_sizes_say_their_unit() {
         "workers",
         "max_redirects",
         "buffer_frames",
+        "port",
         // Checked by their kind, not by their name:
         "batch_messages",
         "queue_messages",

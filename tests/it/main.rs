@@ -9,6 +9,7 @@ mod dialled;
 mod hooks;
 mod keeping;
 mod ops;
+mod outside;
 mod pages;
 mod recordings;
 mod server;

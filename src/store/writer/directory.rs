@@ -1,4 +1,5 @@
-//! Whose extension it is and which line: two small tables kept in memory while their version stands.
+//! Whose extension it is and which line, and whether anybody outside listens: small tables kept in
+//! memory while their version stands.
 
 use std::collections::HashMap;
 
@@ -11,6 +12,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     accounts: HashMap<AccountName, Account>,
+    /// Whether there is a subscription.
+    has_listeners: bool,
     /// Version in memory; 0: nothing read yet.
     version: i64,
     /// Version in the database.
@@ -29,7 +32,7 @@ impl Directory {
         self.wanted = version;
     }
 
-    /// Reads both tables if they have changed.
+    /// Reads the tables if they have changed.
     pub(super) async fn refresh(&mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         if self.version != 0 && self.version == self.wanted {
             return Ok(());
@@ -49,6 +52,8 @@ impl Directory {
         for (account, did, line) in lines {
             self.account(account).lines.insert(did, LineId(line));
         }
+        let listeners: Vec<(i64,)> = tx.read("select id from subscription limit 1").await?;
+        self.has_listeners = !listeners.is_empty();
         self.version = versions.first().map_or(0, |(version,)| *version);
         self.wanted = self.version;
         Ok(())
@@ -56,6 +61,11 @@ impl Directory {
 
     fn account(&mut self, name: String) -> &mut Account {
         self.accounts.entry(AccountName::from(name)).or_default()
+    }
+
+    /// Whether anybody outside wants to hear of changes.
+    pub(super) fn has_listeners(&self) -> bool {
+        self.has_listeners
     }
 
     /// Who has this extension.

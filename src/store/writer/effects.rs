@@ -1,4 +1,5 @@
-//! What follows from a change of calls in other tables: people, cards, tasks, recordings, figures.
+//! What follows from a change of calls in other tables: people, cards, tasks, recordings, figures,
+//! news for the outside.
 //!
 //! Each table counts a call by what the call says; a change takes the old saying back and puts the new
 //! one in. So the tables end the same in whatever order messages came.
@@ -14,7 +15,7 @@ use crate::{
         recording::RecordingState,
         time::Timestamp,
     },
-    rules::figures::Figures,
+    rules::{figures::Figures, news},
     store::{
         recordings::job_lane,
         rows::{Rows, ScriptRows},
@@ -66,6 +67,9 @@ impl Effects<'_> {
         self.tasks(writes, works);
         self.forget_cards(writes, works);
         self.figures(writes, works);
+        if self.directory.has_listeners() {
+            write_news(writes, works);
+        }
     }
 
     /// Who was rung and who talked.
@@ -317,6 +321,26 @@ impl Effects<'_> {
                 .int(seen.line)
                 .text(seen.client.as_str())
                 .int(*calls);
+        }
+    }
+}
+
+/// What the outside is told of the calls, each as it stands now.
+fn write_news(writes: &mut ScriptRows, works: &[Work]) {
+    let rows = writes.of(&sql::ADD_NEWS);
+    for work in works {
+        let before = work.before.as_ref();
+        let kinds = news::of_call(before.map(|stand| &*stand.call), work.call());
+        if !kinds.is_empty() {
+            let body = work.known.news().to_json();
+            for kind in kinds {
+                rows.text(kind).id(work.known.id.0).text(body.as_str());
+            }
+        }
+        for loser in &work.losers {
+            rows.text("call.merged")
+                .id(loser.id.0)
+                .text(format!("\"{}\"", work.known.id).as_str());
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         ids::{AccountName, CallId, CallKey, CardId, LineId, PersonId},
     },
     rules::{figures::Counted, matching::MatchReason},
+    store::news::CallNews,
     tracker::Facts,
 };
 
@@ -50,6 +51,20 @@ impl Stand {
 }
 
 impl Known {
+    /// What the outside is told of it.
+    pub(super) fn news(&self) -> CallNews {
+        CallNews {
+            account: self.account.clone(),
+            key: self.key.clone(),
+            version: self.version,
+            card: self.stand.card,
+            match_reason: self.stand.reason.map(|reason| reason.as_str().to_owned()),
+            line: self.stand.line,
+            answered_by: self.stand.answered_by,
+            call: Arc::clone(&self.stand.call),
+        }
+    }
+
     /// A call nobody has heard of.
     pub(super) fn new(account: AccountName, key: CallKey) -> Self {
         Self {

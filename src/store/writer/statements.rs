@@ -9,7 +9,7 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 16] = [
+static STEPS: [Step; 17] = [
     Step::new(&[
         &JOURNAL,
         &ADD_CALLS,
@@ -40,6 +40,8 @@ static STEPS: [Step; 16] = [
     Step::new(&[&SETTLE_TASKS]),
     Step::rare(&[&FORGET_NUMBERS]),
     Step::rare(&[&FORGET_CARDS]),
+    // While somebody outside listens.
+    Step::rare(&[&ADD_NEWS]),
 ];
 
 /// The journal of raw messages.
@@ -418,6 +420,13 @@ pub(super) const RECORDING: &[(&str, Kind)] = &[
     ("ready", Int),
     ("now", Int),
 ];
+
+// ---- what the outside is to be told
+
+pub(super) static ADD_NEWS: Statement = Statement::new(
+    "insert into news (kind, subject, body) select kind, subject, body from {rows} as r",
+    &[("kind", Text), ("subject", Id), ("body", Long)],
+);
 
 // ---- figures
 

@@ -91,6 +91,22 @@ const REASONS: &[&str] = &[
     "throttled",
 ];
 
+/// Why a message was not heard.
+const DELIVERY_ERRORS: &[&str] = &[
+    "disabled",
+    "status",
+    "redirect",
+    "gone",
+    "timeout",
+    "unreachable",
+    "private_address",
+    "address",
+    "mail_off",
+    "mail_refused",
+    "mail_later",
+    "mail_tls",
+];
+
 /// Families of words and every word they can be asked for.
 fn families() -> BTreeMap<&'static str, Vec<String>> {
     let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
@@ -186,6 +202,9 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         ),
         ("scope", Scope::ALL.map(Scope::text_word).to_vec()),
         ("letter-outcome", own(&["undecodable", "apply_failed"])),
+        ("outside-disabled", own(&["by_person", "gone", "gave_up"])),
+        ("delivery-state", own(&["waiting", "done", "failed"])),
+        ("delivery-error", own(DELIVERY_ERRORS)),
         ("wrap", own(crate::web::pages::pop::RESULTS)),
     ])
 }

@@ -14,6 +14,7 @@ pub mod facts;
 pub mod journal;
 pub mod lines;
 pub mod me;
+pub mod outside;
 pub mod player;
 pub mod pop;
 pub mod sign_in;

@@ -6,6 +6,7 @@ mod journal;
 mod letters;
 mod lines;
 pub mod office;
+mod outside;
 mod pops;
 mod postgres;
 mod rights;

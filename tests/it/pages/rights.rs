@@ -62,6 +62,19 @@ const MAY: &[(&str, &str)] = &[
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),
     ("POST /dead-letters/{id}/replay", "oa"),
+    ("GET /outside", "oa"),
+    ("POST /outside", "oa"),
+    ("GET /outside/{subscription}", "oa"),
+    ("POST /outside/{subscription}/rotate", "oa"),
+    ("POST /outside/{subscription}/disable", "oa"),
+    ("POST /outside/{subscription}/enable", "oa"),
+    ("POST /outside/{subscription}/remove", "oa"),
+    ("POST /outside/{subscription}/replay", "oa"),
+    ("GET /outside/{subscription}/messages/{message}", "oa"),
+    (
+        "POST /outside/{subscription}/messages/{message}/replay",
+        "oa",
+    ),
     ("GET /me", "mhkqoa"),
     ("POST /me/language", "mhkqoa"),
     ("POST /me/password", "mhkqoa"),
@@ -78,6 +91,8 @@ fn address(path: &str) -> String {
         .replace("/lines/{id}", "/lines/0")
         .replace("/recordings/{id}", "/recordings/0")
         .replace("/tokens/{id}", "/tokens/0")
+        .replace("{subscription}", "0")
+        .replace("{message}", "0")
         .replace("/dead-letters/{id}", "/dead-letters/0")
         .replace("{id}", &nobody)
         .replace("{token}", "none")

@@ -3,7 +3,7 @@
 mod faults;
 mod order;
 mod pops;
-mod read;
-mod told;
+pub mod read;
+pub mod told;
 mod upkeep;
 mod writing;

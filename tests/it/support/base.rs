@@ -23,6 +23,11 @@ impl Base {
         Self::open(url, Some(folder)).await
     }
 
+    /// The SQLite file at this address, which whoever made it removes.
+    pub async fn at(url: &str) -> Self {
+        Self::open(url.to_owned(), None).await
+    }
+
     /// A database of the test run's PostgreSQL.
     pub async fn postgres() -> Self {
         Self::open(postgres::new_database().await, None).await
