@@ -7,6 +7,7 @@ mod backup;
 mod bench;
 mod book;
 mod demo;
+mod erase;
 mod export;
 mod import;
 mod inspect;
@@ -81,6 +82,8 @@ enum Command {
     Backup(backup::Backup),
     /// Prove a backup, and bring it back where nothing is
     Restore(backup::Restore),
+    /// Take a person out of everything, and prove it
+    Erase(erase::Arguments),
     /// Look after the kept recordings
     #[command(subcommand)]
     Recordings(recordings::Command),
@@ -136,6 +139,7 @@ fn run(arguments: Arguments) -> Result<()> {
             block_on(backup::run(started(config)?, file.as_deref(), wanted))
         }
         Command::Restore(wanted) => block_on(backup::bring_back(started(config)?, wanted)),
+        Command::Erase(wanted) => block_on(erase::run(started(config)?, wanted)),
         Command::Recordings(recordings::Command::NewKey) => recordings::new_key(),
         Command::Recordings(command) => block_on(recordings::run(started(config)?, command)),
         Command::Bench(arguments) => block_on(bench::run(arguments)),

@@ -254,6 +254,10 @@ pub enum Fact {
     /// over, for word whether anybody talked (made by ourselves, from `tracker::due`).
     Unheard,
 
+    /// What could name the client has been taken out of this set at their wish; it takes in nothing more
+    /// (made by ourselves, `tracker::erase`).
+    Erased,
+
     // ---- of one leg
     /// The leg exists and this party is at its end. For event PBXes `with` is the other end. A leg in a
     /// talk or bridge whose party is never told, and that ties nothing, counts as somebody unknown.

@@ -8,3 +8,4 @@ pub mod people;
 pub mod phone;
 pub mod recording;
 pub mod time;
+pub mod traces;

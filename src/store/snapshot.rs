@@ -144,6 +144,6 @@ fn engine(settings: &Settings) -> Result<&'static str, StoreError> {
 }
 
 /// An identifier as SQL takes it, whatever it holds.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

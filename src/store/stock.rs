@@ -37,9 +37,12 @@ pub async fn lost(
          values ('recording', $1, $2, $3, $4, $5, $5)";
     const SHOW: &str = "update call set recording = $2 where id = $1 and not exists \
          (select 1 from recording r where r.call = call.id and r.state in ('kept', 'no_player'))";
+    // Writes before it reads: SQLite lets nobody write on what another has changed since it was read.
+    const BEGIN: &str = "update recording set sha256 = sha256 where sha256 = $1";
     let (mut again, mut lost) = (0, 0);
     on_write!(db, pool => {
         let mut tx = pool.begin().await?;
+        sqlx::query(BEGIN).bind(sha256).execute(&mut *tx).await?;
         let rows: Vec<Row> = sqlx::query_as(ROWS).bind(sha256).fetch_all(&mut *tx).await?;
         for (id, call, account, recording, source) in rows {
             let state = match source {

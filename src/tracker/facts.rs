@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::merge;
 use crate::model::{
-    event::CallEvent,
+    event::{CallEvent, Fact},
     ids::{AccountName, FactId},
 };
 
@@ -18,6 +18,8 @@ use crate::model::{
 pub struct Facts {
     /// Sorted by id and account, each pair once.
     events: Vec<CallEvent>,
+    /// Whether it holds [`Fact::Erased`]: what was taken out must not come in again.
+    closed: bool,
 }
 
 impl Facts {
@@ -26,8 +28,14 @@ impl Facts {
         Self::default()
     }
 
-    /// Puts one fact in; returns whether something new was learnt.
+    /// Puts one fact in; returns whether something new was learnt. A set that was erased learns nothing.
     pub fn insert(&mut self, event: CallEvent) -> bool {
+        !self.closed && self.put(event)
+    }
+
+    /// Puts in a fact that was in the set when it was written down.
+    pub(super) fn put(&mut self, event: CallEvent) -> bool {
+        self.closed |= matches!(event.fact, Fact::Erased);
         match self.position(&event.account, &event.id) {
             Ok(known) => merge::unite(&mut self.events[known], event),
             Err(place) => {
@@ -40,6 +48,11 @@ impl Facts {
     /// Puts every fact of `other` in; returns whether something new was learnt.
     pub fn unite(&mut self, other: Self) -> bool {
         if self.is_empty() && !other.is_empty() {
+            *self = other;
+            return true;
+        }
+        // Of two calls that turn out to be one, one was erased: so is the other.
+        if other.closed && !self.closed {
             *self = other;
             return true;
         }
@@ -81,7 +94,9 @@ impl Facts {
 impl FromIterator<CallEvent> for Facts {
     fn from_iter<I: IntoIterator<Item = CallEvent>>(events: I) -> Self {
         let mut facts = Self::new();
-        facts.extend(events);
+        for event in events {
+            facts.put(event);
+        }
         facts
     }
 }
@@ -131,7 +146,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{
-            event::{Cause, Clock, Direction, Fact, Party, RecordingSource, RecordingStage},
+            event::{Cause, Clock, Direction, Party, RecordingSource, RecordingStage},
             phone::Number,
         },
         tracker::story::*,

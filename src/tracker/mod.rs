@@ -63,6 +63,7 @@
 
 mod derive;
 pub mod due;
+pub mod erase;
 pub mod facts;
 pub mod join;
 mod merge;

@@ -130,7 +130,7 @@ impl<'a> Packed<'a> {
                 Some(rest) => FactId::from(format!("{call}{rest}")),
                 None => FactId::from(id.strip_prefix(WHOLE)?),
             };
-            facts.insert(CallEvent {
+            facts.put(CallEvent {
                 account: account.clone(),
                 call,
                 leg,

@@ -141,7 +141,7 @@ impl<'a> Known<'a> {
     }
 
     fn note(&mut self, event: &'a CallEvent, leg: u32) {
-        if event.fact != Fact::Unheard {
+        if !matches!(event.fact, Fact::Unheard | Fact::Erased) {
             self.heard_at = self.heard_at.max(event.at);
         }
         let Some(ends) = self.ends.get_mut(leg as usize) else {
@@ -224,7 +224,8 @@ fn rank(fact: &Fact) -> u8 {
         | Fact::Tracking { .. }
         | Fact::RouteAnswered { .. }
         | Fact::CommandSent { .. }
-        | Fact::CommandResult { .. } => 13,
+        | Fact::CommandResult { .. }
+        | Fact::Erased => 13,
     }
 }
 
@@ -252,5 +253,6 @@ pub(super) fn is_of_the_call(fact: &Fact) -> bool {
             | Fact::CommandSent { .. }
             | Fact::CommandResult { .. }
             | Fact::Unheard
+            | Fact::Erased
     )
 }

@@ -35,7 +35,7 @@ const EVENTS_PER_SECOND: f64 = 500.0;
 const SENDERS: usize = 8;
 
 /// What the simulator tells of so many calls.
-fn messages(calls: u64) -> Vec<Post> {
+pub fn messages(calls: u64) -> Vec<Post> {
     let account = Mango {
         account: "cloud".to_owned(),
         key: "a-key".to_owned(),
@@ -64,7 +64,12 @@ fn messages(calls: u64) -> Vec<Post> {
 }
 
 /// Posts everything over several connections, `pause` between two messages; each must be taken.
-async fn post(gateway: &TestGateway, posts: Vec<Post>, pause: Duration, told: &Arc<AtomicUsize>) {
+pub async fn post(
+    gateway: &TestGateway,
+    posts: Vec<Post>,
+    pause: Duration,
+    told: &Arc<AtomicUsize>,
+) {
     let (address, began) = (gateway.gateway().address(), Instant::now());
     let posts = Arc::new(posts);
     let mut senders = JoinSet::new();

@@ -1,5 +1,6 @@
 //! What must outlive the machine, and what must not outlive its purpose.
 
 mod backup;
+mod erase;
 mod place;
 mod stock;
