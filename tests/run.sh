@@ -15,6 +15,10 @@ if [ $# -eq 0 ]; then
     tests/browser/run.sh 2>&1 | tee -a "$log"
     browser=${PIPESTATUS[0]}
     [ "$status" -ne 0 ] || status=$browser
+    # The API against its own document.
+    tests/api/run.sh 2>&1 | tee -a "$log"
+    api=${PIPESTATUS[0]}
+    [ "$status" -ne 0 ] || status=$api
 fi
 
 # test result: ok. 12 passed; 0 failed; 0 ignored; ...
@@ -25,7 +29,7 @@ awk '/^test result:/ {
             if ($i ~ /^ignored/) skipped += $(i - 1)
         }
     }
-    # The runner of the browser tests: "# pass 7", "# fail 0", "# skipped 0".
+    # The runners of the browser tests and of the API's: "# pass 7", "# fail 0", "# skipped 0".
     /^# (pass|fail|skipped) [0-9]+$/ {
         if ($2 == "pass") passed += $3
         if ($2 == "fail") failed += $3

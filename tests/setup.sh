@@ -52,6 +52,9 @@ tests() {
     need node nodejs
     need npm npm
     need chromium chromium fonts-dejavu-core
+    need python3 python3 python3-venv
+    # Debian cuts it off: python3 may be there without what makes environments.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     if ! postgres_tools; then
         # postgresql alone would start a server of its own; the tests start private ones.
         missing+=(postgresql)
@@ -66,6 +69,7 @@ tests() {
             touch "$stamp"
         fi
     fi
+    tests/api/venv.sh >/dev/null # schemathesis, which asks the API everything
     if [ -x tests/asterisk/chroot.sh ]; then
         tests/asterisk/chroot.sh
     fi

@@ -11,7 +11,7 @@ use super::{
     lines::Asked,
     problem::Problem,
     scope::Scope,
-    words::{Moment, Page},
+    words::{self, Moment, Page},
 };
 use crate::{
     model::{ids::PersonId, time::Timestamp},
@@ -94,7 +94,7 @@ pub struct Phone {
 pub struct Break {
     /// Until when; null: can be rung.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schemars(required)]
+    #[schemars(schema_with = "words::moment_or_null")]
     break_until: Option<Moment>,
 }
 

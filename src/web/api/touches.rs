@@ -98,7 +98,7 @@ pub struct Written {
     /// How.
     kind: TouchKind,
     /// The client's number, as the client wrote it.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = ["+7 495 000-00-11"]))]
     phone: String,
     /// The client's name.
     #[serde(default)]

@@ -197,6 +197,11 @@ fn or_null(schema: Schema) -> Schema {
     json_schema!({"anyOf": [schema, {"type": "null"}]})
 }
 
+/// A moment or null, and one of them must be said.
+pub fn moment_or_null(generator: &mut SchemaGenerator) -> Schema {
+    or_null(Moment::json_schema(generator))
+}
+
 /// How a call turned out, or null.
 pub fn result(_: &mut SchemaGenerator) -> Schema {
     or_null(one_of(CallResult::ALL.map(CallResult::as_str)))
