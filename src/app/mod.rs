@@ -106,6 +106,7 @@ impl Gateway {
             lane,
             hub,
             links: Vec::new(),
+            asked: Vec::new(),
             accounts,
             tasks: Tasks::default(),
         };

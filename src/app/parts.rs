@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use tokio::sync::{
+    Notify,
     broadcast::{Receiver, error::RecvError},
     watch,
 };
@@ -21,6 +22,7 @@ use crate::{
         self, Flow,
         dial::{Line, Link},
         enquiry::Desk,
+        reconcile::Reader,
         timers, upkeep,
     },
     http,
@@ -44,6 +46,8 @@ pub(super) struct Parts {
     pub(super) outside: Arc<Outside>,
     pub(super) hub: Arc<Hub>,
     pub(super) links: Vec<(AccountName, watch::Receiver<Link>)>,
+    /// How the readers of records are asked to read now.
+    pub(super) asked: Vec<(AccountName, Arc<Notify>)>,
     pub(super) accounts: Vec<Account>,
     pub(super) tasks: Tasks,
 }
@@ -106,6 +110,10 @@ impl Parts {
             let (_, link) = self.links.iter().find(|(of, _)| of == name)?;
             Some(link.clone())
         };
+        let asked = |name: &AccountName| {
+            let (_, asked) = self.asked.iter().find(|(of, _)| of == name)?;
+            Some(Arc::clone(asked))
+        };
         self.accounts
             .iter()
             .map(|account| web::Account {
@@ -113,6 +121,7 @@ impl Parts {
                 kind: account.pbx.provider(),
                 pbx: Arc::clone(&account.pbx),
                 link: link(&account.name),
+                records: asked(&account.name),
             })
             .collect()
     }
@@ -122,6 +131,7 @@ impl Parts {
         self.watch_changes();
         self.watch_time(settings);
         self.keep_dialled(settings);
+        self.read_records(settings);
         let (lane, hub) = (Arc::clone(&self.lane), Arc::clone(&self.hub));
         let show = move || show_recordings(lane.listen(), Arc::clone(&hub));
         self.tasks.until_stop("recordings shown", show);
@@ -165,6 +175,30 @@ impl Parts {
         self.tasks.until_stop("upkeep", move || {
             upkeep::run(db.clone(), upkeep.clone(), flow::now)
         });
+    }
+
+    /// Reads the records of those who post.
+    fn read_records(&mut self, settings: &Settings) {
+        for account in &self.accounts {
+            if account.pbx.intake() != Intake::Webhook {
+                continue;
+            }
+            let asked = Arc::new(Notify::new());
+            self.asked.push((account.name.clone(), Arc::clone(&asked)));
+            let (account, flow, db) = (account.clone(), self.flow.clone(), self.db.clone());
+            let (settings, stop) = (settings.reconcile.clone(), self.tasks.stop().clone());
+            self.tasks.until_stop("past calls", move || {
+                let reader = Reader {
+                    account: account.name.clone(),
+                    pbx: Arc::clone(&account.pbx),
+                    flow: flow.clone(),
+                    db: db.clone(),
+                    settings: settings.clone(),
+                    clock: flow::now,
+                };
+                reader.run(Arc::clone(&asked), stop.clone())
+            });
+        }
     }
 
     /// Keeps the connections to who wants to be dialled, and reads their own records.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{Problem, Problems, is_secret, nearest},
     delivery,
-    flow::{dial, enquiry, upkeep},
+    flow::{dial, enquiry, reconcile, upkeep},
     http, live,
     model::{ids::AccountName, phone::NumberingPlan},
     pbx::{self, Pbx},
@@ -41,6 +41,8 @@ pub struct Settings {
     pub hooks: hooks::Settings,
     /// Connections we dial, and PBXes' own records.
     pub dial: dial::Settings,
+    /// Clouds' own records.
+    pub reconcile: reconcile::Settings,
     /// Who should ring.
     pub routing: routing::Policy,
     /// How fast questions are answered.
@@ -234,6 +236,8 @@ impl Settings {
         for (key, wait) in [
             ("server.head_timeout_ms", self.server.head_timeout_ms),
             ("server.body_timeout_ms", self.server.body_timeout_ms),
+            ("reconcile.every_ms", self.reconcile.every_ms),
+            ("reconcile.retry_ms", self.reconcile.retry_ms),
         ] {
             demand(wait >= 100, key, "must be at least 100");
         }

@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod inspect;
 mod letters;
+mod reconcile;
 mod recordings;
 mod replay;
 mod simulate;
@@ -89,6 +90,8 @@ enum Command {
     Recordings(recordings::Command),
     /// Measure this machine with this build
     Bench(bench::Arguments),
+    /// Read the past calls of a cloud account from its own records, and bring in what is missing
+    Reconcile(reconcile::Arguments),
     /// Show the facts and calls in a fixture, a recorded request or a stream; or take dead letters in again
     Replay(replay::Arguments),
     /// Show as JSON what is understood of numbers, audio files or an AMI stream
@@ -143,6 +146,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Recordings(recordings::Command::NewKey) => recordings::new_key(),
         Command::Recordings(command) => block_on(recordings::run(started(config)?, command)),
         Command::Bench(arguments) => block_on(bench::run(arguments)),
+        Command::Reconcile(arguments) => block_on(reconcile::run(started(config)?, arguments)),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Inspect(command) => inspect::run(&command),
     }

@@ -49,13 +49,15 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether trying again can help. Providers say "not found" of recordings that are not ready.
+    /// Whether trying again can help. Providers say "not found" of recordings that are not ready, and
+    /// "not allowed" to who has asked for them too soon or too often: none is given up for one such word.
     pub fn retry(&self) -> Retry {
         match self {
             Self::NotThere | Self::FolderGone | Self::StillGrowing | Self::Io(_) => Retry::Later,
             Self::Outside | Self::TooLarge { .. } => Retry::Never,
             Self::Http(http::Error::Status {
-                status: 404 | 409, ..
+                status: 401..=404 | 409 | 410 | 420,
+                ..
             }) => Retry::Later,
             Self::Http(error) => error.retry(),
         }

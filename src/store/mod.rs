@@ -31,6 +31,7 @@ pub mod people;
 pub mod pops;
 pub mod purge;
 pub mod raw;
+pub mod reconcile;
 pub mod recordings;
 pub mod reports;
 pub mod routing;

@@ -15,7 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, extract::DefaultBodyLimit, http::HeaderMap, middleware};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     flow::{Flow, dial::Link},
@@ -107,6 +107,8 @@ pub struct Account {
     pub pbx: Arc<dyn pbx::Pbx>,
     /// Its connection, where we dial.
     pub link: Option<watch::Receiver<Link>>,
+    /// Has its own records read now, where they are read apart from a connection.
+    pub records: Option<Arc<Notify>>,
 }
 
 /// All that pages stand on.

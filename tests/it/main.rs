@@ -3,6 +3,7 @@
 mod api;
 mod asterisk;
 mod cli;
+mod clouds;
 mod config;
 mod deploy;
 mod dialled;

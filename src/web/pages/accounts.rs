@@ -1,5 +1,5 @@
 //! Accounts at PBXes for those who run the installation: when each last spoke, whether its connection
-//! stands, and the messages nobody could read, which can be read again after an update.
+//! stands, what reading its own records has brought, and the messages nobody could read, which can be read again after an update.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,11 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::{
-    flow::{self, ReplayError, Replayed, dial::Link},
+    flow::{
+        self, ReplayError, Replayed,
+        dial::Link,
+        reconcile::{self, Standing},
+    },
     model::time::Timestamp,
     policy::{Action, Object},
     store::arrivals,
@@ -31,6 +35,11 @@ pub const ROUTES: &[Route] = &[
     Route::get("/accounts", Access::Right(Action::RunInstallation), || {
         get(show)
     }),
+    Route::post(
+        "/accounts/{name}/read",
+        Access::Right(Action::RunInstallation),
+        || post(read_records),
+    ),
     Route::get(
         "/dead-letters",
         Access::Right(Action::RunInstallation),
@@ -55,20 +64,31 @@ const BODY_BYTES: usize = 64 * 1024;
 #[derive(Deserialize)]
 struct Asked {
     before: Option<i64>,
-    /// How the letter that was read again fared.
+    /// What was done, for a line above the list.
     #[serde(default)]
     said: String,
 }
 
-async fn show(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup, Error> {
+async fn show(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, Error> {
     let heard = arrivals::last_heard(&site.db).await?;
     let heard: BTreeMap<String, i64> = heard.into_iter().map(|(name, at, _)| (name, at)).collect();
     let dead = arrivals::dead_by_account(&site.db).await?;
     let dead: BTreeMap<String, i64> = dead.into_iter().collect();
+    let mut standings = BTreeMap::new();
+    for account in &site.accounts {
+        if let Some(standing) = reconcile::standing(&site.db, &account.name).await? {
+            standings.insert(account.name.clone(), standing);
+        }
+    }
     let t = visitor.texts;
     let pen = site.pen(&visitor, sight::in_lists(&visitor));
     let content = html! {
         h1 { (t.say("accounts-title")) }
+        @if asked.said == "reading" { p.done role="status" { (t.say("records-reading")) } }
         @if site.accounts.is_empty() { (nothing(&t.say("accounts-none"))) }
         @else {
             div.scroll { table {
@@ -77,10 +97,16 @@ async fn show(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup,
                     th scope="col" { (t.say("account-kind")) }
                     th scope="col" { (t.say("account-link")) }
                     th scope="col" { (t.say("account-heard")) }
+                    th scope="col" { (t.say("account-records")) }
                     th.number scope="col" { (t.say("account-dead")) }
                 } }
                 tbody { @for account in &site.accounts {
-                    (row(&pen, account, heard.get(account.name.as_str()), dead.get(account.name.as_str())))
+                    @let seen = Seen {
+                        heard: heard.get(account.name.as_str()).copied(),
+                        dead: dead.get(account.name.as_str()).copied().unwrap_or_default(),
+                        standing: standings.get(&account.name),
+                    };
+                    (row(&pen, &visitor, account, &seen))
                 } }
             } }
         }
@@ -98,7 +124,14 @@ async fn show(Extract(site): Extract<State>, visitor: Visitor) -> Result<Markup,
     ))
 }
 
-fn row(pen: &Pen<'_>, account: &Account, heard: Option<&i64>, dead: Option<&i64>) -> Markup {
+/// What is known of an account.
+struct Seen<'a> {
+    heard: Option<i64>,
+    dead: i64,
+    standing: Option<&'a Standing>,
+}
+
+fn row(pen: &Pen<'_>, visitor: &Visitor, account: &Account, seen: &Seen<'_>) -> Markup {
     let t = pen.t;
     html! {
         tr data-account=(account.name) {
@@ -106,18 +139,76 @@ fn row(pen: &Pen<'_>, account: &Account, heard: Option<&i64>, dead: Option<&i64>
             td { (account.kind) }
             td { (link(pen, account)) }
             td {
-                @match heard {
-                    Some(at) => {
-                        @let at = Timestamp::from_micros(*at);
-                        (pen.clock.moment(at, pen.now)) " "
-                        small { (t.fill("account-ago", &[("span", format::about(t, pen.now.millis_since(at)).into())])) }
-                    }
+                @match seen.heard {
+                    Some(at) => { (ago(pen, Timestamp::from_micros(at))) }
                     None => { (t.say("account-silent")) }
                 }
             }
-            td.number { (format::number(t, dead.copied().unwrap_or_default())) }
+            td { (records(pen, visitor, account, seen.standing)) }
+            td.number { (format::number(t, seen.dead)) }
         }
     }
+}
+
+fn ago(pen: &Pen<'_>, at: Timestamp) -> Markup {
+    let span = format::about(pen.t, pen.now.millis_since(at));
+    html! {
+        (pen.clock.moment(at, pen.now)) " "
+        small { (pen.t.fill("account-ago", &[("span", span.into())])) }
+    }
+}
+
+/// When past calls were read last, what a reading last brought, and why the last one failed.
+fn records(
+    pen: &Pen<'_>,
+    visitor: &Visitor,
+    account: &Account,
+    standing: Option<&Standing>,
+) -> Markup {
+    let t = pen.t;
+    let Some(standing) = standing else {
+        return html! { (t.say("records-none")) };
+    };
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    html! {
+        @if let Some(since) = standing.failing_since {
+            p { span.badge.bad { "✕ " (t.say("records-failing")) } " " (ago(pen, since)) " " small { (standing.why) } }
+        }
+        @if let Some(at) = standing.read_at { p data-read { (t.say("records-read")) " " (ago(pen, at)) } }
+        @if let Some(at) = standing.brought_at {
+            p data-found=(standing.brought.found) data-repaired=(standing.brought.repaired) {
+                (t.fill("records-brought", &[
+                    ("found", count(standing.brought.found).into()),
+                    ("repaired", count(standing.brought.repaired).into()),
+                ])) " " (ago(pen, at))
+            }
+        }
+        @if standing.unread > 0 {
+            p { (t.fill("records-unread", &[("count", count(standing.unread).into())])) }
+        }
+        @if account.records.is_some() {
+            form.inline action={ "/accounts/" (account.name) "/read" } method="post" {
+                (layout::token(visitor))
+                button type="submit" { (t.say("records-now")) }
+            }
+        }
+    }
+}
+
+/// Has the records of an account read now.
+async fn read_records(
+    Extract(site): Extract<State>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+) -> Result<Response, Error> {
+    demand(&visitor, Action::RunInstallation, &Object::Whole)?;
+    let mut accounts = site.accounts.iter();
+    let account = accounts.find(|account| account.name.as_str() == name);
+    let asked = account.and_then(|account| account.records.as_ref());
+    let asked = asked.ok_or(Error::NotFound)?;
+    sight::audited(&site, &visitor, "reconcile", &format!("account:{name}"), "").await?;
+    asked.notify_one();
+    Ok(Redirect::to("/accounts?said=reading").into_response())
 }
 
 fn link(pen: &Pen<'_>, account: &Account) -> Markup {

@@ -61,7 +61,8 @@ impl Office {
         Self::staffed(TestGateway::start_scripted(vec![account], |_| {}).await).await
     }
 
-    async fn staffed(gateway: TestGateway) -> Self {
+    /// People, lines and phones at this gateway.
+    pub async fn staffed(gateway: TestGateway) -> Self {
         let person = async |login: &str, role| person(&gateway, login, role).await;
         let anna = person("anna", Role::Manager).await;
         let boris = person("boris", Role::Manager).await;

@@ -59,6 +59,7 @@ const MAY: &[(&str, &str)] = &[
     ("POST /spend/remove", "koa"),
     ("GET /changes", "oa"),
     ("GET /accounts", "oa"),
+    ("POST /accounts/{name}/read", "oa"),
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),
     ("POST /dead-letters/{id}/replay", "oa"),

@@ -1,0 +1,78 @@
+//! What is known of calls that a PBX's own records name, for the comparison with them.
+
+use uuid::Uuid;
+
+use super::{Db, StoreError};
+use crate::{
+    model::{
+        call::Call,
+        ids::{AccountName, CallId, CallKey},
+        time::Timestamp,
+    },
+    on_read,
+};
+
+/// Most calls of one client that are looked at around one moment.
+const MOST_NEAR: i64 = 20;
+
+/// A call as it stands.
+pub struct Stored {
+    /// Its id.
+    pub id: CallId,
+    /// The key that names it.
+    pub key: CallKey,
+    /// The call.
+    pub call: Call,
+}
+
+type Row = (Uuid, String, String);
+
+/// The call known under this key.
+pub async fn by_key(
+    db: &Db,
+    account: &AccountName,
+    key: &CallKey,
+) -> Result<Option<Stored>, StoreError> {
+    const SQL: &str = "select c.id, c.call_key, c.derived from call_key k \
+         join call c on c.id = k.call where k.account = $1 and k.key = $2";
+    let row: Option<Row> = on_read!(db, pool => {
+        sqlx::query_as(SQL)
+            .bind(account.as_str())
+            .bind(key.as_str())
+            .fetch_optional(pool)
+            .await?
+    });
+    Ok(row.and_then(stored))
+}
+
+/// Calls of a client that began in this span.
+pub async fn near(
+    db: &Db,
+    account: &AccountName,
+    client: &str,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Stored>, StoreError> {
+    const SQL: &str = "select id, call_key, derived from call \
+         where client = $1 and account = $2 and started_at between $3 and $4 \
+         order by started_at limit $5";
+    let rows: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(SQL)
+            .bind(client)
+            .bind(account.as_str())
+            .bind(from.as_micros())
+            .bind(to.as_micros())
+            .bind(MOST_NEAR)
+            .fetch_all(pool)
+            .await?
+    });
+    Ok(rows.into_iter().filter_map(stored).collect())
+}
+
+/// A derived call that an older release wrote otherwise is as good as unknown: it is told again.
+fn stored((id, key, derived): Row) -> Option<Stored> {
+    Some(Stored {
+        id: CallId(id),
+        key: key.into(),
+        call: serde_json::from_str(&derived).ok()?,
+    })
+}

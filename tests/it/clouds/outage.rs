@@ -1,0 +1,266 @@
+//! Half an hour in which no message of a cloud reaches us: afterwards no call is lost and none doubled, and
+//! the page of accounts says how many its records have brought.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
+
+use ringcard::{
+    flow,
+    model::{
+        call::{Call, CallResult, LegResult},
+        time::Timestamp,
+    },
+    simulator::{
+        dice::Dice,
+        ledger::Ledger,
+        message::{Post, Sent},
+        story::{Plot, Story, Tempo, World},
+    },
+};
+
+use super::{calls, first_reading, mango, office, read_now, recordings, sipuni};
+use crate::{
+    pages::office::{Office, attribute},
+    support::scripted::eventually,
+};
+
+const MINUTE_MS: i64 = 60_000;
+/// One call in so many minutes, over two hours.
+const CALLS: u64 = 60;
+const EVERY_MS: i64 = 2 * MINUTE_MS;
+
+/// Two hours of an office, long enough ago to stand in any history.
+fn stories(plots: &[Plot]) -> Vec<Story> {
+    let world = World::company(6, 200);
+    let start = flow::now().plus_millis(-150 * MINUTE_MS);
+    let mut dice = Dice::new(42);
+    (0..CALLS)
+        .map(|number| {
+            let plot = plots[number as usize % plots.len()];
+            let at = start.plus_millis(number as i64 * EVERY_MS);
+            Story::draw(&mut dice, &world, plot, number, at, Tempo::NATURAL)
+        })
+        .collect()
+}
+
+/// When the outage begins: in the middle of a call.
+fn middle(stories: &[Story]) -> Timestamp {
+    let mut later = stories.iter().skip(20);
+    let story = later.find(|story| story.answered_ms.is_some() && story.click_ms.is_none());
+    let story = story.expect("most are answered");
+    story
+        .start
+        .plus_millis(story.answered_ms.unwrap_or_default() + 1_000)
+}
+
+/// What was withheld: messages, and the calls of which nothing or not all came.
+struct Outage {
+    withheld: Vec<Post>,
+    unheard: usize,
+    maimed: usize,
+}
+
+/// Messages of the middle half hour are withheld; the others go out in order.
+fn withhold(told: Vec<Sent<Post>>, from: Timestamp) -> (Vec<Post>, Outage) {
+    let until = from.plus_millis(30 * MINUTE_MS);
+    let is_withheld = |sent: &Sent<Post>| (from..until).contains(&sent.at);
+    let mut calls: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
+    for sent in &told {
+        let (all, lost) = calls.entry(sent.story).or_default();
+        *all += 1;
+        *lost += usize::from(is_withheld(sent));
+    }
+    let (withheld, sent): (Vec<_>, Vec<_>) = told.into_iter().partition(is_withheld);
+    let what = |sent: Vec<Sent<Post>>| sent.into_iter().map(|sent| sent.what).collect();
+    let lost_of =
+        |wanted: fn(&(usize, usize)) -> bool| calls.values().filter(|of| wanted(of)).count();
+    let outage = Outage {
+        withheld: what(withheld),
+        unheard: lost_of(|(all, lost)| lost == all),
+        maimed: lost_of(|(all, lost)| *lost > 0 && lost < all),
+    };
+    assert!(
+        outage.unheard >= 5 && outage.maimed >= 1,
+        "the outage takes calls with it"
+    );
+    (what(sent), outage)
+}
+
+/// What is wrong with the journal, against the simulator's own ledger.
+fn differences(ledgers: &[Ledger], calls: &[(String, Call)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if calls.len() != ledgers.len() {
+        wrong.push(format!(
+            "{} calls instead of {}",
+            calls.len(),
+            ledgers.len()
+        ));
+    }
+    for ledger in ledgers {
+        let key = &ledger.call_key;
+        let is_it = |call: &Call| {
+            let client = call.client.as_ref().and_then(|client| client.e164());
+            call.started_at == ledger.started_at && client == ledger.client.as_deref()
+        };
+        let mut own = calls.iter().filter(|(_, call)| is_it(call));
+        let (Some((_, call)), None) = (own.next(), own.next()) else {
+            wrong.push(format!("{key} {:?} is not there once", ledger.plot));
+            continue;
+        };
+        let mut differ = |what: &str, wanted: String, found: String| {
+            if wanted != found {
+                wrong.push(format!(
+                    "{key} {:?} {what}: {found} instead of {wanted}",
+                    ledger.plot
+                ));
+            }
+        };
+        let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+        differ(
+            "direction",
+            text(&Some(ledger.direction)),
+            text(&call.direction),
+        );
+        differ("ended", text(&Some(ledger.ended_at)), text(&call.ended_at));
+        differ("wait", text(&ledger.wait_ms), text(&call.wait_ms));
+        let by = call.answered_by.as_ref().map(ToString::to_string);
+        differ("answered by", text(&ledger.answered_by), text(&by));
+        let answered = |result| result == Some(CallResult::Answered);
+        differ(
+            "answered",
+            text(&answered(Some(ledger.result))),
+            text(&answered(call.result)),
+        );
+        differ(
+            "recordings",
+            text(&ledger.recordings),
+            text(&call.recordings.len()),
+        );
+        // Nobody's phone stands in it twice, and who talked is known.
+        let phone = |leg: &ringcard::model::call::Leg| leg.extension().map(ToString::to_string);
+        let mut phones: Vec<String> = call.legs.iter().filter_map(phone).collect();
+        let count = phones.len();
+        phones.sort();
+        phones.dedup();
+        differ("phones", text(&count), text(&phones.len()));
+        if ledger.result == CallResult::Answered {
+            let talked = |leg: &ringcard::model::call::Leg| leg.result == Some(LegResult::Answered);
+            differ(
+                "a leg of the talk",
+                text(&true),
+                text(&call.legs.iter().any(talked)),
+            );
+        }
+    }
+    wrong
+}
+
+/// Reads past calls, holds the journal against the ledger, reads again and hears what was withheld after
+/// all: nothing changes any more.
+async fn nothing_lost_and_nothing_doubled(
+    office: &Office,
+    account: &'static str,
+    (ledgers, outage): (&[Ledger], Outage),
+    deliver: impl AsyncFn(&Post),
+) {
+    let before = calls(office).await.len();
+    assert_eq!(before, ledgers.len() - outage.unheard, "what events told");
+    let standing = read_now(office, account).await;
+    assert_eq!(standing.failing_since, None, "{}", standing.why);
+    assert_eq!(standing.brought.found, outage.unheard as u64);
+    assert!(
+        standing.brought.repaired <= outage.maimed as u64,
+        "{standing:?}"
+    );
+    assert_eq!(standing.unread, 0);
+    let page = office.browser("adam").await.page("/accounts").await;
+    let own = format!("tr[data-account={account}] [data-found]");
+    assert_eq!(
+        attribute(&page, &own, "data-found"),
+        outage.unheard.to_string()
+    );
+    assert_eq!(
+        differences(ledgers, &calls(office).await),
+        Vec::<String>::new()
+    );
+
+    let again = read_now(office, account).await;
+    assert_eq!(
+        (again.brought_at, again.brought),
+        (standing.brought_at, standing.brought)
+    );
+    for message in &outage.withheld {
+        deliver(message).await;
+    }
+    // A call that its record did not name is one with that of its late events after the next reading.
+    read_now(office, account).await;
+    assert_eq!(
+        differences(ledgers, &calls(office).await),
+        Vec::<String>::new()
+    );
+    let files: usize = ledgers.iter().map(|ledger| ledger.recordings).sum();
+    eventually("every recording is kept", async || {
+        let told = recordings(office).await;
+        told.len() == files && told.iter().all(|(state, _)| state.as_str() == "kept")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_mango_comes_back_from_its_statistics() {
+    let cloud = mango::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/office"));
+    first_reading(&office, "office").await;
+    let stories = stories(&ringcard::simulator::mango::PLOTS);
+    let told = stories.iter().flat_map(|story| cloud.product.tell(story));
+    let from = middle(&stories);
+    let (sent, outage) = withhold(told.collect(), from);
+    for message in &sent {
+        cloud.deliver(message).await;
+    }
+    stories.iter().for_each(|story| cloud.remember(story));
+    let ledgers: Vec<Ledger> = stories
+        .iter()
+        .map(|story| cloud.product.ledger(story))
+        .collect();
+    let deliver = async |message: &Post| cloud.deliver(message).await;
+    nothing_lost_and_nothing_doubled(&office, "office", (&ledgers, outage), deliver).await;
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+async fn half_an_hour_of_sipuni(names_missed: bool) {
+    let cloud = sipuni::Cloud::start().await;
+    cloud.names_missed.store(names_missed, SeqCst);
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/lossy"));
+    first_reading(&office, "lossy").await;
+    let stories = stories(&sipuni::plots());
+    let product = cloud.product();
+    let mut dice = Dice::new(7);
+    let told: Vec<Sent<Post>> = stories
+        .iter()
+        .flat_map(|story| product.tell(story, &mut dice))
+        .collect();
+    let from = middle(&stories);
+    let (sent, outage) = withhold(told, from);
+    for message in &sent {
+        cloud.deliver(message).await;
+    }
+    stories.iter().for_each(|story| cloud.remember(story));
+    let ledgers: Vec<Ledger> = stories.iter().map(|story| product.ledger(story)).collect();
+    let deliver = async |message: &Post| cloud.deliver(message).await;
+    nothing_lost_and_nothing_doubled(&office, "lossy", (&ledgers, outage), deliver).await;
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_sipuni_comes_back_from_its_table() {
+    half_an_hour_of_sipuni(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_sipuni_comes_back_even_where_its_table_names_no_missed_call() {
+    half_an_hour_of_sipuni(false).await;
+}

@@ -1,0 +1,151 @@
+//! Click-to-call through a cloud, and a scheme that asks who should ring.
+
+use std::{sync::atomic::Ordering::SeqCst, time::Instant};
+
+use ringcard::model::{call::CallResult, event::Direction, recording::RecordingState};
+
+use super::{anna_clicks, calls, host::Fault, mango, office, recordings, sipuni};
+use crate::{
+    pages::office::{CLIENT, Office},
+    support::{gateway::answer, scripted::eventually},
+};
+
+/// One outgoing call of Anna, answered, with its recording kept: and nothing else in the journal.
+async fn one_call_with_its_recording(office: &Office) {
+    let kept = [(RecordingState::Kept, String::new())];
+    eventually("the recording is kept", async || {
+        recordings(office).await == kept
+    })
+    .await;
+    let calls = calls(office).await;
+    let [(_, call)] = calls.as_slice() else {
+        panic!("{calls:#?}");
+    };
+    assert_eq!(call.direction, Some(Direction::Out));
+    assert_eq!(call.result, Some(CallResult::Answered));
+    assert_eq!(call.answered_by, Some("201".into()));
+    assert_eq!(
+        call.client.as_ref().and_then(|client| client.e164()),
+        Some(CLIENT)
+    );
+    assert!(call.is_over());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_click_through_mango_is_one_call_with_its_recording() {
+    let cloud = mango::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/office"));
+    assert_eq!(anna_clicks(&office, "office").await, 303);
+    one_call_with_its_recording(&office).await;
+    let said = cloud.host.last_said("callback");
+    assert_eq!(
+        (&said["from"]["extension"], &said["to_number"]),
+        (&"201".into(), &"74950000011".into())
+    );
+    assert_eq!(
+        (cloud.host.times("callback"), cloud.host.wrong()),
+        (1, vec![])
+    );
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_click_through_sipuni_is_one_call_whether_its_events_name_the_order_or_not() {
+    for names_orders in [true, false] {
+        let cloud = sipuni::Cloud::start().await;
+        cloud.names_orders.store(names_orders, SeqCst);
+        let office = office(&cloud.settings()).await;
+        cloud.is_told(office.gateway.url("/hooks/lossy"));
+        assert_eq!(anna_clicks(&office, "lossy").await, 303);
+        eventually("the order and the call are one", async || {
+            calls(&office).await.len() == 1
+        })
+        .await;
+        one_call_with_its_recording(&office).await;
+        assert_eq!(
+            (cloud.host.times("call_number"), cloud.host.wrong()),
+            (1, vec![])
+        );
+        office.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_not_taken_makes_no_call_and_is_told() {
+    let (mango, sipuni) = (mango::Cloud::start().await, sipuni::Cloud::start().await);
+    let office = office(&format!("{}{}", mango.settings(), sipuni.settings())).await;
+    let anna = |account: &'static str| anna_clicks(&office, account);
+    for fault in [Fault::Status(503), Fault::Page, Fault::TooMany, Fault::Half] {
+        sipuni.host.fail("call_number", &[fault]);
+        assert!([422, 503].contains(&anna("lossy").await), "{fault:?}");
+        office.run("delete from card_phone").await;
+    }
+    for fault in [
+        Fault::Status(503),
+        Fault::TooMany,
+        Fault::Status(420),
+        Fault::Slow(2_000),
+    ] {
+        mango.host.fail("callback", &[fault]);
+        assert!([422, 503].contains(&anna("office").await), "{fault:?}");
+        office.run("delete from card_phone").await;
+    }
+    assert!(mango.host.is_well() && sipuni.host.is_well());
+    assert_eq!(calls(&office).await.len(), 0);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scheme_of_sipuni_finds_the_responsible_manager_node_by_node() {
+    let cloud = sipuni::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/lossy"));
+    assert_eq!(anna_clicks(&office, "lossy").await, 303); // makes Roza's card, and Anna responsible
+    for (extension, person) in [("202", office.ivan.0)] {
+        office
+            .run(&format!(
+                "insert into person_extension (account, extension, person) values ('lossy', '{extension}', {person})"
+            ))
+            .await;
+    }
+    office.gateway.gateway().desk().refresh_now().await;
+    eventually("the call of the click is over", async || {
+        calls(&office).await.iter().all(|(_, call)| call.is_over())
+    })
+    .await;
+    let ask = async |extension: &str| {
+        let path = format!("/hooks/lossy/{}/route/{extension}", sipuni::TOKEN);
+        let query = [
+            ("fromnum", "74950000011"),
+            ("tonum", "74950000099"),
+            ("dtmf", ""),
+        ];
+        let began = Instant::now();
+        let said = answer(
+            office
+                .gateway
+                .client
+                .get(office.gateway.url(&path))
+                .query(&query),
+        )
+        .await;
+        assert!(
+            began.elapsed().as_millis() < 1_500,
+            "later than the safe timeout"
+        );
+        assert_eq!(said.status, 200);
+        said.text
+    };
+    assert_eq!(ask("202").await, r#"{"choice":0}"#);
+    assert_eq!(ask("201").await, r#"{"choice":1}"#);
+    // Without the table of cards the scheme goes on with its own default, in time.
+    office
+        .run("alter table card_phone rename to card_phone_away")
+        .await;
+    assert_eq!(ask("201").await, r#"{"choice":0}"#);
+    office
+        .run("alter table card_phone_away rename to card_phone")
+        .await;
+    office.close().await;
+}

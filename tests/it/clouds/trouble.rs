@@ -1,0 +1,177 @@
+//! Clouds that misbehave: everything ends in a state that people see, and no file and no call is lost.
+
+use ringcard::{
+    model::recording::RecordingState,
+    simulator::{
+        dice::Dice,
+        story::{Plot, Story, Tempo, World},
+    },
+};
+
+use super::{
+    anna_clicks, calls, first_reading, host::Fault, hurry_recordings, mango, office, read_now,
+    recordings, sipuni,
+};
+use crate::{
+    pages::office::{Office, attribute, text},
+    support::scripted::eventually,
+};
+
+/// Meets these faults one after the other, each seen while it lasts, and keeps the file in the end.
+async fn kept_in_the_end(office: &Office, faults: usize, is_well: impl Fn() -> bool) {
+    let mut seen = Vec::new();
+    for _ in 0..faults {
+        eventually("the fault is seen", async || {
+            let told = recordings(office).await;
+            matches!(told.as_slice(), [(RecordingState::Waiting, why)] if !why.is_empty())
+        })
+        .await;
+        seen.extend(recordings(office).await);
+        hurry_recordings(office).await;
+        // The reason of the one before stays until the next attempt is over.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    eventually("the file is kept", async || {
+        hurry_recordings(office).await;
+        matches!(
+            recordings(office).await.as_slice(),
+            [(RecordingState::Kept, _)]
+        )
+    })
+    .await;
+    assert!(is_well(), "faults that nobody met; seen: {seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_recording_of_mango_is_lost_whatever_it_answers() {
+    let cloud = mango::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/office"));
+    // 420: not ready, or a request it does not like; 401: blocked for two minutes after such a one.
+    cloud
+        .host
+        .fail("recording", &[Fault::Status(420), Fault::Status(401)]);
+    cloud.host.fail("link", &[Fault::Mute]); // expired on the way
+    cloud.host.fail("file", &[Fault::Page]);
+    assert_eq!(anna_clicks(&office, "office").await, 303);
+    kept_in_the_end(&office, 4, || cloud.host.is_well()).await;
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_recording_of_sipuni_is_lost_whatever_it_answers() {
+    let cloud = sipuni::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/lossy"));
+    let faults = [
+        Fault::Status(503),
+        Fault::TooMany,
+        Fault::Half,
+        Fault::Slow(2_500),
+    ];
+    cloud.host.fail("link", &faults);
+    assert_eq!(anna_clicks(&office, "lossy").await, 303);
+    kept_in_the_end(&office, 4, || cloud.host.is_well()).await;
+    office.close().await;
+}
+
+/// A call of half an hour ago.
+fn past_call(number: u64) -> Story {
+    let world = World::company(6, 20);
+    let start = ringcard::flow::now().plus_millis(-1_800_000 - 1_000 * number as i64);
+    let mut dice = Dice::new(number);
+    let mut story = Story::draw(
+        &mut dice,
+        &world,
+        Plot::Answered,
+        number,
+        start,
+        Tempo::DEMO,
+    );
+    story.recorded = false;
+    story
+}
+
+/// Reading fails, says so on the page, and brings everything once the cloud is well again.
+async fn fails_and_comes_right(office: &Office, account: &'static str, fault: Fault, found: u64) {
+    let standing = read_now(office, account).await;
+    assert!(standing.failing_since.is_some(), "{fault:?}: {standing:?}");
+    assert!(!standing.why.is_empty());
+    let adam = office.browser("adam").await;
+    let page = adam.page("/accounts").await;
+    let own = format!("tr[data-account={account}]");
+    assert!(
+        text(&page, &format!("{own} .badge.bad")).contains('✕'),
+        "{fault:?}"
+    );
+    let standing = read_now(office, account).await;
+    assert_eq!(
+        (standing.failing_since, standing.brought.found),
+        (None, found),
+        "{fault:?}"
+    );
+    let page = adam.page("/accounts").await;
+    let shown = attribute(&page, &format!("{own} [data-found]"), "data-found");
+    assert_eq!(shown, found.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_calls_of_mango_come_whatever_went_wrong_before() {
+    let cloud = mango::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    first_reading(&office, "office").await;
+    let faults = [
+        ("order", Fault::Status(420)),
+        ("order", Fault::TooMany),
+        ("order", Fault::Half),
+        ("result", Fault::Status(500)),
+        ("result", Fault::Page),
+        ("result", Fault::Slow(2_500)),
+    ];
+    for (n, (kind, fault)) in faults.into_iter().enumerate() {
+        cloud.remember(&past_call(n as u64));
+        cloud.host.fail(kind, &[fault]);
+        fails_and_comes_right(&office, "office", fault, 1).await;
+        assert_eq!(calls(&office).await.len(), n + 1);
+    }
+    assert!(cloud.host.is_well());
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_mango_that_comes_again_is_not_taken_for_the_end() {
+    let cloud = mango::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    first_reading(&office, "office").await;
+    for number in 0..510 {
+        cloud.remember(&past_call(number));
+    }
+    cloud.host.fail("order", &[Fault::Slow(0), Fault::Mute]); // the second order gives the first page
+    fails_and_comes_right(&office, "office", Fault::Mute, 510).await;
+    assert_eq!(calls(&office).await.len(), 510);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_calls_of_sipuni_come_whatever_went_wrong_before() {
+    let cloud = sipuni::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    first_reading(&office, "lossy").await;
+    let faults = [
+        Fault::Status(502),
+        Fault::TooMany,
+        Fault::Page,
+        Fault::Half,
+        Fault::Slow(2_500),
+    ];
+    for (n, fault) in faults.into_iter().enumerate() {
+        cloud.remember(&past_call(n as u64));
+        cloud.host.fail("export", &[fault]);
+        fails_and_comes_right(&office, "lossy", fault, 1).await;
+        assert_eq!(calls(&office).await.len(), n + 1);
+    }
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
