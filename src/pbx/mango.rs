@@ -20,6 +20,7 @@
 //! | File | What |
 //! |---|---|
 //! | `wire`, `leg`, `reason`, `summary` | what posted messages say |
+//! | `settings` | the account in the configuration |
 //! | `api` | signed questions to Mango, its limits and refusals |
 //! | `history` | Mango's own records of past calls |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
@@ -31,6 +32,7 @@ mod api;
 mod history;
 mod leg;
 mod reason;
+mod settings;
 mod summary;
 mod unconfirmed;
 mod wire;
@@ -39,16 +41,17 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use subtle::ConstantTimeEq;
 
 use self::{
-    api::{Api, Limits, Purpose},
+    api::{Api, Purpose},
     history::Records,
     leg::Shape,
     reason::Reason,
+    settings::Settings,
     wire::{
-        CallMessage, DigitsMessage, RecordingMessage, ResultMessage, SummaryMessage, id,
+        CallMessage, DigitsMessage, Envelope, RecordingMessage, ResultMessage, SummaryMessage, id,
         is_summary, number, parse,
     },
 };
@@ -58,7 +61,7 @@ use super::{
     facts::{Facts, moment},
     form,
     numbers::Numbers,
-    recording::{Fetch, RecordingSettings},
+    recording::Fetch,
 };
 use crate::model::{
     event::{Clock, Fact, RecordingSource, RecordingStage},
@@ -87,61 +90,12 @@ const LONGEST_DIGITS: usize = 64;
 /// need not be unique.
 const OURS: &str = "ringcard-call-";
 
-/// The account's table in the configuration.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    /// "Уникальный код вашей АТС" in the cabinet.
-    vpbx_api_key: String,
-    /// "Ключ для создания подписи".
-    vpbx_api_salt: String,
-    /// Where the PBX is asked.
-    #[serde(default = "default_api_url")]
-    api_url: String,
-    /// The number of ours that clients see when somebody clicks to call; none: the cabinet decides.
-    #[serde(default)]
-    callback_line: Option<String>,
-    /// How far back past calls are read when the account is new, in hours.
-    #[serde(default = "default_history_hours")]
-    history_hours: u16,
-    /// How often Mango may be asked.
-    #[serde(default)]
-    limits: Limits,
-    /// Which hosts give recordings; empty: Mango's own.
-    #[serde(default)]
-    recordings: RecordingSettings,
-}
-
-fn default_api_url() -> String {
-    "https://app.mango-office.ru/vpbx".to_owned()
-}
-
-fn default_history_hours() -> u16 {
-    24
-}
-
 fn open(
     name: AccountName,
     table: toml::Table,
     tools: Tools,
 ) -> Result<Arc<dyn Pbx>, SettingsError> {
-    let mut settings: Settings = super::settings(table)?;
-    for (key, value) in [
-        ("vpbx_api_key", &settings.vpbx_api_key),
-        ("vpbx_api_salt", &settings.vpbx_api_salt),
-    ] {
-        if value.is_empty() {
-            return Err(SettingsError::Unusable(format!("{key} must not be empty")));
-        }
-    }
-    settings.recordings.come_from(".mango-office.ru");
-    // The host that is asked is allowed to answer.
-    settings.recordings.url = Some(settings.api_url.clone());
-    if let Some(line) = &settings.callback_line {
-        dialable::digits(&format!("+{}", line.trim_start_matches('+'))).map_err(|_| {
-            SettingsError::Unusable("callback_line must be a number in full".to_owned())
-        })?;
-    }
+    let settings = super::settings::<Settings>(table)?.whole()?;
     let zone = TimeZone::get(STATISTICS_ZONE)
         .map_err(|error| SettingsError::Unusable(format!("{STATISTICS_ZONE}: {error}")))?;
     let api = Api::new(
@@ -246,37 +200,6 @@ impl Pbx for Account {
         };
         let first_ms = i64::from(self.settings.history_hours) * 3_600_000;
         records.page(&self.api, cursor, now, first_ms).await
-    }
-}
-
-/// The three fields of every message.
-struct Envelope<'a> {
-    key: Cow<'a, [u8]>,
-    sign: Cow<'a, [u8]>,
-    json: Cow<'a, [u8]>,
-}
-
-impl<'a> Envelope<'a> {
-    /// `None` unless each field is there exactly once: what is signed must be what is read.
-    fn read(body: &'a [u8]) -> Option<Self> {
-        let (mut key, mut sign, mut json) = (None, None, None);
-        for field in form::fields(body) {
-            let (name, value) = field.ok()?;
-            let place = match &*name {
-                b"vpbx_api_key" => &mut key,
-                b"sign" => &mut sign,
-                b"json" => &mut json,
-                _ => continue,
-            };
-            if place.replace(value).is_some() {
-                return None;
-            }
-        }
-        Some(Self {
-            key: key?,
-            sign: sign?,
-            json: json?,
-        })
     }
 }
 

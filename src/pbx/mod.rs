@@ -76,8 +76,10 @@ impl Tools {
     /// Of an account whose API is never asked.
     fn of_tests(plan: crate::model::phone::NumberingPlan) -> Self {
         use std::sync::LazyLock;
-        static HTTP: LazyLock<crate::http::Client> =
-            LazyLock::new(|| crate::http::Client::new(&crate::http::Settings::default()).unwrap());
+        static HTTP: LazyLock<crate::http::Client> = LazyLock::new(|| {
+            crate::http::Client::new(&crate::http::Settings::default())
+                .expect("a client needs nothing")
+        });
         let http = HTTP.clone();
         Self { plan, http }
     }

@@ -11,11 +11,42 @@ use serde::{
 
 use crate::{
     model::phone::Number,
-    pbx::{DecodeError, numbers::Numbers},
+    pbx::{DecodeError, form, numbers::Numbers},
 };
 
 /// Longest id that is believed; the documentation says 128.
 const LONGEST_ID: usize = 256;
+
+/// The three fields of every message.
+pub struct Envelope<'a> {
+    pub key: Cow<'a, [u8]>,
+    pub sign: Cow<'a, [u8]>,
+    pub json: Cow<'a, [u8]>,
+}
+
+impl<'a> Envelope<'a> {
+    /// `None` unless each field is there exactly once: what is signed must be what is read.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let (mut key, mut sign, mut json) = (None, None, None);
+        for field in form::fields(body) {
+            let (name, value) = field.ok()?;
+            let place = match &*name {
+                b"vpbx_api_key" => &mut key,
+                b"sign" => &mut sign,
+                b"json" => &mut json,
+                _ => continue,
+            };
+            if place.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(Self {
+            key: key?,
+            sign: sign?,
+            json: json?,
+        })
+    }
+}
 
 /// `/events/call`.
 #[derive(Default, Deserialize)]
