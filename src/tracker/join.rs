@@ -1,7 +1,5 @@
 //! Under which keys a call is known, and which of two calls that are one keeps its name.
 
-use std::collections::BTreeMap;
-
 use super::Facts;
 use crate::model::{event::Fact, ids::CallKey, time::Timestamp};
 
@@ -24,14 +22,7 @@ pub fn keys(facts: &Facts) -> Vec<&CallKey> {
 
 /// The key that names the call: the one with the earliest fact told under it, then the lesser key.
 pub fn main_key(facts: &Facts) -> Option<&CallKey> {
-    let mut starts: BTreeMap<&CallKey, Timestamp> = BTreeMap::new();
-    for event in facts {
-        starts
-            .entry(&event.call)
-            .and_modify(|start| *start = event.at.min(*start))
-            .or_insert(event.at);
-    }
-    winner(starts.into_iter().map(|(key, start)| (start, key)))
+    winner(facts.iter().map(|event| (event.at, &event.call)))
 }
 
 /// Of several calls that turn out to be one, the key that stays: the least (start, key).
