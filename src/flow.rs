@@ -14,6 +14,7 @@
 pub mod command;
 pub mod dial;
 pub mod enquiry;
+pub mod overdue;
 pub mod reconcile;
 pub mod timers;
 pub mod upkeep;

@@ -22,7 +22,6 @@ use self::{
     tasks::Tasks,
 };
 use crate::{
-    delivery::Outside,
     flow::{self, Flow, enquiry::Desk},
     live::Hub,
     pbx::Pbx,
@@ -48,7 +47,6 @@ pub struct Gateway {
     desk: Arc<Desk>,
     hooks: Arc<Hooks>,
     lane: Arc<Lane>,
-    outside: Arc<Outside>,
     site: web::State,
     accounts: Vec<Account>,
     tasks: Tasks,
@@ -140,7 +138,6 @@ impl Gateway {
             flow: parts.flow,
             desk: parts.desk,
             lane: parts.lane,
-            outside: parts.outside,
             accounts: parts.accounts,
             tasks: parts.tasks,
         })
@@ -169,11 +166,6 @@ impl Gateway {
     /// Fetches recordings.
     pub fn lane(&self) -> &Arc<Lane> {
         &self.lane
-    }
-
-    /// Tells the outside.
-    pub fn outside(&self) -> &Arc<Outside> {
-        &self.outside
     }
 
     /// What the pages stand on.

@@ -22,6 +22,7 @@ use crate::{
         self, Flow,
         dial::{Line, Link},
         enquiry::Desk,
+        overdue,
         reconcile::Reader,
         timers, upkeep,
     },
@@ -170,6 +171,11 @@ impl Parts {
         let clock: timers::Clock = Arc::new(flow::now);
         self.tasks.until_stop("timers", move || {
             timers::run(flow.clone(), db.clone(), Arc::clone(&clock))
+        });
+        let (db, hub) = (self.db.clone(), Arc::clone(&self.hub));
+        let overdue = settings.overdue.clone();
+        self.tasks.until_stop("overdue call-backs", move || {
+            overdue::run(db.clone(), Arc::clone(&hub), overdue.clone(), flow::now)
         });
         let (db, upkeep) = (self.db.clone(), settings.upkeep.clone());
         self.tasks.until_stop("upkeep", move || {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{Problem, Problems, is_secret, nearest},
     delivery,
-    flow::{dial, enquiry, reconcile, upkeep},
+    flow::{dial, enquiry, overdue, reconcile, upkeep},
     http, live,
     model::{ids::AccountName, phone::NumberingPlan},
     pbx::{self, Pbx},
@@ -37,6 +37,8 @@ pub struct Settings {
     pub writer: writer::Settings,
     /// Sealing and letting go.
     pub upkeep: upkeep::Settings,
+    /// Call-backs that nobody made in time.
+    pub overdue: overdue::Settings,
     /// What PBXes post.
     pub hooks: hooks::Settings,
     /// Connections we dial, and PBXes' own records.
@@ -195,6 +197,7 @@ impl Settings {
             demand(false, "api.country", &text);
         }
         self.spans(&mut demand);
+        self.outside(&mut demand);
         demand(
             self.web.zone().is_ok(),
             "web.time_zone",
@@ -207,13 +210,44 @@ impl Settings {
             "web.public_url",
             "must start with https:// or http://",
         );
-        if let Some((key, text)) = self.mail.problem() {
-            demand(false, key, text);
-        }
         if let Err(text) = telemetry::check(&self.log) {
             demand(false, "log.level", &text);
         }
         problems
+    }
+
+    /// Call-backs, and what tells the outside.
+    fn outside(&self, demand: &mut impl FnMut(bool, &str, &str)) {
+        let waits = &self.writer.call_back_again_ms;
+        demand(
+            !waits.is_empty() && waits.iter().all(|wait| *wait > 0),
+            "writer.call_back_again_ms",
+            "must hold at least one wait, each more than 0",
+        );
+        let delivery = &self.delivery;
+        for (key, holds) in [
+            ("delivery.poll_ms", delivery.poll_ms >= 10),
+            (
+                "delivery.max_open_messages",
+                delivery.max_open_messages >= 1,
+            ),
+            (
+                "delivery.answer_timeout_ms",
+                delivery.answer_timeout_ms >= 100,
+            ),
+            ("delivery.horizon_hours", delivery.horizon_hours >= 1),
+        ] {
+            demand(holds, key, "is too little");
+        }
+        let lease_holds = i128::from(delivery.lease_ms) > i128::from(delivery.answer_timeout_ms);
+        demand(
+            lease_holds,
+            "delivery.lease_ms",
+            "must be more than delivery.answer_timeout_ms",
+        );
+        if let Some((key, text)) = self.mail.problem() {
+            demand(false, key, text);
+        }
     }
 
     /// A zero here would delete, or cut off, everything.
@@ -241,27 +275,6 @@ impl Settings {
         ] {
             demand(wait >= 100, key, "must be at least 100");
         }
-        let delivery = &self.delivery;
-        for (key, holds) in [
-            ("delivery.poll_ms", delivery.poll_ms >= 10),
-            (
-                "delivery.max_open_messages",
-                delivery.max_open_messages >= 1,
-            ),
-            (
-                "delivery.answer_timeout_ms",
-                delivery.answer_timeout_ms >= 100,
-            ),
-            ("delivery.horizon_hours", delivery.horizon_hours >= 1),
-        ] {
-            demand(holds, key, "is too little");
-        }
-        let lease_holds = i128::from(delivery.lease_ms) > i128::from(delivery.answer_timeout_ms);
-        demand(
-            lease_holds,
-            "delivery.lease_ms",
-            "must be more than delivery.answer_timeout_ms",
-        );
     }
 
     /// Accounts as the log of changes tells of them: what is set, without secrets.

@@ -229,7 +229,10 @@ impl Desk {
         let (known, trouble) = self.look_up(enquiry).await;
         let caller = caller_of(&known, enquiry);
         let decision = self.decide(enquiry, &name, caller.and_then(|card| card.owner));
-        let reason = trouble.unwrap_or(decision.reason);
+        let reason = match decision.reason {
+            Reason::Blocked => Reason::Blocked,
+            other => trouble.unwrap_or(other),
+        };
         let answer = RouteAnswer {
             targets: decision
                 .targets
@@ -294,7 +297,7 @@ impl Desk {
             // Asked before a restart of ours: as if the first candidates had been tried in order.
             None => tried_in_order(enquiry, owner, &tables, &now, &self.policy),
         };
-        let question = question(enquiry, owner, enquiry.attempt, &tried);
+        let question = question(enquiry, &tables, owner, (enquiry.attempt, &tried));
         let mut decision = routing::decide(&question, &tables, &now, &self.policy);
         if let Some(asked) = &enquiry.is_it {
             decision.targets.retain(|(_, phone)| phone == asked);
@@ -398,11 +401,13 @@ fn name_of(enquiry: &Enquiry) -> CallName {
 
 fn question<'a>(
     enquiry: &'a Enquiry,
+    tables: &Tables,
     owner: Option<PersonId>,
-    attempt: u32,
-    tried: &'a [PersonId],
+    (attempt, tried): (u32, &'a [PersonId]),
 ) -> Question<'a> {
+    let client = enquiry.client.as_ref().and_then(|number| number.e164());
     Question {
+        is_blocked: client.is_some_and(|client| tables.blocked.contains(client)),
         account: &enquiry.account,
         did: enquiry.did.as_ref().and_then(|number| number.e164()),
         owner,
@@ -421,7 +426,7 @@ fn tried_in_order(
 ) -> Vec<PersonId> {
     let mut tried = Vec::new();
     for attempt in 1..enquiry.attempt.min(policy.max_attempts + 1) {
-        let question = question(enquiry, owner, attempt, &tried);
+        let question = question(enquiry, tables, owner, (attempt, &tried));
         let decision = routing::decide(&question, tables, now, policy);
         tried.extend(decision.targets.iter().map(|(person, _)| *person));
     }

@@ -19,6 +19,9 @@ use super::{
     time::Timestamp,
 };
 
+/// `reason` of [`Fact::RouteAnswered`] when the caller was not to be put through.
+pub const ROUTE_BLOCKED: &str = "blocked";
+
 /// One fact about one call, as one account told it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallEvent {

@@ -344,6 +344,13 @@ pub struct RouteAnswer {
     pub reason: String,
 }
 
+impl RouteAnswer {
+    /// Whether the caller is not to be put through at all.
+    pub fn is_blocked(&self) -> bool {
+        self.reason == crate::model::event::ROUTE_BLOCKED
+    }
+}
+
 /// What an adapter answers to an HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

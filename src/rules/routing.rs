@@ -114,6 +114,8 @@ pub struct Tables {
     pub groups: BTreeMap<i64, Group>,
     /// Group of each line, by account and number.
     pub line_groups: BTreeMap<(AccountName, String), i64>,
+    /// Numbers that are not put through.
+    pub blocked: BTreeSet<String>,
     /// Who has which phone: every change of every call asks for it.
     holders: HashMap<AccountName, HashMap<Extension, PersonId>>,
 }
@@ -136,6 +138,7 @@ impl Tables {
             agents,
             groups,
             line_groups,
+            blocked: BTreeSet::new(),
             holders,
         }
     }
@@ -166,6 +169,8 @@ pub struct Question<'a> {
     pub did: Option<&'a str>,
     /// Responsible manager of the caller, if the caller is known.
     pub owner: Option<PersonId>,
+    /// Whether the caller is not to be put through.
+    pub is_blocked: bool,
     /// Which question of this call it is, from 1.
     pub attempt: u32,
     /// Who has been told to ring for this call already.
@@ -203,6 +208,8 @@ pub enum Reason {
     NoRule,
     /// Everybody has been tried or cannot be rung.
     NobodyLeft,
+    /// The caller is blocked.
+    Blocked,
     /// The answer could not be worked out in time.
     Timeout,
     /// The database does not answer.
@@ -218,6 +225,7 @@ impl Reason {
             Self::Group => "group",
             Self::NoRule => "no_rule",
             Self::NobodyLeft => "nobody_left",
+            Self::Blocked => "blocked",
             Self::Timeout => "timeout",
             Self::StoreAway => "store_away",
         }
@@ -248,6 +256,9 @@ pub fn decide(question: &Question<'_>, tables: &Tables, now: &Now, policy: &Poli
         now,
         passed_over: Vec::new(),
     };
+    if question.is_blocked {
+        return search.nobody(Reason::Blocked);
+    }
     if question.attempt > policy.max_attempts {
         return search.nobody(Reason::NobodyLeft);
     }
@@ -462,6 +473,7 @@ mod tests {
             account: &office(),
             did: Some("+74950000001"),
             owner,
+            is_blocked: false,
             attempt: u32::try_from(tried.len()).unwrap() + 1,
             tried,
             at: AT,
@@ -583,6 +595,7 @@ mod tests {
             account: &office(),
             did: Some("+74950000099"),
             owner: None,
+            is_blocked: false,
             attempt: 1,
             tried: &[],
             at: AT,
@@ -607,11 +620,35 @@ mod tests {
             account: &office(),
             did: Some("+74950000001"),
             owner: Some(OWNER),
+            is_blocked: false,
             attempt: 7,
             tried: &[],
             at: AT,
         };
         let decision = decide(&question, &tables, &Now::default(), &Policy::default());
         assert_eq!(decision.reason, Reason::NobodyLeft);
+    }
+
+    #[test]
+    fn who_is_blocked_rings_nobody_not_even_the_own_manager() {
+        let question = Question {
+            account: &office(),
+            did: Some("+74950000001"),
+            owner: Some(OWNER),
+            is_blocked: true,
+            attempt: 1,
+            tried: &[],
+            at: AT,
+        };
+        let decision = decide(
+            &question,
+            &tables(Strategy::RoundRobin),
+            &Now::default(),
+            &Policy::default(),
+        );
+        assert_eq!(
+            (decision.targets, decision.reason),
+            (vec![], Reason::Blocked)
+        );
     }
 }

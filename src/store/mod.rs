@@ -24,6 +24,7 @@ pub mod going_on;
 pub mod hold;
 pub mod import;
 pub mod journal;
+pub mod marks;
 pub mod news;
 pub mod numbers;
 pub mod open;

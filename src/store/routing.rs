@@ -115,11 +115,9 @@ pub async fn tables(db: &Db) -> Result<Tables, StoreError> {
             agent.extensions.push((account.into(), extension.into()));
         }
     }
-    Ok(Tables::new(
-        agents,
-        groups(db).await?,
-        line_groups(db).await?,
-    ))
+    let mut tables = Tables::new(agents, groups(db).await?, line_groups(db).await?);
+    tables.blocked = super::marks::blocked(db).await?;
+    Ok(tables)
 }
 
 fn agent(row: PersonRow) -> (PersonId, Agent) {

@@ -35,12 +35,17 @@ pub struct Task {
     pub line_name: Option<String>,
     /// 1: nobody has told whether anybody talked.
     pub unknown: i64,
+    /// Calls to the client that reached nobody.
+    pub tries: i64,
+    /// Whose it is, by name.
+    pub person_name: Option<String>,
 }
 
 const OPEN: &str = "select t.id, t.kind, t.call, t.card, t.client, t.person, t.created_at, t.due_at, t.done_at, t.done_by, t.outcome,
         k.name as card_name, k.company as card_company, l.name as line_name,
-        cast(case when c.id is not null and c.result is null then 1 else 0 end as bigint) as unknown
-    from task t left join card k on k.id = t.card
+        cast(case when c.id is not null and c.result is null then 1 else 0 end as bigint) as unknown,
+        t.tries, p.name as person_name
+    from task t left join person p on p.id = t.person left join card k on k.id = t.card
     left join call c on c.id = t.call left join line l on l.id = c.line";
 
 /// Open call-backs of a person, the most urgent first.
@@ -80,20 +85,69 @@ pub async fn open(
     }))
 }
 
-/// Closes a task because a person says so: no later news of the call opens it again. Calls close theirs
-/// themselves.
-pub async fn close_by_person(db: &Db, id: i64, now: Timestamp) -> Result<(), StoreError> {
+/// Closes a task because a person says, with a reason, that nobody need be called: no later news of
+/// the call opens it again. That somebody was called back only a call can say.
+pub async fn not_needed(db: &Db, id: i64, reason: &str, now: Timestamp) -> Result<(), StoreError> {
     on_write!(db, pool => {
         sqlx::query(
-            "update task set done_at = $2, outcome = 'closed_by_person'
+            "update task set done_at = $2, outcome = 'not_needed', reason = $3
              where id = $1 and done_at is null",
         )
         .bind(id)
         .bind(now.as_micros())
+        .bind(reason)
         .execute(pool)
         .await?;
     });
     Ok(())
+}
+
+/// Hands call-backs that were due before `before` to the head of their person's department, else to
+/// the owner, at most `limit`; tells how many. Each is handed on once.
+pub async fn escalate(
+    db: &Db,
+    before: Timestamp,
+    now: Timestamp,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    const ANY: &str = "select 1 from task where done_at is null and escalated_at is null \
+         and due_at < $1 limit 1";
+    const SQL: &str = "update task set escalated_at = $2, escalated_to = coalesce( \
+         (select min(h.id) from person p join person h on h.department = p.department \
+         where p.id = task.person and h.role = 'head' and h.active = 1 and h.id <> p.id), \
+         (select min(o.id) from person o where o.role = 'owner' and o.active = 1)) \
+         where id in (select id from task where done_at is null and escalated_at is null \
+         and due_at < $1 order by due_at limit $3)";
+    let some = on_read!(db, pool => {
+        sqlx::query(ANY).bind(before.as_micros()).fetch_optional(pool).await?.is_some()
+    });
+    if !some {
+        return Ok(0);
+    }
+    Ok(on_write!(db, pool => {
+        sqlx::query(SQL)
+            .bind(before.as_micros())
+            .bind(now.as_micros())
+            .bind(limit)
+            .execute(pool)
+            .await?
+            .rows_affected()
+    }))
+}
+
+/// Open call-backs that were handed on to a person, the most overdue first.
+pub async fn escalated_to(db: &Db, person: PersonId, limit: i64) -> Result<Vec<Task>, StoreError> {
+    let sql = format!(
+        "{OPEN} where t.escalated_to = $1 and t.done_at is null and t.escalated_at is not null \
+         order by t.due_at, t.id limit $2"
+    );
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(person.0)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?
+    }))
 }
 
 /// Whose an open task is and which number it wants called.

@@ -70,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::player::ROUTES,
         pages::card::ROUTES,
         pages::cards::ROUTES,
+        pages::marks::ROUTES,
         pages::dial::ROUTES,
         pages::lines::ROUTES,
         pages::channels::ROUTES,

@@ -1,8 +1,8 @@
 //! The dialplan's question "who should ring?" and our answer (`deploy/asterisk/extensions_ringcard.conf`).
 //!
 //! Asked with CURL() as `GET …/route?uid=…&linkedid=…&did=…&from=…&attempt=…`, answered as
-//! `target=101-102&ring=9.500&name=…`, which `CURLOPT(hashcompat)` reads. The dialplan takes nothing but
-//! digits from it.
+//! `target=101-102&ring=9.500&name=…`, which `CURLOPT(hashcompat)` reads; `block=busy` for who is not put
+//! through. The dialplan takes nothing but digits from it, and that one word.
 
 use std::fmt::Write;
 
@@ -66,6 +66,12 @@ pub fn enquiry(
 /// Writes the answer; an empty one lets the PBX do what it would do without us.
 pub fn reply(answer: &RouteAnswer) -> Reply {
     let mut text = String::new();
+    if answer.is_blocked() {
+        return Reply {
+            body: Bytes::from_static(b"block=busy"),
+            ..Reply::empty()
+        };
+    }
     let wanted = if answer.together {
         answer.targets.len()
     } else {
@@ -157,6 +163,14 @@ mod tests {
 
     fn text(answer: &RouteAnswer) -> String {
         String::from_utf8(reply(answer).body.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn who_is_blocked_hears_busy_and_nothing_else_is_said() {
+        let mut blocked = answer(&[], false);
+        blocked.reason = "blocked".to_owned();
+        blocked.display_name = Some("Client".to_owned());
+        assert_eq!(text(&blocked), "block=busy");
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(super) struct Committer {
     db: Db,
     engine: Engine,
     node: i64,
-    call_back_ms: i64,
+    call_back: effects::CallBack,
     derive: Derive,
     memory: Memory,
     directory: Directory,
@@ -130,7 +130,7 @@ impl Committer {
             engine: Engine::of(&db),
             db,
             node,
-            call_back_ms: settings.call_back_ms,
+            call_back: effects::CallBack::of(settings),
             derive,
             memory: Memory::new(settings.cached_calls),
             directory: Directory::default(),
@@ -512,7 +512,7 @@ impl Committer {
         let now = works.iter().map(|work| work.received_at).max();
         effects::Effects {
             node: self.node,
-            call_back_ms: self.call_back_ms,
+            call_back: &self.call_back,
             directory: &self.directory,
             now: now.unwrap_or_default(),
         }

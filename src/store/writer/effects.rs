@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{apply::Work, directory::Directory, known::Stand, statements as sql};
+use super::{Settings, apply::Work, directory::Directory, known::Stand, statements as sql};
 use crate::{
     model::{
         call::{Call, CallResult, RecordingNews},
@@ -49,10 +49,26 @@ pub(super) fn merge(writes: &mut ScriptRows, works: &[Work]) {
     }
 }
 
+/// By when clients should be called back.
+pub(super) struct CallBack {
+    within_ms: i64,
+    /// After how long a try that reached nobody is followed by the next one, as a JSON array.
+    again: String,
+}
+
+impl CallBack {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            within_ms: settings.call_back_ms,
+            again: serde_json::json!(settings.call_back_again_ms).to_string(),
+        }
+    }
+}
+
 /// Writes what follows from the calls of one batch.
 pub(super) struct Effects<'a> {
     pub(super) node: i64,
-    pub(super) call_back_ms: i64,
+    pub(super) call_back: &'a CallBack,
     pub(super) directory: &'a Directory,
     /// Arrival of the latest message.
     pub(super) now: Timestamp,
@@ -234,7 +250,10 @@ impl Effects<'_> {
     /// A task for every missed call; closed by the earliest later call that connected.
     fn tasks(&self, writes: &mut ScriptRows, works: &[Work]) {
         let mut clients: BTreeSet<&str> = BTreeSet::new();
+        let mut tried: BTreeSet<&str> = BTreeSet::new();
         for work in works {
+            let stands = work.earlier_stands().chain([&work.known.stand]);
+            tried.extend(stands.filter_map(|stand| in_vain(&stand.call)));
             let (call, card) = (work.call(), work.known.stand.card);
             let missed = missed_of(call, card);
             let connected = connected_of(call);
@@ -266,8 +285,9 @@ impl Effects<'_> {
                         .text(client)
                         .int(rung.map(|person| person.0))
                         .int(since.as_micros())
-                        .int(since.plus_millis(self.call_back_ms).as_micros());
+                        .int(since.plus_millis(self.call_back.within_ms).as_micros());
                     clients.insert(client);
+                    tried.insert(client);
                 }
                 None => {
                     let rows = writes.of(&sql::OBSOLETE_TASKS);
@@ -277,6 +297,10 @@ impl Effects<'_> {
         }
         for client in clients {
             writes.of(&sql::SETTLE_TASKS).text(client);
+        }
+        for client in tried {
+            let rows = writes.of(&sql::TRY_TASKS);
+            rows.text(client).text(self.call_back.again.as_str());
         }
     }
 
@@ -387,6 +411,13 @@ fn missed_of(call: &Call, card: Option<CardId>) -> Option<(&str, Timestamp, Opti
     let client = call.client.as_ref()?.e164()?;
     call.wants_call_back()
         .then(|| (client, call.ended_at.unwrap_or(call.heard_at), card))
+}
+
+/// The client of a call of ours that is over and reached nobody.
+fn in_vain(call: &Call) -> Option<&str> {
+    let ended = call.direction == Some(Direction::Out) && call.is_over();
+    let client = call.client.as_ref()?.e164()?;
+    (ended && connected_of(call).is_none()).then_some(client)
 }
 
 /// A client and an employee who talked: who, from when, and since when the call was under way.

@@ -124,6 +124,9 @@ pub struct Settings {
     pub cached_calls: usize,
     /// How soon a missed client should be called back, in milliseconds.
     pub call_back_ms: i64,
+    /// How long after a call-back that reached nobody the next one is due, try by try, in
+    /// milliseconds; the last wait goes on.
+    pub call_back_again_ms: Vec<i64>,
 }
 
 impl Default for Settings {
@@ -134,6 +137,7 @@ impl Default for Settings {
             batch_messages: 1_024,
             cached_calls: 20_000,
             call_back_ms: 15 * 60_000,
+            call_back_again_ms: vec![30 * 60_000, 2 * 3_600_000, 24 * 3_600_000],
         }
     }
 }

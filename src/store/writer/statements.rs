@@ -3,13 +3,17 @@
 //! Lock order over all tables, the same on every node: calls by key, lines, cards and numbers, then as
 //! [`WRITES`] lists them. On SQLite the write lock covers everything.
 
+mod tasks;
+
+pub(in crate::store) use tasks::{ADD_TASKS, OBSOLETE_TASKS, PASS_TASKS, SETTLE_TASKS, TRY_TASKS};
+
 use crate::store::rows::{Kind, Script, Statement, Step};
 
 use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 17] = [
+static STEPS: [Step; 18] = [
     Step::new(&[
         &JOURNAL,
         &ADD_CALLS,
@@ -38,6 +42,7 @@ static STEPS: [Step; 17] = [
     Step::new(&[&SHOW_RECORDINGS, &PASS_TASKS]),
     Step::new(&[&ADD_TASKS, &OBSOLETE_TASKS]),
     Step::new(&[&SETTLE_TASKS]),
+    Step::new(&[&TRY_TASKS]),
     Step::rare(&[&FORGET_NUMBERS]),
     Step::rare(&[&FORGET_CARDS]),
     // While somebody outside listens.
@@ -328,56 +333,6 @@ pub(super) static ADD_PERSONS: Statement = Statement::new(
 pub(super) static DROP_PERSONS: Statement = Statement::new(
     "delete from call_person where call in (select id from {rows} as r)",
     &[("id", Id)],
-);
-
-// ---- tasks
-
-/// One per missed call, for the client's manager, else for who was rung first. What a person has closed
-/// stays closed, whatever is still told of the call.
-pub(super) static ADD_TASKS: Statement = Statement::new(
-    "insert into task (kind, card, call, client, person, rung, created_at, due_at) \
-     select 'call_back', r.card, r.call, r.client, \
-     coalesce((select c.owner from card c where c.id = r.card), r.rung), r.rung, r.created_at, \
-     r.due_at from {rows} as r where true \
-     on conflict (call, kind) do update set card = excluded.card, client = excluded.client, \
-     person = excluded.person, rung = excluded.rung, created_at = excluded.created_at, due_at = excluded.due_at, \
-     done_at = null, done_by = null, outcome = null \
-     where task.outcome is distinct from 'closed_by_person'",
-    &[
-        ("call", Id),
-        ("card", Id),
-        ("client", Text),
-        ("rung", Int),
-        ("created_at", Int),
-        ("due_at", Int),
-    ],
-);
-/// The call turned out not to want a call back, and perhaps to be another client's.
-pub(super) static OBSOLETE_TASKS: Statement = Statement::new(
-    "update task set card = null, done_at = r.at, done_by = null, \
-     outcome = case task.outcome when 'closed_by_person' then task.outcome else 'obsolete' end \
-     from {rows} as r where task.call = r.call",
-    &[("call", Id), ("at", Int)],
-);
-/// Tasks of these clients are closed by the earliest later call that connected, or open again; what a
-/// person has closed stays closed.
-pub(in crate::store) static SETTLE_TASKS: Statement = Statement::new(
-    "update task set (done_by, done_at, outcome) = (select c.id, \
-     coalesce(c.answered_at, c.ended_at, c.heard_at), case c.direction when 'out' then 'connected' else 'client_called_again' end \
-     from call c where c.client = task.client and (c.answered_at is not null or c.result = 'answered') \
-     and c.direction in ('in', 'out') \
-     and c.started_at > coalesce((select m.started_at from call m where m.id = task.call), \
-     task.created_at) \
-     order by coalesce(c.answered_at, c.ended_at, c.heard_at), c.call_key limit 1), \
-     person = coalesce((select c.owner from card c where c.id = task.card), rung) \
-     where client in (select client from {rows} as r) and coalesce(outcome, 'connected') in ('connected', 'client_called_again')",
-    &[("client", Text)],
-);
-/// Open tasks go with their client's manager.
-pub(super) static PASS_TASKS: Statement = Statement::new(
-    "update task set person = coalesce((select c.owner from card c where c.id = task.card), rung) \
-     where done_at is null and card in (select card from {rows} as r)",
-    &[("card", Id)],
 );
 
 // ---- recordings and their jobs

@@ -36,7 +36,7 @@ use times::{Answer, End, Times};
 use super::Facts;
 use crate::model::{
     call::{Call, CallResult, Ended, Phase},
-    event::{Direction, Party},
+    event::{Direction, Party, ROUTE_BLOCKED},
     ids::Extension,
     time::Timestamp,
 };
@@ -88,7 +88,20 @@ pub fn derive(facts: &Facts) -> Call {
     legs::legs(&known, &swept, &times, &mut call);
     call.phase = phase(&call, &parties, &known, &swept, &times);
     around::around(&known, &mut call);
+    if was_turned_away(&call) {
+        call.result = Some(CallResult::Blocked);
+    }
     call
+}
+
+/// Whether our last answer was not to put the caller through, and nobody talked: however the PBX says
+/// that the call ended.
+fn was_turned_away(call: &Call) -> bool {
+    call.direction == Some(Direction::In)
+        && call.route_reason.as_deref() == Some(ROUTE_BLOCKED)
+        && call
+            .result
+            .is_some_and(|result| result != CallResult::Answered)
 }
 
 /// First ringing of a person (outgoing: of the client), if it fits the other times and no earlier ring

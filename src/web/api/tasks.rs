@@ -48,10 +48,19 @@ const ONE: About = About {
 const CLOSE: About = About {
     id: "closeTask",
     summary: "Close a task without a call",
-    details: "Tasks are done by calls; this says that none is needed.",
+    details: "Tasks are done by calls; this says that none is needed, and why.",
     scope: Scope::TasksWrite,
     action: Action::ChangeCards,
 };
+
+/// Why a task is closed.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    /// Why nobody need be called.
+    #[schemars(length(min = 1, max = 200))]
+    reason: String,
+}
 
 /// Which tasks.
 #[derive(Deserialize, JsonSchema)]
@@ -94,9 +103,12 @@ pub struct Task {
     due_at: Moment,
     /// When it was closed; null: it is open.
     done_at: Option<Moment>,
+    /// Calls to the client that reached nobody.
+    tries: i64,
     /// The call that did it.
     done_by: Option<Uuid>,
-    /// How it was closed: `connected`, `client_called_again`, `obsolete` or `closed_by_person`.
+    /// How it was closed: `connected`, `client_called_again`, `obsolete`, `not_needed`, `blocked`,
+    /// or `closed_by_person` by an earlier version.
     outcome: Option<String>,
 }
 
@@ -113,6 +125,7 @@ impl Task {
             created_at: Moment::from_micros(task.created_at),
             due_at: Moment::from_micros(task.due_at),
             done_at: task.done_at.map(Moment::from_micros),
+            tries: task.tries,
             done_by: task.done_by,
             outcome: task.outcome,
             kind: task.kind,
@@ -151,8 +164,8 @@ async fn one(caller: Caller, place: Row, _: Nothing) -> Result<Task, Problem> {
     seen(&caller, place.id).await
 }
 
-async fn close(caller: Caller, place: Row, _: Nothing) -> Result<Task, Problem> {
-    desk::close(&caller.site, &caller.visitor, place.id).await?;
+async fn close(caller: Caller, place: Row, why: Why) -> Result<Task, Problem> {
+    desk::close(&caller.site, &caller.visitor, place.id, &why.reason).await?;
     caller.site.hub.lists_changed();
     seen(&caller, place.id).await
 }

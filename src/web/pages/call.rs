@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{facts, player};
+use super::{facts, marks, player};
 use crate::{
     model::{
         call::{Leg, LegResult, Transfer},
@@ -21,6 +21,7 @@ use crate::{
     },
     policy::{self, Action, Object},
     store::{
+        self,
         journal::{self, CallPage, Decision, Involved},
         people, pops,
         pops::Pop,
@@ -64,6 +65,8 @@ struct View {
     decisions: Vec<Decision>,
     facts: Vec<CallEvent>,
     pops: Vec<Pop>,
+    /// Of the client's number: `spam`, `blocked` or nothing.
+    mark: String,
 }
 
 async fn show(
@@ -106,7 +109,12 @@ async fn read(site: &Site, visitor: &Visitor, id: CallId) -> Result<View, Error>
         with_pictures.push((recording, picture));
     }
     let names = people::extensions_with_names(&site.db, &page.row.account).await?;
+    let marked = match &page.row.client {
+        Some(e164) => store::marks::of_number(&site.db, e164).await?,
+        None => None,
+    };
     Ok(View {
+        mark: marked.map(|marked| marked.mark).unwrap_or_default(),
         said_calling: false,
         object,
         involved: journal::involved(&site.db, id).await?,
@@ -172,6 +180,10 @@ fn who(pen: &Pen<'_>, visitor: &Visitor, view: &View) -> Markup {
                     button type="submit" { (t.say("call-client")) }
                 }
             }
+        }
+        @if row.client.is_some()
+            && policy::can(&visitor.person, Action::ChangeCards, &view.object).is_allowed() {
+            (marks::form(visitor, &format!("/calls/{}", row.id), &view.mark))
         }
         @if pen.sight.names && row.card.is_some() {
             p.fine {

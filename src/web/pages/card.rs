@@ -10,11 +10,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::pop;
+use super::{marks, pop};
 use crate::{
     model::{ids::CardId, time::Timestamp},
     policy::{self, Action, Object},
     store::{
+        self,
         cards::{self, Card, CardEvent, CardPhone},
         journal::{self, CallRow},
     },
@@ -77,6 +78,8 @@ struct View {
     calls: Vec<CallRow>,
     events: Vec<CardEvent>,
     said_calling: bool,
+    /// `spam`, `blocked` or nothing.
+    mark: String,
 }
 
 async fn show(
@@ -171,6 +174,7 @@ async fn read(site: &Site, visitor: &Visitor, id: CardId) -> Result<Found, Error
         calls: journal::of_card(&site.db, id, CALL_ROWS).await?,
         events: cards::events(&site.db, id, EVENT_ROWS).await?,
         said_calling: false,
+        mark: store::marks::of_card(&site.db, id).await?,
         card,
     })))
 }
@@ -195,7 +199,10 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: Sight) -> Markup {
             aside {
                 (facts(&pen, view))
                 (phones(&pen, visitor, view))
-                @if may(Action::ChangeCards) { (rename_form(&pen, visitor, card)) }
+                @if may(Action::ChangeCards) {
+                    (rename_form(&pen, visitor, card))
+                    (marks::form(visitor, &format!("/cards/{}", card.id), &view.mark))
+                }
             }
             div {
                 @if may(Action::ChangeCards) { (note_form(&pen, visitor, card)) }

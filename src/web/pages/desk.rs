@@ -1,6 +1,7 @@
 //! The desk: what rings, whom to call back, and one's own latest calls.
 
 use axum::{
+    Form,
     extract::{Path, Query, State as Extract},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -46,6 +47,14 @@ pub const ROUTES: &[Route] = &[
 const LATEST_DAYS: i64 = 7;
 const LATEST_ROWS: i64 = 12;
 const TASK_ROWS: i64 = 50;
+/// Longest reason why a call-back is not needed.
+const REASON_CHARS: usize = 200;
+
+#[derive(Deserialize)]
+struct Why {
+    #[serde(default)]
+    reason: String,
+}
 
 #[derive(Deserialize)]
 struct Wanted {
@@ -59,6 +68,8 @@ struct Wanted {
 struct Lists {
     tasks: Vec<Task>,
     unclaimed: Vec<Task>,
+    /// Overdue call-backs of others, handed on to this person.
+    escalated: Vec<Task>,
     latest: Vec<CallRow>,
 }
 
@@ -120,6 +131,7 @@ async fn read(site: &Site, visitor: &Visitor) -> Result<Lists, Error> {
         } else {
             Vec::new()
         },
+        escalated: tasks::escalated_to(&site.db, person, TASK_ROWS).await?,
         latest: journal::page(&site.db, &latest, None, LATEST_ROWS).await?,
     })
 }
@@ -135,6 +147,12 @@ fn lists_markup(site: &Site, visitor: &Visitor, lists: &Lists) -> Markup {
             }
             @if lists.tasks.is_empty() { (nothing(&t.say("tasks-none"))) }
             @else { (task_list(visitor, &pen, &lists.tasks)) }
+        }
+        @if !lists.escalated.is_empty() {
+            section.tasks.escalated aria-labelledby="escalated-title" {
+                h2 #escalated-title { (t.say("escalated-title")) " " span.count { (lists.escalated.len()) } }
+                (task_list(visitor, &pen, &lists.escalated))
+            }
         }
         @if !lists.unclaimed.is_empty() {
             section.tasks aria-labelledby="unclaimed-title" {
@@ -163,6 +181,10 @@ fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
                     span.who {
                         (task_client(pen, task))
                         @if let Some(line) = &task.line_name { " " small { (line) } }
+                        @if task.tries > 0 { " " small.tries { (t.count("task-tries", task.tries)) } }
+                        @if let Some(person) = task.person_name.as_ref().filter(|_| task.person != Some(visitor.person.id.0)) {
+                            " " small.whose { (person) }
+                        }
                     }
                     span.missed {
                         @if task.kind == "first_dial" { (t.say("task-wrote-at")) }
@@ -182,6 +204,8 @@ fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
                         }
                         form action={ "/tasks/" (task.id) "/close" } method="post" {
                             (layout::token(visitor))
+                            input type="text" name="reason" required maxlength=(REASON_CHARS)
+                                placeholder=(t.say("task-reason")) aria-label=(t.say("task-reason"));
                             button.quiet type="submit" title=(t.say("task-close-hint")) { (t.say("task-close")) }
                         }
                     }
@@ -222,19 +246,25 @@ async fn close_task(
     Extract(site): Extract<State>,
     visitor: Visitor,
     Path(id): Path<i64>,
+    Form(why): Form<Why>,
 ) -> Result<Response, Error> {
-    close(&site, &visitor, id).await?;
+    close(&site, &visitor, id, &why.reason).await?;
     Ok(Redirect::to("/").into_response())
 }
 
-/// Closes a task because the visitor says so.
-pub async fn close(site: &Site, visitor: &Visitor, id: i64) -> Result<(), Error> {
+/// Closes a task because the visitor says, with a reason, that nobody need be called. That somebody
+/// was called back only a call can say.
+pub async fn close(site: &Site, visitor: &Visitor, id: i64, reason: &str) -> Result<(), Error> {
     let (person, card, _) = tasks::open(&site.db, id).await?.ok_or(Error::NotFound)?;
     let object = task_belongs(site, visitor, person, card).await?;
     demand(visitor, Action::ChangeCards, &object)?;
-    tasks::close_by_person(&site.db, id, now()).await?;
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS {
+        return Err(Error::Unusable("task-reason-needed"));
+    }
+    tasks::not_needed(&site.db, id, reason, now()).await?;
     let object = format!("task:{id}");
-    sight::audited(site, visitor, "close_task", &object, "closed_by_person").await
+    sight::audited(site, visitor, "close_task", &object, "not_needed").await
 }
 
 /// Whom a task belongs to: whose it is, and the owner of its card.

@@ -13,6 +13,7 @@ pub mod docs;
 pub mod facts;
 pub mod journal;
 pub mod lines;
+pub mod marks;
 pub mod me;
 pub mod outside;
 pub mod player;

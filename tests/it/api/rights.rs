@@ -44,7 +44,7 @@ fn table() -> BTreeMap<&'static str, (&'static str, Value)> {
         ("post /calls/{id}/reveal", ("hqoa", Value::Null)),
         ("post /cards/{id}/notes", ("mho", json!({"text": "x"}))),
         ("post /cards/{id}/reveal", ("hqoa", Value::Null)),
-        ("post /tasks/{id}/close", ("mho", Value::Null)),
+        ("post /tasks/{id}/close", ("mho", json!({"reason": "x"}))),
         (
             "post /touches",
             ("mho", json!({"kind": "form", "phone": "?"})),

@@ -279,7 +279,10 @@ async fn missed_calls_wait_on_the_desk_with_a_clock() {
     // Another manager may not close it.
     let ivan = office.browser("ivan").await;
     assert_eq!(ivan.post(&form, &[]).await.status, 403);
-    assert_eq!(anna.post(&form, &[]).await.status, 303);
+    // That it is done only a call can say; a person may say that none is needed, and why.
+    assert_eq!(anna.post(&form, &[("reason", " ")]).await.status, 422);
+    let why = [("reason", "a wrong number")];
+    assert_eq!(anna.post(&form, &why).await.status, 303);
     let desk = anna.page("/").await;
     assert!(all(&desk, ".task-list li").is_empty());
     assert_eq!(

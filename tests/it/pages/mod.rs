@@ -5,6 +5,7 @@ mod channels;
 mod journal;
 mod letters;
 mod lines;
+mod marks;
 pub mod office;
 mod outside;
 mod pops;

@@ -63,6 +63,8 @@ const MAY: &[(&str, &str)] = &[
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),
     ("POST /dead-letters/{id}/replay", "oa"),
+    ("POST /cards/{id}/mark", "mho"),
+    ("POST /calls/{id}/mark", "mho"),
     ("GET /outside", "oa"),
     ("POST /outside", "oa"),
     ("GET /outside/{subscription}", "oa"),

@@ -1,5 +1,6 @@
 //! What the store promises, on both engines.
 
+mod call_backs;
 mod faults;
 mod order;
 mod pops;

@@ -783,6 +783,32 @@ fn a_withheld_number_stays_withheld() {
 }
 
 #[test]
+fn who_was_not_put_through_is_blocked_however_the_call_ended() {
+    let told = |reason: &str| {
+        (
+            -1.0,
+            "",
+            Fact::RouteAnswered {
+                targets: Vec::new(),
+                ring_ms: 0,
+                attempt: 1,
+                reason: reason.into(),
+            },
+        )
+    };
+    let menu = (0.0, "m", between(Party::Menu, client()));
+    let over = (30.0, "", missed_by(Cause::Busy, 30.0));
+    let turned_away = call(&[menu.clone(), over.clone(), told("blocked")]);
+    assert_eq!(turned_away.result, Some(CallResult::Blocked));
+    assert!(!turned_away.wants_call_back());
+    let other = call(&[menu, over, told("nobody_left")]);
+    assert_ne!(other.result, Some(CallResult::Blocked));
+    // Whoever talked with the client all the same has answered.
+    let answered = call(&with(answered_by_201(), &[told("blocked")]));
+    assert_eq!(answered.result, Some(CallResult::Answered));
+}
+
+#[test]
 fn what_is_told_around_the_call_does_not_move_its_start() {
     let call = call(&with(
         answered_by_201(),

@@ -53,3 +53,23 @@ delivery-error-mail-off = no mail server is configured
 delivery-error-mail-refused = the mail server refuses
 delivery-error-mail-later = the mail server asks to come again
 delivery-error-mail-tls = no safe connection to the mail server
+
+task-reason = Why it is not needed
+task-reason-needed = A call-back is done by a call. If none is needed, say why.
+escalated-title = Overdue, handed on to you
+task-tries = { $n ->
+    [one] tried once
+   *[other] tried { $n } times
+}
+mark-title = Spam or blocked
+mark-hint = Missed calls of a marked client make no call-backs. Who is blocked is not put through: routing answers busy.
+mark-reason = Why
+mark-as-spam = Spam
+mark-as-blocked = Block
+marked-spam = spam
+marked-blocked = blocked
+mark-off = Take the mark off
+mark-unusable = A mark needs a reason.
+card-event-marked = marked
+card-event-unmarked = mark taken off
+route-blocked = the caller is blocked: busy

@@ -53,3 +53,24 @@ delivery-error-mail-off = почтовый сервер не настроен
 delivery-error-mail-refused = почтовый сервер отказал
 delivery-error-mail-later = почтовый сервер просит позже
 delivery-error-mail-tls = нет защищённого соединения с почтовым сервером
+
+task-reason = Почему не нужно
+task-reason-needed = Перезвон закрывается звонком. Если он не нужен, укажите причину.
+escalated-title = Просроченные, переданы вам
+task-tries = { $n ->
+    [one] { $n } попытка
+    [few] { $n } попытки
+   *[other] { $n } попыток
+}
+mark-title = Спам или блокировка
+mark-hint = Пропущенные звонки отмеченного клиента не требуют перезвона. Заблокированного не соединяют: маршрутизация отвечает «занято».
+mark-reason = Почему
+mark-as-spam = Спам
+mark-as-blocked = Заблокировать
+marked-spam = спам
+marked-blocked = заблокирован
+mark-off = Снять отметку
+mark-unusable = Для отметки нужна причина.
+card-event-marked = отмечен
+card-event-unmarked = отметка снята
+route-blocked = звонящий заблокирован: занято
