@@ -16,6 +16,7 @@ pub mod dial;
 pub mod enquiry;
 pub mod overdue;
 pub mod reconcile;
+pub mod route;
 pub mod timers;
 pub mod upkeep;
 

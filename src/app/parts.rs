@@ -24,7 +24,7 @@ use crate::{
         enquiry::Desk,
         overdue,
         reconcile::Reader,
-        timers, upkeep,
+        route, timers, upkeep,
     },
     http,
     live::Hub,
@@ -133,6 +133,7 @@ impl Parts {
         self.watch_time(settings);
         self.keep_dialled(settings);
         self.read_records(settings);
+        self.route_by_command();
         let (lane, hub) = (Arc::clone(&self.lane), Arc::clone(&self.hub));
         let show = move || show_recordings(lane.listen(), Arc::clone(&hub));
         self.tasks.until_stop("recordings shown", show);
@@ -180,6 +181,22 @@ impl Parts {
         let (db, upkeep) = (self.db.clone(), settings.upkeep.clone());
         self.tasks.until_stop("upkeep", move || {
             upkeep::run(db.clone(), upkeep.clone(), flow::now)
+        });
+    }
+
+    /// Tells those who do not ask where their calls shall go.
+    fn route_by_command(&self) {
+        let told = self.accounts.iter();
+        let accounts: route::Accounts = told
+            .filter(|account| account.pbx.routes_by_command())
+            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
+            .collect();
+        if accounts.is_empty() {
+            return;
+        }
+        let (flow, desk) = (self.flow.clone(), Arc::clone(&self.desk));
+        self.tasks.until_stop("routing by command", move || {
+            route::run(accounts.clone(), flow.clone(), Arc::clone(&desk))
         });
     }
 

@@ -22,6 +22,7 @@
 //! | `wire`, `leg`, `reason`, `summary` | what posted messages say |
 //! | `settings` | the account in the configuration |
 //! | `api` | signed questions to Mango, its limits and refusals |
+//! | `commands` | click-to-call, and where a call shall go |
 //! | `history` | Mango's own records of past calls |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
 //!
@@ -29,6 +30,7 @@
 //! `queries/recording/post`, which leads to a link of one use.
 
 mod api;
+mod commands;
 mod history;
 mod leg;
 mod reason;
@@ -46,6 +48,7 @@ use subtle::ConstantTimeEq;
 
 use self::{
     api::{Api, Purpose},
+    commands::own_command,
     history::Records,
     leg::Shape,
     reason::Reason,
@@ -57,7 +60,7 @@ use self::{
 };
 use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Input, Intake, Page, Pbx, PbxError, Provider,
-    Refused, Request, SettingsError, Taken, Tools, dialable,
+    Refused, Request, RouteAnswer, SettingsError, Taken, Tools,
     facts::{Facts, moment},
     form,
     numbers::Numbers,
@@ -65,7 +68,7 @@ use super::{
 };
 use crate::model::{
     event::{Clock, Fact, RecordingSource, RecordingStage},
-    ids::{AccountName, CallKey, LegKey},
+    ids::{AccountName, CallKey, Extension, LegKey},
     time::Timestamp,
 };
 
@@ -86,9 +89,6 @@ pub const PROVIDER: Provider = Provider {
 const STATISTICS_ZONE: &str = "Europe/Moscow";
 /// Longest run of keys that is kept.
 const LONGEST_DIGITS: usize = 64;
-/// What our ids of commands begin with at Mango: other programs command the same product, and their ids
-/// need not be unique.
-const OURS: &str = "ringcard-call-";
 
 fn open(
     name: AccountName,
@@ -178,18 +178,31 @@ impl Pbx for Account {
             extension,
             client,
         } = command;
-        let mut json = serde_json::json!({
-            "command_id": format!("{OURS}{command}"),
-            "from": {"extension": dialable::extension(extension)?},
-            "to_number": dialable::digits(client)?,
-        });
-        if let Some(line) = &self.settings.callback_line {
-            json["line_number"] = line.trim_start_matches('+').into();
-        }
+        let line = self.settings.callback_line.as_deref();
+        let json = commands::callback(command, extension, client, line)?;
         self.api
             .ask(Purpose::Command, "commands/callback", &json)
             .await?;
         Ok(Taken::ByCommand)
+    }
+
+    fn routes_by_command(&self) -> bool {
+        self.settings.route_calls
+    }
+
+    /// `commands/route`: the client in a menu or queue goes to an employee, whose card at Mango says how
+    /// the phone rings. Mango takes one in two seconds; a call for which there is no room goes on by the
+    /// scheme, and so does one that is gone by then (4101).
+    async fn route(
+        &self,
+        leg: &LegKey,
+        target: &Extension,
+        answer: &RouteAnswer,
+        command: &str,
+    ) -> Result<(), PbxError> {
+        let json = commands::route(command, leg, target, answer)?;
+        let path = "commands/route";
+        self.api.ask(Purpose::Route, path, &json).await.map(|_| ())
     }
 
     async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
@@ -470,12 +483,6 @@ impl MangoDecoder {
             out,
         })
     }
-}
-
-/// Our own id of a command, if it is one of our calls.
-fn own_command(command_id: &Option<String>) -> Option<&str> {
-    let own = command_id.as_deref()?.strip_prefix(OURS)?;
-    (!own.is_empty()).then_some(own)
 }
 
 #[cfg(test)]

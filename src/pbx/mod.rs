@@ -415,6 +415,23 @@ pub trait Pbx: Send + Sync {
         Reply::empty()
     }
 
+    /// Whether calls are routed by commands of ours, because this PBX does not ask.
+    fn routes_by_command(&self) -> bool {
+        false
+    }
+
+    /// Sends the client who waits on this leg to the phone of the answer's first target; `command` is our
+    /// id of it.
+    async fn route(
+        &self,
+        _leg: &LegKey,
+        _target: &Extension,
+        _answer: &RouteAnswer,
+        _command: &str,
+    ) -> Result<(), PbxError> {
+        Err(PbxError::Unsupported)
+    }
+
     /// How the file behind a recording's source can be fetched now; links may be signed for the
     /// moment. The recordings lane does the fetching, the retries and the checks.
     fn recording(

@@ -30,6 +30,8 @@ pub struct Limits {
     all_every_ms: u64,
     /// Two commands of people.
     command_every_ms: u64,
+    /// Two commands that route a call.
+    route_every_ms: u64,
     /// Two recordings.
     recording_every_ms: u64,
     /// Two questions for statistics.
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             all_every_ms: 100,
             command_every_ms: 250,
+            route_every_ms: 2_000,
             recording_every_ms: 100,
             statistics_every_ms: 2_000,
             poll_every_ms: 5_000,
@@ -55,6 +58,8 @@ impl Default for Limits {
 pub enum Purpose {
     /// A person waits for it.
     Command,
+    /// A client waits for it: now or never.
+    Route,
     /// Statistics are ordered.
     Statistics,
     /// Are they ready?
@@ -70,6 +75,7 @@ pub struct Api {
     http: Client,
     all: Budget,
     command: Budget,
+    route: Budget,
     pub recording: Budget,
     statistics: Budget,
     poll: Budget,
@@ -92,6 +98,7 @@ impl Api {
             http,
             all: Budget::every_ms(limits.all_every_ms),
             command: Budget::every_ms(limits.command_every_ms),
+            route: Budget::every_ms(limits.route_every_ms),
             recording: Budget::every_ms(limits.recording_every_ms),
             statistics: Budget::every_ms(limits.statistics_every_ms),
             poll: Budget::every_ms(limits.poll_every_ms),
@@ -129,13 +136,14 @@ impl Api {
         json: &serde_json::Value,
     ) -> Result<Whole, PbxError> {
         let patience = match purpose {
-            Purpose::Command => CLICK_PATIENCE,
+            Purpose::Command | Purpose::Route => CLICK_PATIENCE,
             _ => WORK_PATIENCE,
         };
         let request = self.request(path, json.to_string());
         let asking = async {
             match purpose {
                 Purpose::Command => self.command.wait(patience).await?,
+                Purpose::Route => self.route.take()?,
                 Purpose::Statistics => self.statistics.wait(patience).await?,
                 Purpose::Poll => self.poll.wait(patience).await?,
             }

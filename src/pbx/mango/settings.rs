@@ -19,6 +19,9 @@ pub struct Settings {
     /// The number of ours that clients see when somebody clicks to call; none: the cabinet decides.
     #[serde(default)]
     pub callback_line: Option<String>,
+    /// Whether calls in a menu or queue are sent to the responsible manager by command.
+    #[serde(default)]
+    pub route_calls: bool,
     /// How far back past calls are read when the account is new, in hours.
     #[serde(default = "default_history_hours")]
     pub history_hours: u16,

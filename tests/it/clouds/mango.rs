@@ -36,6 +36,7 @@ pub const SALT: &str = "larch-salt";
 pub const STATISTICS_MS: u64 = 40;
 pub const POLL_MS: u64 = 60;
 pub const COMMAND_MS: u64 = 50;
+pub const ROUTE_MS: u64 = 2_000; // the documented one
 
 /// The emulator.
 #[derive(Clone)]
@@ -88,6 +89,7 @@ impl Cloud {
         }));
         let router = Router::new()
             .route("/vpbx/commands/callback", post(callback))
+            .route("/vpbx/commands/route", post(route))
             .route("/vpbx/queries/recording/post", post(recording))
             .route("/files/{link}", get(file))
             .route("/vpbx/stats/calls/request/", post(order))
@@ -107,6 +109,7 @@ impl Cloud {
             vpbx_api_key = "{KEY}"
             vpbx_api_salt = "{SALT}"
             api_url = "{}/vpbx"
+            route_calls = true
             [pbx.limits]
             all_every_ms = 1
             command_every_ms = {COMMAND_MS}
@@ -235,6 +238,20 @@ fn json_of(body: &str) -> String {
     let form = reqwest::Url::parse(&format!("http://form/?{body}")).unwrap();
     let json = form.query_pairs().find(|(name, _)| name == "json");
     json.unwrap().1.into_owned()
+}
+
+/// `commands/route`: the employee's phone rings.
+async fn route(State(cloud): State<Cloud>, body: Bytes) -> Response {
+    let said = match question(&cloud, "route", ROUTE_MS, &body) {
+        Ok(said) => said,
+        Err(refused) => return *refused,
+    };
+    let own = ["command_id", "call_id", "to_number"];
+    if own.iter().any(|name| !said[*name].is_string()) {
+        cloud.host.complain(format!("route: {said}"));
+        return refusal(3_103);
+    }
+    spoilt(cloud.host.fault("route").await, "{}", "application/json")
 }
 
 /// `queries/recording/post`: a link that works once.

@@ -149,3 +149,51 @@ async fn a_scheme_of_sipuni_finds_the_responsible_manager_node_by_node() {
         .await;
     office.close().await;
 }
+
+/// The client of Roza's card calls and hears a menu.
+async fn hears_a_menu(cloud: &mango::Cloud, entry: &str) {
+    let json = serde_json::json!({
+        "entry_id": entry, "call_id": format!("{entry}.1"), "seq": 1,
+        "timestamp": ringcard::flow::now().as_seconds(),
+        "call_state": "Appeared", "location": "ivr",
+        "from": {"number": "74950000011"},
+        "to": {"number": "74950000099", "line_number": "74950000099"},
+    });
+    let message = cloud.product.signed("/events/call", &json.to_string());
+    cloud.deliver(&message).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mango_is_told_to_ring_the_responsible_manager_while_the_client_hears_a_menu() {
+    let cloud = mango::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/office"));
+    assert_eq!(anna_clicks(&office, "office").await, 303); // makes Roza's card, and Anna responsible
+    one_call_with_its_recording(&office).await;
+    office.gateway.gateway().desk().refresh_now().await;
+    let began = Instant::now();
+    hears_a_menu(&cloud, "e1").await;
+    eventually("Mango is told", async || cloud.host.times("route") == 1).await;
+    assert!(
+        began.elapsed().as_millis() < 1_500,
+        "the client has left the menu"
+    );
+    let said = cloud.host.last_said("route");
+    assert_eq!(
+        (&said["call_id"], &said["to_number"]),
+        (&"e1.1".into(), &"201".into())
+    );
+    assert_eq!(said["sip_headers"]["From/display-name"], "Roza");
+    eventually("the call says why", async || {
+        let calls = calls(&office).await;
+        let routed = calls.iter().find(|(key, _)| key == "e1");
+        routed.is_some_and(|(_, call)| call.route_reason.as_deref() == Some("owner"))
+    })
+    .await;
+    // Told again, and a second call within two seconds: Mango is not asked more often than it allows.
+    hears_a_menu(&cloud, "e1").await;
+    hears_a_menu(&cloud, "e2").await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!((cloud.host.times("route"), cloud.host.wrong()), (1, vec![]));
+    office.close().await;
+}

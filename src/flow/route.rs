@@ -1,0 +1,184 @@
+//! Routes calls at PBXes that do not ask who should ring but can be told: while the client hears a menu or
+//! waits in a queue, the question is asked on the PBX's behalf ([`Desk`]) and the answer sent as a command.
+//!
+//! Only what is durable is acted on: the task hears of calls after their commit. A command that comes too
+//! late, or that the PBX has no room for, leaves the call to the PBX's own scheme.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::broadcast::error::RecvError, time::timeout};
+
+use super::{
+    Flow,
+    enquiry::{Answered, Desk},
+};
+use crate::{
+    model::{
+        call::{Call, Change, Leg},
+        event::{CallEvent, Clock, Direction, Fact, Party},
+        ids::{AccountName, CallId, Extension, FactId, LegKey},
+    },
+    pbx::{Enquiry, Pbx},
+};
+
+/// A client does not hear a menu for long: later than this the command is of no use.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Calls remembered as asked about.
+const REMEMBERED: usize = 10_000;
+
+/// Accounts whose calls are routed by command.
+pub type Accounts = HashMap<AccountName, Arc<dyn Pbx>>;
+
+/// Routes their calls, until the writer ends.
+pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
+    let mut changes = flow.writer().changes();
+    let mut asked: HashSet<CallId> = HashSet::new();
+    loop {
+        let change = match changes.recv().await {
+            Ok(change) => change,
+            Err(RecvError::Lagged(_)) => continue, // those calls go by the PBX's own scheme
+            Err(RecvError::Closed) => return,
+        };
+        let Some(pbx) = accounts.get(&change.account) else {
+            continue;
+        };
+        let Some(leg) = waiting_leg(&change.call) else {
+            continue;
+        };
+        if asked.len() >= REMEMBERED {
+            asked.clear();
+        }
+        if asked.insert(change.id) {
+            let (flow, desk, pbx, leg) = (
+                flow.clone(),
+                Arc::clone(&desk),
+                Arc::clone(pbx),
+                leg.clone(),
+            );
+            tokio::spawn(async move {
+                let routed = timeout(PATIENCE, one(&flow, &desk, pbx.as_ref(), &change, &leg));
+                if routed.await.is_err() {
+                    tracing::info!(account = %change.account, "a call could not be routed in time");
+                }
+            });
+        }
+    }
+}
+
+/// The leg on which a client waits for somebody, in a call that has not been routed and rings nobody.
+fn waiting_leg(call: &Call) -> Option<&LegKey> {
+    let is_new = call.direction == Some(Direction::In)
+        && !call.is_over()
+        && call.answered_at.is_none()
+        && call.route_reason.is_none();
+    let is_persons = |leg: &Leg| matches!(leg.party, Some(Party::Person(_)));
+    if !is_new || call.legs.iter().any(is_persons) {
+        return None;
+    }
+    let waits = |leg: &&Leg| {
+        leg.ended_at.is_none() && matches!(leg.party, Some(Party::Menu | Party::Queue(_)))
+    };
+    call.legs.iter().rfind(waits).map(|leg| &leg.key)
+}
+
+async fn one(flow: &Flow, desk: &Desk, pbx: &dyn Pbx, change: &Change, leg: &LegKey) {
+    let now = super::now();
+    let enquiry = Enquiry {
+        account: change.account.clone(),
+        call: Some(change.key.clone()),
+        client: change.call.client.clone(),
+        did: change.call.did.clone(),
+        attempt: 1,
+        is_it: None,
+        digits: change.call.digits.clone(),
+        at: now,
+    };
+    let Answered { answer, event, .. } = desk.enquire(&enquiry).await;
+    let Some(target) = answer.targets.first() else {
+        return; // nobody in particular: the PBX's own scheme goes on
+    };
+    let command = uuid::Uuid::now_v7().simple().to_string();
+    if let Err(error) = pbx.route(leg, target, &answer, &command).await {
+        tracing::info!(account = %change.account, %error, "a call was not routed");
+        return;
+    }
+    let events = event
+        .into_iter()
+        .chain([sent(change, target, command)])
+        .collect();
+    let told = flow
+        .tell(change.account.clone(), "route", events, now)
+        .await;
+    if let Err(error) = told {
+        tracing::warn!(account = %change.account, %error, "a call was routed and that could not be noted");
+    }
+}
+
+fn sent(change: &Change, target: &Extension, command: String) -> CallEvent {
+    CallEvent {
+        account: change.account.clone(),
+        call: change.key.clone(),
+        leg: None,
+        at: super::now(),
+        clock: Clock::Exact,
+        id: FactId::from(format!("{}/route/{command}", change.key)),
+        fact: Fact::CommandSent {
+            command,
+            what: "route".to_owned(),
+            extension: Some(target.clone()),
+            client: None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leg(key: &str, party: Party) -> Leg {
+        Leg {
+            key: key.into(),
+            party: Some(party),
+            caller: None,
+            rang_at: None,
+            answered_at: None,
+            ended_at: None,
+            result: None,
+            initiator: false,
+        }
+    }
+
+    fn call(legs: Vec<Leg>) -> Call {
+        Call {
+            direction: Some(Direction::In),
+            legs,
+            ..Call::default()
+        }
+    }
+
+    #[test]
+    fn a_call_is_routed_once_while_nobody_rings() {
+        let waits = call(vec![leg("a", Party::Menu)]);
+        assert_eq!(waiting_leg(&waits), Some(&"a".into()));
+        let person = || leg("b", Party::Person("201".into()));
+        assert_eq!(
+            waiting_leg(&call(vec![leg("a", Party::Menu), person()])),
+            None
+        );
+        let mut over = leg("a", Party::Menu);
+        over.ended_at = Some(crate::model::time::Timestamp::from_seconds(1));
+        let queue = leg("q", Party::Queue("700".to_owned()));
+        assert_eq!(
+            waiting_leg(&call(vec![over.clone(), queue])),
+            Some(&"q".into())
+        );
+        assert_eq!(waiting_leg(&call(vec![over])), None);
+        let mut routed = call(vec![leg("a", Party::Menu)]);
+        routed.route_reason = Some("owner".to_owned());
+        assert_eq!(waiting_leg(&routed), None);
+    }
+}
