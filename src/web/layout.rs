@@ -100,6 +100,15 @@ pub fn page_with_pops(
 
 /// A page for somebody who may not be signed in.
 pub fn guest_page(guest: &Guest, title: &str, content: &Markup) -> Markup {
+    guest_frame(guest, title, &html! { main #main.narrow { (content) } })
+}
+
+/// The same for a page with tables.
+pub fn wide_guest_page(guest: &Guest, title: &str, content: &Markup) -> Markup {
+    guest_frame(guest, title, &html! { main #main { (content) } })
+}
+
+fn guest_frame(guest: &Guest, title: &str, main: &Markup) -> Markup {
     let t = guest.texts;
     let body = html! {
         header.top.guest {
@@ -111,7 +120,7 @@ pub fn guest_page(guest: &Guest, title: &str, content: &Markup) -> Markup {
                 }
             }
         }
-        main #main.narrow { (content) }
+        (main)
     };
     document(t, title, None, &body)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::web::{
     Guest, State,
-    api::{DOCUMENT, problem},
+    api::{self, DOCUMENT, problem},
     i18n::Texts,
     layout,
     routes::{Access, Route},
@@ -27,8 +27,9 @@ async fn show(Extract(site): Extract<State>, guest: Guest) -> Markup {
         pre { code { "curl -H \"Authorization: Bearer $TOKEN\" " (root) "/api/v1/calls" } }
         p { a href="/tokens" { (t.say("tokens-title")) } " · "
             a href="/api/v1/openapi.json" { (t.say("docs-document")) } }
-        @for (path, methods) in fields(&DOCUMENT["paths"]) {
-            @for (method, operation) in fields(methods) { (operation_markup(t, method, path, operation)) }
+        @for endpoint in api::endpoints() {
+            @let operation = &DOCUMENT["paths"][endpoint.path][endpoint.method];
+            (operation_markup(t, endpoint.method, endpoint.path, operation))
         }
         h2 #types { (t.say("docs-types")) }
         @for (name, schema) in fields(&DOCUMENT["components"]["schemas"]) { (type_markup(t, name, schema)) }
@@ -41,7 +42,7 @@ async fn show(Extract(site): Extract<State>, guest: Guest) -> Markup {
             }
         }
     };
-    layout::guest_page(&guest, &t.say("docs-title"), &content)
+    layout::wide_guest_page(&guest, &t.say("docs-title"), &content)
 }
 
 /// The fields of an object, in its order; of anything else none.
@@ -53,13 +54,22 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
+/// Words between backticks are names.
+fn words(text: &str) -> Markup {
+    html! {
+        @for (n, piece) in text.split('`').enumerate() {
+            @if n % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
 fn operation_markup(t: Texts, method: &str, path: &str, operation: &Value) -> Markup {
     let parameters = operation["parameters"].as_array();
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     html! {
         section #(text(operation, "operationId")) {
             h2 { code { (method.to_uppercase()) " " (path) } }
-            p { (text(operation, "summary")) ". " (text(operation, "description")) }
+            p { (text(operation, "summary")) ". " (words(text(operation, "description"))) }
             p.fine { (t.say("docs-scope")) " " code { (operation["security"][0]["token"][0].as_str().unwrap_or_default()) } }
             @if let Some(parameters) = parameters.filter(|all| !all.is_empty()) {
                 div.scroll { table {
@@ -72,7 +82,7 @@ fn operation_markup(t: Texts, method: &str, path: &str, operation: &Value) -> Ma
                         th scope="row" { code { (text(one, "name")) }
                             @if text(one, "in") != "query" { " " small { (text(one, "in")) } } }
                         td { (kind(&one["schema"])) }
-                        td { (text(one, "description")) }
+                        td { (words(text(one, "description"))) }
                     } } }
                 } }
             }
@@ -100,7 +110,7 @@ fn type_markup(t: Texts, name: &str, schema: &Value) -> Markup {
     html! {
         section #{ "type-" (name) } {
             h3 { (name) }
-            p { (text(schema, "description")) }
+            p { (words(text(schema, "description"))) }
             div.scroll { table {
                 thead { tr {
                     th scope="col" { (t.say("docs-field")) }
@@ -110,7 +120,7 @@ fn type_markup(t: Texts, name: &str, schema: &Value) -> Markup {
                 tbody { @for (field, schema) in fields(&schema["properties"]) { tr {
                     th scope="row" { code { (field) } @if !is_required(field) { " " small { (t.say("docs-optional")) } } }
                     td { (kind(schema)) }
-                    td { (text(schema, "description")) }
+                    td { (words(text(schema, "description"))) }
                 } } }
             } }
         }
@@ -147,6 +157,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn names_in_a_description_stand_out() {
+        let shown = words("send `next` as `after`").into_string();
+        assert_eq!(shown, "send <code>next</code> as <code>after</code>");
+    }
 
     #[test]
     fn a_schema_is_told_in_a_few_words() {
