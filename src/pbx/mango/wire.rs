@@ -346,6 +346,7 @@ mod tests {
             ),
             ("true", Some("true"), Err(()), true),
             ("false", Some("false"), Err(()), false),
+            (r#""false""#, Some("false"), Err(()), false),
             (r#""x""#, Some("x"), Err(()), true),
         ] {
             let read = |field: &str| parse::<Fields>(&format!("{{\"{field}\":{json}}}"));
