@@ -40,13 +40,15 @@ pub enum Action {
     ManageChannels,
     /// Watch other people's pops live.
     Supervise,
+    /// Set and lift legal holds, and erase a person.
+    DecideWhatStays,
     /// See accounts, dead letters and why a pop did not come.
     RunInstallation,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UseDesk,
         Self::SeeCalls,
         Self::SeeCards,
@@ -60,6 +62,7 @@ impl Action {
         Self::SeeFigures,
         Self::ManageChannels,
         Self::Supervise,
+        Self::DecideWhatStays,
         Self::RunInstallation,
     ];
 
@@ -106,7 +109,7 @@ pub const fn reach(role: Role, action: Action) -> Option<Reach> {
         (Role::Manager, _) => None,
 
         (Role::Head, A::RevealNumbers | A::SeeFigures) => Some(All),
-        (Role::Head, A::RunInstallation | A::ManageChannels) => None,
+        (Role::Head, A::RunInstallation | A::ManageChannels | A::DecideWhatStays) => None,
         (Role::Head, _) => Some(Department),
 
         // Reads figures and the calls behind them; never needs to know who a client is.

@@ -21,6 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "web",
         &[
+            "keeping",
             "flow",
             "policy",
             "live",

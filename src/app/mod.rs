@@ -114,7 +114,7 @@ impl Gateway {
         web::pops::restore(&parts.db, &parts.hub)
             .await
             .context("calls that go on could not be read")?;
-        parts.start(settings);
+        parts.start(settings, &vault);
         let site = parts.site(settings, vault)?;
         let pops = web::pops::run(Arc::clone(&site), moments);
         parts.tasks.once("pops", pops);

@@ -27,6 +27,7 @@ use crate::{
         route, timers, upkeep,
     },
     http,
+    keeping::retention,
     live::Hub,
     model::ids::AccountName,
     pbx::{self, Intake, Pbx},
@@ -128,9 +129,9 @@ impl Parts {
     }
 
     /// Starts everything that runs beside requests.
-    pub(super) fn start(&mut self, settings: &Settings) {
+    pub(super) fn start(&mut self, settings: &Settings, vault: &Vault) {
         self.watch_changes();
-        self.watch_time(settings);
+        self.watch_time(settings, vault);
         self.keep_dialled(settings);
         self.read_records(settings);
         self.route_by_command();
@@ -167,7 +168,7 @@ impl Parts {
     }
 
     /// Asks what is due on calls, and does the work of the quiet hours.
-    fn watch_time(&self, settings: &Settings) {
+    fn watch_time(&self, settings: &Settings, vault: &Vault) {
         let (flow, db) = (self.flow.clone(), self.db.clone());
         let clock: timers::Clock = Arc::new(flow::now);
         self.tasks.until_stop("timers", move || {
@@ -181,6 +182,10 @@ impl Parts {
         let (db, upkeep) = (self.db.clone(), settings.upkeep.clone());
         self.tasks.until_stop("upkeep", move || {
             upkeep::run(db.clone(), upkeep.clone(), flow::now)
+        });
+        let (db, vault, periods) = (self.db.clone(), vault.clone(), settings.retention.clone());
+        self.tasks.until_stop("retention", move || {
+            retention::run(db.clone(), vault.clone(), periods.clone(), flow::now)
         });
     }
 

@@ -13,7 +13,9 @@ use crate::{
     config::{Problem, Problems, is_secret, nearest},
     delivery,
     flow::{dial, enquiry, overdue, reconcile, upkeep},
-    http, live,
+    http,
+    keeping::retention,
+    live,
     model::{ids::AccountName, phone::NumberingPlan},
     pbx::{self, Pbx},
     recordings::lane,
@@ -39,6 +41,8 @@ pub struct Settings {
     pub upkeep: upkeep::Settings,
     /// Call-backs that nobody made in time.
     pub overdue: overdue::Settings,
+    /// How long recordings, calls and cards are kept.
+    pub retention: retention::Settings,
     /// What PBXes post.
     pub hooks: hooks::Settings,
     /// Connections we dial, and PBXes' own records.
@@ -266,6 +270,13 @@ impl Settings {
             ("upkeep.finished_job_days", self.upkeep.finished_job_days),
         ] {
             demand(days >= 1, key, "must be at least 1");
+        }
+        for (key, days) in [
+            ("retention.recording_days", self.retention.recording_days),
+            ("retention.call_days", self.retention.call_days),
+            ("retention.card_days", self.retention.card_days),
+        ] {
+            demand(days >= 0, key, "must not be negative; 0 keeps for ever");
         }
         for (key, wait) in [
             ("server.head_timeout_ms", self.server.head_timeout_ms),

@@ -10,7 +10,7 @@ use crate::{
     store::{
         Db, StoreError,
         bookkeeping::{self, Rows},
-        raw, sealing,
+        purge, raw, sealing,
     },
 };
 
@@ -80,15 +80,18 @@ pub async fn run(db: Db, settings: Settings, now: fn() -> Timestamp) {
 /// Does what there is to do; trouble with facts does not keep the journal from going in time.
 pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let sealed = seal(db, days_ago(now, settings.seal_after_days)).await;
-    raw::forget(
+    let journal_before = days_ago(now, settings.journal_days);
+    let gone = raw::forget(
         db,
-        days_ago(now, settings.journal_days),
+        journal_before,
         days_ago(now, settings.dead_letter_days),
         JOURNAL_AT_ONCE,
     )
     .await?;
+    purge::by_age(db, "journal", "raw", gone, journal_before, now).await?;
     let audit_before = days_ago(now, settings.audit_days);
-    forget(db, Rows::Audit, audit_before).await?;
+    let gone = forget(db, Rows::Audit, audit_before).await?;
+    purge::by_age(db, "audit", "audit", gone, audit_before, now).await?;
     let jobs_before = days_ago(now, settings.finished_job_days);
     forget(db, Rows::FinishedJobs, jobs_before).await?;
     forget(db, Rows::FinishedDeliveries, jobs_before).await?;
@@ -98,20 +101,22 @@ pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), St
 /// Does what needs a look at every old row: most decisions stay.
 pub async fn daily(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let before = days_ago(now, settings.loose_decision_days);
-    forget(db, Rows::LooseDecisions, before).await
+    forget(db, Rows::LooseDecisions, before).await?;
+    Ok(())
 }
 
-async fn forget(db: &Db, rows: Rows, before: Timestamp) -> Result<(), StoreError> {
-    let mut after = Some(0);
+async fn forget(db: &Db, rows: Rows, before: Timestamp) -> Result<u64, StoreError> {
+    let (mut gone, mut after) = (0, Some(0));
     while let Some(row) = after {
         let done = bookkeeping::forget(db, rows, row, before, ROWS_AT_ONCE).await?;
+        gone += done.gone;
         after = done.after;
         // Also when nothing went: to look is a turn on the writer's connection.
         if after.is_some() {
             tokio::time::sleep(BREATH).await;
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 fn days_ago(now: Timestamp, days: i64) -> Timestamp {

@@ -35,6 +35,7 @@ pub mod raw;
 pub mod reconcile;
 pub mod recordings;
 pub mod reports;
+pub mod retention;
 pub mod routing;
 pub mod rows;
 pub mod sealing;

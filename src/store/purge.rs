@@ -41,3 +41,45 @@ pub async fn keep(db: &Db, purged: &Purged<'_>, now: Timestamp) -> Result<(), St
     });
     Ok(())
 }
+
+/// Counts what a rule by age has let go of: a line for each day, rule and table. Nothing gone, no line.
+pub async fn by_age(
+    db: &Db,
+    rule: &str,
+    what: &str,
+    gone: u64,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const ADD: &str = "update purge set gone = gone + $1, before = $2, at = $3 \
+        where rule = $4 and what = $5 and before is not null and at >= $6";
+    const DAY_US: i64 = 86_400_000_000;
+    if gone == 0 {
+        return Ok(());
+    }
+    let midnight = now.as_micros().div_euclid(DAY_US) * DAY_US;
+    let added = on_write!(db, pool => {
+        sqlx::query(ADD)
+            .bind(i64::try_from(gone).unwrap_or(i64::MAX))
+            .bind(before.as_micros())
+            .bind(now.as_micros())
+            .bind(rule)
+            .bind(what)
+            .bind(midnight)
+            .execute(pool)
+            .await?
+            .rows_affected()
+    });
+    if added > 0 {
+        return Ok(());
+    }
+    let purged = Purged {
+        rule,
+        what,
+        gone,
+        before: Some(before),
+        person: None,
+        detail: "",
+    };
+    keep(db, &purged, now).await
+}

@@ -71,6 +71,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::card::ROUTES,
         pages::cards::ROUTES,
         pages::marks::ROUTES,
+        pages::keep::ROUTES,
         pages::dial::ROUTES,
         pages::lines::ROUTES,
         pages::channels::ROUTES,

@@ -111,7 +111,30 @@ pub(super) static BY_CALL: [(&str, Statement); 7] = [
 ];
 
 /// Table and what is done there, for each number.
-pub(super) static BY_NUMBER: [(&str, Statement); 9] = [
+pub(super) static BY_NUMBER: [(&str, Statement); 12] = [
+    (
+        "delivery",
+        Statement::new(
+            "delete from delivery where exists \
+             (select 1 from {rows} as r where delivery.body like r.pattern)",
+            NUMBER,
+        ),
+    ),
+    (
+        "news",
+        Statement::new(
+            "delete from news where exists \
+             (select 1 from {rows} as r where news.body like r.pattern)",
+            NUMBER,
+        ),
+    ),
+    (
+        "number_mark",
+        Statement::new(
+            "delete from number_mark where e164 in (select r.number from {rows} as r)",
+            NUMBER,
+        ),
+    ),
     (
         "decision",
         Statement::new(
@@ -185,7 +208,15 @@ pub(super) static BY_NUMBER: [(&str, Statement); 9] = [
 ];
 
 /// Table and what is done there, for each card.
-pub(super) static BY_CARD: [(&str, Statement); 8] = [
+pub(super) static BY_CARD: [(&str, Statement); 10] = [
+    (
+        "delivery",
+        Statement::new(
+            "delete from delivery where exists (select 1 from {rows} as r \
+             where delivery.body like '%' || r.shown || '%' or delivery.lane = 'card/' || r.shown)",
+            CARD,
+        ),
+    ),
     (
         "audit",
         Statement::new(
@@ -235,6 +266,14 @@ pub(super) static BY_CARD: [(&str, Statement); 8] = [
         "card_phone",
         Statement::new(
             "delete from card_phone where card in (select r.id from {rows} as r)",
+            CARD,
+        ),
+    ),
+    // Also what the changes above have made themselves.
+    (
+        "news",
+        Statement::new(
+            "delete from news where subject in (select r.id from {rows} as r)",
             CARD,
         ),
     ),

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{facts, marks, player};
+use super::{facts, keep, marks, player};
 use crate::{
     model::{
         call::{Leg, LegResult, Transfer},
@@ -67,6 +67,7 @@ struct View {
     pops: Vec<Pop>,
     /// Of the client's number: `spam`, `blocked` or nothing.
     mark: String,
+    decisions_on: Option<keep::Decisions>,
 }
 
 async fn show(
@@ -116,13 +117,14 @@ async fn read(site: &Site, visitor: &Visitor, id: CallId) -> Result<View, Error>
     Ok(View {
         mark: marked.map(|marked| marked.mark).unwrap_or_default(),
         said_calling: false,
-        object,
         involved: journal::involved(&site.db, id).await?,
         names: names.into_iter().collect(),
         recordings: with_pictures,
         decisions: journal::decisions(&site.db, id).await?,
         facts: journal::facts(&site.db, id).await?,
         pops: pops::of_call(&site.db, id).await?,
+        decisions_on: keep::decisions(site, visitor, &object, "calls", id.0).await?,
+        object,
         page,
     })
 }
@@ -149,6 +151,7 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: sight::Sight) -> M
         (decisions(&pen, &view.decisions))
         (chain(&pen, view))
         (facts::timeline(&pen, &view.facts, view.page.more.facts.is_some()))
+        @if let Some(decisions) = &view.decisions_on { (keep::section(&pen, visitor, decisions)) }
         p.fine {
             (t.say("call-key")) " " code { (row.account) " " (view.page.more.call_key) } " · "
             button.quiet type="button" data-copy=(row.id) hidden { (t.say("copy-id")) }

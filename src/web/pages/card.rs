@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{marks, pop};
+use super::{keep, marks, pop};
 use crate::{
     model::{ids::CardId, time::Timestamp},
     policy::{self, Action, Object},
@@ -77,6 +77,7 @@ struct View {
     phones: Vec<CardPhone>,
     calls: Vec<CallRow>,
     events: Vec<CardEvent>,
+    decisions: Option<keep::Decisions>,
     said_calling: bool,
     /// `spam`, `blocked` or nothing.
     mark: String,
@@ -168,8 +169,10 @@ async fn read(site: &Site, visitor: &Visitor, id: CardId) -> Result<Found, Error
     if let Some(into) = card.merged_into {
         return Ok(Found::MergedInto(into));
     }
+    let object = sight::card_belongs(site, visitor, &card).await?;
     Ok(Found::Card(Box::new(View {
-        object: sight::card_belongs(site, visitor, &card).await?,
+        decisions: keep::decisions(site, visitor, &object, "cards", id.0).await?,
+        object,
         phones: cards::phones(&site.db, id).await?,
         calls: journal::of_card(&site.db, id, CALL_ROWS).await?,
         events: cards::events(&site.db, id, EVENT_ROWS).await?,
@@ -203,6 +206,7 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: Sight) -> Markup {
                     (rename_form(&pen, visitor, card))
                     (marks::form(visitor, &format!("/cards/{}", card.id), &view.mark))
                 }
+                @if let Some(decisions) = &view.decisions { (keep::section(&pen, visitor, decisions)) }
             }
             div {
                 @if may(Action::ChangeCards) { (note_form(&pen, visitor, card)) }

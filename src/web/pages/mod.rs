@@ -12,6 +12,7 @@ pub mod dial;
 pub mod docs;
 pub mod facts;
 pub mod journal;
+pub mod keep;
 pub mod lines;
 pub mod marks;
 pub mod me;

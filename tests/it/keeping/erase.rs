@@ -97,6 +97,17 @@ async fn leave_more(gateway: &TestGateway, place: &Place, client: &str) -> Strin
         .execute(pool)
         .await
         .unwrap();
+        for sql in [
+            "insert into subscription (name, address, events, created_at) \
+             values ('crm', 'https://crm.invalid/', 'none', 1)",
+            "insert into delivery (subscription, message, sequence, kind, lane, head, body, \
+             created_at, due_at, retry_from, attempts) select id, 'm', 1, 'call.ended', 'call/x', 1, \
+             '{\"client\":\"' || $1 || '\"}', 1, 1, 1, 0 from subscription",
+            "insert into number_mark (e164, mark, created_at) values ($1, 'spam', 1)",
+        ] {
+            let sql = sql.replace("$1", &format!("'{client}'"));
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
+        }
         sqlx::query("insert into audit (at, action, object, detail) values (1, 'reveal', $1, '')")
             .bind(format!("card:{card}"))
             .execute(pool)
@@ -170,6 +181,8 @@ async fn nothing_is_left(place: Place) {
         "recording",
         "rollup_client",
         "audit",
+        "delivery",
+        "number_mark",
     ] {
         assert!(
             proof["tables"][table].as_i64() > Some(0),

@@ -3,4 +3,5 @@
 mod backup;
 mod erase;
 mod place;
+mod retention;
 mod stock;

@@ -3,6 +3,7 @@
 mod calls;
 mod channels;
 mod journal;
+mod keep;
 mod letters;
 mod lines;
 mod marks;

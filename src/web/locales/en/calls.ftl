@@ -316,3 +316,6 @@ recording-reason-no-source = The PBX did not say where the recording is.
 recording-reason-no-account = The PBX account is gone.
 recording-reason-unsupported = This PBX gives no recordings.
 recording-reason-throttled = The PBX asks us to wait.
+recording-reason-expired = Its time was up.
+recording-reason-gone = The file is gone from the store.
+recording-reason-changed = The file is not what it was.

@@ -319,3 +319,6 @@ recording-reason-no-source = АТС не сказала, где запись.
 recording-reason-no-account = Учётной записи АТС больше нет.
 recording-reason-unsupported = Эта АТС не отдаёт записи.
 recording-reason-throttled = АТС просит подождать.
+recording-reason-expired = Истёк срок хранения.
+recording-reason-gone = Файл исчез из хранилища.
+recording-reason-changed = Файл не тот, что был.
