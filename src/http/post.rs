@@ -158,7 +158,7 @@ mod tests {
             "[::1]",
             "0.0.0.0",
             "localhost",
-            "LOCALHOST.",
+            "LOCALHOST",
             "10.0.0.1",
             "169.254.169.254",
         ] {
