@@ -175,3 +175,39 @@ async fn past_calls_of_sipuni_come_whatever_went_wrong_before() {
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_calls_can_be_read_from_the_command_line() {
+    let cloud = mango::Cloud::start().await;
+    (0..3).for_each(|number| cloud.remember(&past_call(number)));
+    let folder = std::env::temp_dir().join(format!("ringcard-past-{}", uuid::Uuid::now_v7()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let quoted = |text: &str| format!("\"{text}\"");
+    let config = cloud
+        .settings()
+        .replace(&quoted(mango::KEY), "\"env:PAST_KEY\"")
+        .replace(&quoted(mango::SALT), "\"env:PAST_SALT\"");
+    std::fs::write(folder.join("ringcard.toml"), config).unwrap();
+    let run = async |account: &'static str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringcard"));
+        command.args(["reconcile", account]).current_dir(&folder);
+        command.envs([("PAST_KEY", mango::KEY), ("PAST_SALT", mango::SALT)]);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        output.await.unwrap()
+    };
+    for found in [3, 0] {
+        let output = run("office").await;
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!(
+            (&said["brought"]["found"], &said["brought"]["read"]),
+            (&found.into(), &3.into())
+        );
+    }
+    cloud.host.fail("order", &[Fault::Status(503)]);
+    for account in ["office", "nobody"] {
+        assert!(!run(account).await.status.success(), "{account}");
+    }
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    std::fs::remove_dir_all(folder).unwrap();
+}
