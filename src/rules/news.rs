@@ -24,9 +24,12 @@ pub const KINDS: [&str; 14] = [
     "task.done",
 ];
 
+/// A kind of news, and whether a call has come so far.
+type Stage = (&'static str, fn(&Call) -> bool);
+
 /// The kinds of news in a change of one call.
 pub fn of_call(before: Option<&Call>, after: &Call) -> Vec<&'static str> {
-    let stages: [(&str, fn(&Call) -> bool); 5] = [
+    let stages: [Stage; 5] = [
         ("call.started", |_| true),
         ("call.ringing", |call| call.rang_at.is_some()),
         ("call.answered", |call| call.answered_at.is_some()),

@@ -83,12 +83,13 @@ fn marking<'a>(visitor: &Visitor, wanted: &'a Wanted) -> Result<Marking<'a>, Err
     let reason = wanted.reason.trim();
     let is_known = MARKS.contains(&wanted.mark.as_str());
     let has_reason = !reason.is_empty() && reason.chars().count() <= REASON_CHARS;
-    if !wanted.mark.is_empty() && !(is_known && has_reason) {
+    let is_off = wanted.mark.is_empty();
+    if !is_off && (!is_known || !has_reason) {
         return Err(Error::Unusable("mark-unusable"));
     }
     Ok(Marking {
         mark: &wanted.mark,
-        reason: if wanted.mark.is_empty() { "" } else { reason },
+        reason: if is_off { "" } else { reason },
         person: visitor.person.id,
         at: now(),
     })
