@@ -220,6 +220,25 @@ impl Client {
         })
     }
 
+    /// The certificate (DER) with which a host of ours answers; `None` without TLS. Only the host's own
+    /// address is asked, and any network may hold it.
+    pub async fn certificate(&self, url: &str) -> Result<Option<Vec<u8>>, Error> {
+        // One that is out of date is what we want to see; nothing secret is sent or believed.
+        let client = plain(&self.settings)
+            .tls_danger_accept_invalid_certs(true)
+            .tls_info(true)
+            .build()
+            .map_err(|_| Error::Unreachable)?;
+        let url: Url = url.parse().map_err(|_| Error::Address)?;
+        let limit = Duration::from_millis(self.settings.connect_timeout_ms);
+        let response = timeout(limit, client.get(url.clone()).send())
+            .await
+            .map_err(|_| Error::Timeout)?
+            .map_err(|error| from_reqwest(&error, &url))?;
+        let shown = response.extensions().get::<reqwest::tls::TlsInfo>();
+        Ok(shown.and_then(|shown| shown.peer_certificate().map(<[u8]>::to_vec)))
+    }
+
     async fn send(
         &self,
         request: &Request,
@@ -315,19 +334,20 @@ impl Answer {
     }
 }
 
+fn plain(settings: &Settings) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("ringcard/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // A proxy of the environment would resolve names itself, past the guard.
+        .no_proxy()
+}
+
 fn build(settings: &Settings, guard: Option<PublicOnly>) -> Result<reqwest::Client, Unusable> {
-    let builder = || {
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("ringcard/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // A proxy of the environment would resolve names itself, past the guard.
-            .no_proxy();
-        match guard {
-            Some(guard) => builder.dns_resolver(Arc::new(guard)),
-            None => builder,
-        }
+    let builder = || match guard {
+        Some(guard) => plain(settings).dns_resolver(Arc::new(guard)),
+        None => plain(settings),
     };
     builder()
         .build()

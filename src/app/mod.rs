@@ -106,6 +106,7 @@ impl Gateway {
             links: Vec::new(),
             asked: Vec::new(),
             accounts,
+            refusals: Arc::default(),
             tasks: Tasks::default(),
         };
         web::pops::refresh_people(&parts.db, &parts.hub)

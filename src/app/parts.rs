@@ -36,7 +36,7 @@ use crate::{
         vault::Vault,
     },
     store::Db,
-    web::{self, hooks::Hooks, ops::Ops},
+    web::{self, hooks::Hooks, ops::Ops, refusals::Refusals},
 };
 
 /// Parts while they are put together.
@@ -51,6 +51,7 @@ pub(super) struct Parts {
     /// How the readers of records are asked to read now.
     pub(super) asked: Vec<(AccountName, Arc<Notify>)>,
     pub(super) accounts: Vec<Account>,
+    pub(super) refusals: Arc<Refusals>,
     pub(super) tasks: Tasks,
 }
 
@@ -67,6 +68,7 @@ impl Parts {
             Arc::clone(&self.desk),
             settings.hooks.clone(),
             settings.server.trusted_proxies.clone(),
+            Arc::clone(&self.refusals),
         )
     }
 
@@ -101,6 +103,13 @@ impl Parts {
             trusted_proxies: settings.server.trusted_proxies.clone(),
             accounts: self.shown_accounts(),
             api: web::api::caller::Door::new(settings.api.clone()),
+            machine: web::doctor::Machine {
+                folders: settings.folders(),
+                min_free_mib: settings.ops.min_free_mib,
+                files: settings.files.clone(),
+                http: http::Client::new(&settings.http)?,
+                refusals: Arc::clone(&self.refusals),
+            },
             guard: web::auth::Guard::default(),
             listens: web::listens::Listens::default(),
             zone: settings.web.zone().context("web.time_zone")?,
@@ -132,6 +141,12 @@ impl Parts {
     pub(super) fn start(&mut self, settings: &Settings, vault: &Vault) {
         self.watch_changes();
         self.watch_time(settings, vault);
+        self.watch_time(settings);
+        let (refusals, db) = (Arc::clone(&self.refusals), self.db.clone());
+        self.tasks.until_stop("refusals", move || {
+            let (refusals, db) = (Arc::clone(&refusals), db.clone());
+            async move { refusals.keep_writing(&db).await }
+        });
         self.keep_dialled(settings);
         self.read_records(settings);
         self.route_by_command();

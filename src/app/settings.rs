@@ -22,7 +22,7 @@ use crate::{
     rules::routing,
     store::{self, writer},
     telemetry,
-    web::{self, hooks, ops},
+    web::{self, doctor, hooks, ops},
 };
 
 /// Every section of the configuration file.
@@ -71,6 +71,9 @@ pub struct Settings {
     pub ops: ops::Settings,
     /// Accounts at PBXes; each is opened by its provider.
     pub pbx: Vec<toml::Table>,
+    /// The files all this was read from, for the doctor.
+    #[serde(skip)]
+    pub files: doctor::Files,
 }
 
 /// Where we listen, and for how long we say goodbye.

@@ -7,6 +7,7 @@ mod backup;
 mod bench;
 mod book;
 mod demo;
+mod doctor;
 mod erase;
 mod export;
 mod import;
@@ -33,6 +34,7 @@ use crate::{
     app::{self, settings::Settings},
     config::{self, Loaded, Problems},
     pbx, store, telemetry,
+    web::doctor::Files,
 };
 
 /// Where the configuration is looked for when nobody says.
@@ -88,6 +90,8 @@ enum Command {
     /// Look after the kept recordings
     #[command(subcommand)]
     Recordings(recordings::Command),
+    /// Look at everything that goes wrong quietly; exit code 1 if somebody is needed
+    Doctor(doctor::Arguments),
     /// Measure this machine with this build
     Bench(bench::Arguments),
     /// Read the past calls of a cloud account from its own records, and bring in what is missing
@@ -145,6 +149,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Erase(wanted) => block_on(erase::run(started(config)?, wanted)),
         Command::Recordings(recordings::Command::NewKey) => recordings::new_key(),
         Command::Recordings(command) => block_on(recordings::run(started(config)?, command)),
+        Command::Doctor(wanted) => block_on(doctor::run(started(config)?, wanted)),
         Command::Bench(arguments) => block_on(bench::run(arguments)),
         Command::Reconcile(arguments) => block_on(reconcile::run(started(config)?, arguments)),
         Command::Replay(arguments) => replay::run(config, &arguments),
@@ -176,9 +181,32 @@ fn load(named: Option<&Path>) -> Result<Loaded<Settings>, Problems> {
     if let Err(Problems(more)) = loaded.settings.open() {
         loaded.problems.extend(more);
     }
+    loaded.settings.files = doctor_files(named, &loaded.shown);
     match loaded.problems.is_empty() {
         true => Ok(loaded),
         false => Err(Problems(loaded.problems)),
+    }
+}
+
+/// The files whose permissions matter: the configuration, and those its secrets come from.
+fn doctor_files(named: Option<&Path>, shown: &toml::Table) -> Files {
+    fn references(value: &toml::Value, found: &mut Vec<PathBuf>) {
+        match value {
+            toml::Value::String(text) => {
+                found.extend(text.strip_prefix("file:").map(PathBuf::from))
+            }
+            toml::Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            toml::Value::Table(table) => table.values().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let mut secrets = Vec::new();
+    shown
+        .values()
+        .for_each(|value| references(value, &mut secrets));
+    Files {
+        config: file(named),
+        secrets,
     }
 }
 

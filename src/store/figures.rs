@@ -1,10 +1,14 @@
 //! The roll-ups as they are stored, and as they would be if every call were counted anew.
 //!
-//! Reports read the roll-ups; a recount from facts must give the same numbers. Leaves out: what a
+//! Reports read the roll-ups; a recount from facts must give the same numbers. [`check`] compares day by
+//! day, each within one view of the database, so it may run beside the gateway. Leaves out: what a
 //! figure means (`rules::figures`).
+
+mod check;
 
 use uuid::Uuid;
 
+pub use self::check::{Checked, Difference, Of, check};
 use super::{Db, StoreError};
 use crate::{
     model::ids::{LineId, PersonId},

@@ -15,6 +15,7 @@ pub mod bookkeeping;
 pub mod cards;
 pub mod changes;
 pub mod channels;
+pub mod checkup;
 pub mod deliveries;
 pub mod depths;
 pub mod erase;

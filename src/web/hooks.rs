@@ -14,6 +14,7 @@
 //! | 503 with Retry-After | the store cannot take it now; nothing has been promised |
 
 mod journalled;
+mod turned;
 
 use std::{
     collections::HashMap,
@@ -44,11 +45,14 @@ use crate::{
         enquiry::{Answered, Desk},
     },
     model::{ids::AccountName, time::Timestamp},
-    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Refused, Reply, Request, RouteAnswer},
+    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Reply, Request, RouteAnswer},
     rules::routing::Reason,
     store::writer::{CommitError, Receipt},
     telemetry,
 };
+
+use self::turned::Turned;
+use super::refusals::Refusals;
 
 pub use self::journalled::{from_journal, journal, read_again};
 
@@ -95,6 +99,7 @@ pub struct Hooks {
     desk: Arc<Desk>,
     settings: Settings,
     trusted_proxies: Vec<IpAddr>,
+    refusals: Arc<Refusals>,
     /// Facts of questions already answered, still on their way into the store.
     behind: TaskTracker,
 }
@@ -113,6 +118,7 @@ impl Hooks {
         desk: Arc<Desk>,
         settings: Settings,
         trusted_proxies: Vec<IpAddr>,
+        refusals: Arc<Refusals>,
     ) -> Arc<Self> {
         let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(settings.per_second))
@@ -134,8 +140,15 @@ impl Hooks {
             desk,
             settings,
             trusted_proxies,
+            refusals,
             behind: TaskTracker::new(),
         })
+    }
+
+    /// Turns away what claims to come from an account, and counts it.
+    fn refuse(&self, account: &Account, turned: Turned, remote: &str, now: Timestamp) -> Response {
+        self.refusals.count(&account.name, turned.reason(), now);
+        turn_away(&self.settings, turned, account.pbx.provider(), remote)
     }
 
     /// Waits until the facts of answered questions are in the store.
@@ -152,58 +165,6 @@ pub fn router(hooks: Arc<Hooks>) -> Router {
         .route("/hooks/{account}/", any(receive))
         .route("/hooks/{account}/{*rest}", any(receive))
         .with_state(hooks)
-}
-
-/// Why a request ends without its message being taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turned {
-    Method,
-    NoAccount,
-    TooLarge,
-    TooSlow,
-    BrokenOff,
-    Token,
-    Signature,
-    Stale,
-    TooMany,
-}
-
-impl Turned {
-    const fn reason(self) -> &'static str {
-        match self {
-            Self::Method => "method",
-            Self::NoAccount => "no_account",
-            Self::TooLarge => "too_large",
-            Self::TooSlow => "too_slow",
-            Self::BrokenOff => "broken_off",
-            Self::Token => "token",
-            Self::Signature => "signature",
-            Self::Stale => "stale",
-            Self::TooMany => "too_many",
-        }
-    }
-
-    const fn status(self) -> StatusCode {
-        match self {
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoAccount | Self::Token => StatusCode::NOT_FOUND,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenOff => StatusCode::BAD_REQUEST,
-            Self::Signature | Self::Stale => StatusCode::UNAUTHORIZED,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-        }
-    }
-}
-
-impl From<Refused> for Turned {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Signature => Self::Signature,
-            Refused::Token => Self::Token,
-            Refused::Stale => Self::Stale,
-        }
-    }
 }
 
 /// Takes one request in.
@@ -226,12 +187,10 @@ async fn receive(
     };
     let request = match read(&hooks.settings, &head, body, &remote).await {
         Ok(request) => request,
-        Err(turned) => {
-            return turn_away(&hooks.settings, turned, account.pbx.provider(), &remote);
-        }
+        Err(turned) => return hooks.refuse(account, turned, &remote, now),
     };
     if let Err(turned) = admit(account, &request, now) {
-        return turn_away(&hooks.settings, turned, account.pbx.provider(), &remote);
+        return hooks.refuse(account, turned, &remote, now);
     }
     let (decoded, error) = decode(account.pbx.as_ref(), Input::Request(&request), now);
     let message = Message {

@@ -19,6 +19,7 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/api.ftl"),
     include_str!("locales/ru/channels.ftl"),
     include_str!("locales/ru/outside.ftl"),
+    include_str!("locales/ru/health.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
@@ -28,6 +29,7 @@ const ENGLISH: &[&str] = &[
     include_str!("locales/en/api.ftl"),
     include_str!("locales/en/channels.ftl"),
     include_str!("locales/en/outside.ftl"),
+    include_str!("locales/en/health.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

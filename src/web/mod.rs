@@ -31,6 +31,7 @@ pub mod api;
 pub mod auth;
 pub mod csp;
 pub mod csrf;
+pub mod doctor;
 pub mod error;
 pub mod format;
 pub mod frame;
@@ -42,6 +43,7 @@ pub mod ops;
 pub mod pages;
 pub mod parts;
 pub mod pops;
+pub mod refusals;
 pub mod routes;
 pub mod sheet;
 pub mod sight;
@@ -131,6 +133,8 @@ pub struct Site {
     pub accounts: Vec<Account>,
     /// Limits of the API, and what it remembers.
     pub api: api::caller::Door,
+    /// What the doctor looks at beside the data.
+    pub machine: doctor::Machine,
     /// Limits on guessing passwords.
     pub guard: auth::Guard,
     /// Listens audited a short while ago.

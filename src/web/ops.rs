@@ -184,7 +184,7 @@ async fn disk(ops: &Ops) -> Result<(), String> {
         .unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn free_mib(folder: &std::path::Path) -> std::io::Result<u64> {
+pub(super) fn free_mib(folder: &std::path::Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize) / 1_048_576)
 }

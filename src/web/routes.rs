@@ -76,6 +76,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::lines::ROUTES,
         pages::channels::ROUTES,
         pages::changes::ROUTES,
+        pages::health::ROUTES,
         pages::accounts::ROUTES,
         pages::outside::ROUTES,
         pages::me::ROUTES,

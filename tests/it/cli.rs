@@ -209,6 +209,88 @@ fn spend_comes_in_by_command_and_again_without_doubling() {
 }
 
 #[test]
+fn the_doctor_finds_what_is_wrong_and_sets_figures_right() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    desk.file("token", "larch-office-key-of-the-lab");
+    let chmod = |name: &str, mode| {
+        let file = desk.0.join(name);
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    desk.file(
+        "ringcard.toml",
+        "[ops]\ntoken = \"file:token\"\nmin_free_mib = 1\n\
+         [recordings]\nfolder = \".\"\n",
+    );
+    chmod("ringcard.toml", 0o600);
+    chmod("token", 0o600);
+    let findings = |output: &Output| -> Vec<serde_json::Value> {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let wrong = |output: &Output| -> Vec<String> {
+        let found = findings(output).into_iter();
+        let wrong = found.filter(|one| one["verdict"] == "wrong");
+        wrong
+            .map(|one| one["check"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    // A database that has never been brought up to date is not touched.
+    let output = desk.run(&["doctor", "--json"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+
+    desk.tell(&["migrate"], "");
+    chmod("ringcard.db", 0o600);
+    let output = desk.run(&["doctor", "--json", "--recount"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let found = findings(&output);
+    for check in [
+        "migrations",
+        "integrity",
+        "letters",
+        "certificate",
+        "disk",
+        "permissions",
+        "figures",
+    ] {
+        assert!(
+            found.iter().any(|one| one["check"] == check),
+            "{check}: {found:?}"
+        );
+    }
+    chmod("token", 0o644);
+    let output = desk.run(&["doctor", "--json"], "");
+    assert_eq!(
+        (output.status.code(), wrong(&output)),
+        (Some(1), vec!["permissions".to_owned()])
+    );
+    chmod("token", 0o600);
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let settings = ringcard::store::Settings {
+        url: format!("sqlite:{}", desk.0.join("ringcard.db").display()),
+        ..Default::default()
+    };
+    runtime.block_on(async {
+        let db = ringcard::store::Db::open(&settings).await.unwrap();
+        let sql = "insert into rollup (quarter, line, person, writer, direction, calls, answered,
+            missed, talk_ms, wait_ms, ring_ms) values (96, 0, 0, 1, 'in', 1, 0, 1, 0, 0, 0)";
+        ringcard::on_write!(&db, pool => sqlx::query(sql).execute(pool).await.map(drop)).unwrap();
+        db.close().await;
+    });
+    let output = desk.run(&["doctor", "--json", "--recount"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(findings(&output)[0]["difference"]["stored"][0], 1);
+    let repaired = desk.run(&["doctor", "--recount", "--repair", "--quick"], "");
+    assert_eq!(repaired.status.code(), Some(0), "{repaired:?}");
+    let told = desk.tell(&["doctor", "--recount"], "");
+    assert!(told.contains("ok      figures that differ"), "{told}");
+    assert_eq!(desk.run(&["doctor", "--repair"], "").status.code(), Some(2));
+}
+
+#[test]
 fn the_first_administrator_gets_a_link() {
     let desk = Desk::new();
     let link = desk.tell(&["user", "add", "root", "--role", "administrator"], "");

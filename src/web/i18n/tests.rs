@@ -183,6 +183,8 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
             ]),
         ),
         ("spend-why", own(&crate::reports::spend::REASONS)),
+        ("doctor-check", own(&crate::web::doctor::CHECKS)),
+        ("verdict", own(&["good", "remark", "wrong"])),
         ("change-origin", own(&["page", "command", "found"])),
         ("change-kind", own(&crate::store::changes::KINDS)),
         ("fact", own(FACTS)),

@@ -112,6 +112,7 @@ async fn show(
         }
         p {
             a.button href="/dead-letters" { (t.say("letters-title")) } " "
+            a.button href="/health" { (t.say("health-title")) } " "
             a.button href="/changes" { (t.say("changes-title")) } " "
             a.button href="/channels" { (t.say("channels-title")) }
         }

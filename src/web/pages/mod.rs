@@ -11,6 +11,7 @@ pub mod desk;
 pub mod dial;
 pub mod docs;
 pub mod facts;
+pub mod health;
 pub mod journal;
 pub mod keep;
 pub mod lines;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod channels;
+mod health;
 mod journal;
 mod keep;
 mod letters;

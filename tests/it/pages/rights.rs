@@ -63,6 +63,7 @@ const MAY: &[(&str, &str)] = &[
     ("POST /spend", "koa"),
     ("POST /spend/remove", "koa"),
     ("GET /changes", "oa"),
+    ("GET /health", "oa"),
     ("GET /accounts", "oa"),
     ("POST /accounts/{name}/read", "oa"),
     ("GET /dead-letters", "oa"),

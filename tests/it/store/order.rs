@@ -140,6 +140,9 @@ async fn told(base: &Base, messages: Vec<Submission>, at_once: usize) -> Picture
         recounted,
         "the roll-ups are what a recount from facts gives"
     );
+    let checked = figures::check(&base.db, false).await.unwrap();
+    assert_eq!(checked.differences, [], "and so says the doctor");
+    assert!(checked.calls > 0);
     picture(&base.db).await
 }
 

@@ -71,6 +71,8 @@ async fn a_sealed_call_says_the_same_and_a_late_fact_opens_it(base: Base) {
         figures::recount(&base.db).await.unwrap(),
         figures::stored(&base.db).await.unwrap()
     );
+    let checked = figures::check(&base.db, false).await.unwrap();
+    assert_eq!(checked.differences, []);
     // The writer still remembers the call as it was; the version tells it to read again.
     let late = message(vec![call.ends("202", 70, Cause::NoAnswer)]);
     send(&writer, [late.clone()]).await;
@@ -386,6 +388,8 @@ async fn two_nodes_agree(base: Base) {
         figures::recount(&base.db).await.unwrap(),
         figures::stored(&base.db).await.unwrap()
     );
+    let checked = figures::check(&base.db, false).await.unwrap();
+    assert_eq!(checked.differences, []);
     for node in nodes {
         node.close().await;
     }

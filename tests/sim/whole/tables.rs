@@ -37,6 +37,16 @@ pub async fn check(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) 
     recordings(rows, db, wrong).await;
     journal(plan, db, wrong).await;
     orphans(db, wrong).await;
+    doctor(db, wrong).await;
+}
+
+/// `ringcard doctor --recount` finds nothing to say.
+async fn doctor(db: &Db, wrong: &mut Vec<String>) {
+    let checked = ringcard::store::figures::check(db, false).await;
+    let checked = checked.expect("the tables can be read");
+    if !checked.differences.is_empty() {
+        wrong.push(format!("the doctor: {:?}", checked.differences));
+    }
 }
 
 /// One card per number, and every call on the card of its client.
