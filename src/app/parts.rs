@@ -141,7 +141,6 @@ impl Parts {
     pub(super) fn start(&mut self, settings: &Settings, vault: &Vault) {
         self.watch_changes();
         self.watch_time(settings, vault);
-        self.watch_time(settings);
         let (refusals, db) = (Arc::clone(&self.refusals), self.db.clone());
         self.tasks.until_stop("refusals", move || {
             let (refusals, db) = (Arc::clone(&refusals), db.clone());

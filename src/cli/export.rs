@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::{
     app::settings::Settings,
     model::{
-        call::{Call, Leg, LegResult},
+        call::{Call, CallResult, Leg, LegResult},
         ids::Extension,
         phone::Number,
         time::Timestamp,
     },
-    store::export::{self, After, Exported},
+    store::export::{self, After, Exported, Wanted},
 };
 
 /// What to write out.
@@ -36,6 +36,32 @@ pub struct Calls {
     /// Started before (RFC 3339)
     #[arg(long, value_parser = moment)]
     to: Option<Timestamp>,
+    /// Only in, out or internal calls
+    #[arg(long, value_parser = ["in", "out", "internal"])]
+    direction: Option<String>,
+    /// Only with this result (answered, missed, busy, ...), or unreached: somebody should call back
+    #[arg(long, value_parser = result)]
+    result: Option<String>,
+    /// Only over this number of ours (E.164, or as the PBX tells it)
+    #[arg(long)]
+    line: Option<String>,
+    /// Only over lines that belonged to this channel then
+    #[arg(long)]
+    channel: Option<String>,
+    /// Only calls in which this person (a login) was rung or talked
+    #[arg(long)]
+    person: Option<String>,
+}
+
+fn result(text: &str) -> Result<String, String> {
+    match CallResult::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None if text == "unreached" => Ok(text.to_owned()),
+        None => {
+            let words: Vec<&str> = CallResult::ALL.iter().map(|one| one.as_str()).collect();
+            Err(format!("must be unreached or one of {}", words.join(", ")))
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -54,9 +80,16 @@ pub async fn run(settings: Settings, command: Command) -> Result<()> {
     let db = super::opened(&settings).await?;
     let mut out = Output::new(wanted.format);
     let to = wanted.to.unwrap_or(Timestamp::from_micros(i64::MAX));
+    let only = Wanted {
+        direction: wanted.direction,
+        result: wanted.result,
+        line: wanted.line,
+        channel: wanted.channel,
+        person: wanted.person,
+    };
     let mut after = After::start(wanted.from.unwrap_or(Timestamp::from_micros(i64::MIN)));
     loop {
-        let (calls, next) = export::page(&db, after, to).await?;
+        let (calls, next) = export::page(&db, &only, after, to).await?;
         if calls.is_empty() {
             break;
         }

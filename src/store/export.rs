@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Db, StoreError};
+use super::{
+    Db, StoreError,
+    sql::{Bound, Sql, fetch_all},
+};
 use crate::{
     model::{call::Call, time::Timestamp},
     on_read,
@@ -85,9 +88,59 @@ impl After {
     }
 }
 
+/// Which calls are exported; nothing: all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `in`, `out` or `internal`.
+    pub direction: Option<String>,
+    /// Word of a result; `unreached`: over, and somebody should call back.
+    pub result: Option<String>,
+    /// Number of ours, E.164 or as the PBX tells it.
+    pub line: Option<String>,
+    /// Name of the channel the line belonged to then.
+    pub channel: Option<String>,
+    /// Login of somebody who was rung or talked.
+    pub person: Option<String>,
+}
+
+impl Wanted {
+    fn narrow(&self, sql: &mut Sql) {
+        if let Some(direction) = &self.direction {
+            sql.push(" and c.direction = ");
+            sql.bind(Bound::Text(direction.clone()));
+        }
+        match self.result.as_deref() {
+            None => {}
+            Some("unreached") => {
+                sql.push(" and c.phase = 'ended' and c.result not in ('answered', 'blocked')");
+            }
+            Some(result) => {
+                sql.push(" and c.result = ");
+                sql.bind(Bound::Text(result.to_owned()));
+            }
+        }
+        if let Some(line) = &self.line {
+            sql.push(" and c.line in (select id from line where did = ");
+            sql.bind(Bound::Text(line.clone())).push(")");
+        }
+        if let Some(channel) = &self.channel {
+            sql.push(" and h.name = ");
+            sql.bind(Bound::Text(channel.clone()));
+        }
+        if let Some(person) = &self.person {
+            sql.push(
+                " and exists (select 1 from call_person o join person q on q.id = o.person \
+                 where o.call = c.id and q.login = ",
+            );
+            sql.bind(Bound::Text(person.clone())).push(")");
+        }
+    }
+}
+
 /// The next page of calls that started before `to`, and where to go on; no call: the end.
 pub async fn page(
     db: &Db,
+    wanted: &Wanted,
     after: After,
     to: Timestamp,
 ) -> Result<(Vec<Exported>, After), StoreError> {
@@ -97,18 +150,15 @@ pub async fn page(
          left join line_channel x on x.line = c.line and x.valid_from <= c.started_at \
          and (x.valid_to is null or x.valid_to > c.started_at) \
          left join channel h on h.id = x.channel \
-         where (c.started_at, c.id) > ($1, $2) and c.started_at < $3 \
-         order by c.started_at, c.id limit $4";
-    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-    let rows: Vec<Row> = on_read!(db, pool => {
-        sqlx::query_as(SQL)
-            .bind(after.started_at)
-            .bind(after.id)
-            .bind(to.as_micros())
-            .bind(limit)
-            .fetch_all(pool)
-            .await?
-    });
+         where (c.started_at, c.id) > (";
+    let mut sql = Sql::default();
+    sql.push(SQL).bind(Bound::Int(after.started_at)).push(", ");
+    sql.bind(Bound::Id(after.id)).push(") and c.started_at < ");
+    sql.bind(Bound::Int(to.as_micros()));
+    wanted.narrow(&mut sql);
+    sql.push(" order by c.started_at, c.id limit ");
+    sql.bind(Bound::Int(i64::try_from(PAGE).unwrap_or(i64::MAX)));
+    let rows: Vec<Row> = fetch_all!(db, sql);
     let Some(last) = rows.last() else {
         return Ok((Vec::new(), after));
     };

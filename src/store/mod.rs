@@ -25,6 +25,7 @@ pub mod going_on;
 pub mod hold;
 pub mod import;
 pub mod journal;
+pub mod lost;
 pub mod marks;
 pub mod news;
 pub mod numbers;

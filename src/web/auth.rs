@@ -4,9 +4,10 @@
 //! off the async threads and a few at a time, and tries are limited per address and per name.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
     num::NonZeroU32,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -32,12 +33,17 @@ pub const PASSWORD_MAX: usize = 200;
 /// The greatest length of a name to sign in with: names tried are remembered for a while.
 const LOGIN_MAX: usize = 200;
 
+/// For so long a search for a hidden number is the same search.
+const SEARCH_MS: i64 = 600_000;
+
 /// Limits on guessing.
 pub struct Guard {
     hashing: Arc<Semaphore>,
     by_address: DefaultKeyedRateLimiter<IpAddr>,
     by_login: DefaultKeyedRateLimiter<String>,
     by_searcher: DefaultKeyedRateLimiter<PersonId>,
+    /// What each person looks for, and since when.
+    searches: Mutex<HashMap<PersonId, (String, Timestamp)>>,
 }
 
 impl Default for Guard {
@@ -49,6 +55,7 @@ impl Default for Guard {
             by_login: RateLimiter::keyed(per_minute(8)),
             // A masked number hides five digits: at this pace they last for months.
             by_searcher: RateLimiter::keyed(per_hour(20)),
+            searches: Mutex::default(),
         }
     }
 }
@@ -62,10 +69,26 @@ fn per_hour(tries: u32) -> Quota {
 }
 
 impl Guard {
-    /// Lets one search pass for a number whose digits are hidden from this person.
-    pub fn admit_search(&self, person: PersonId) -> Result<(), Error> {
-        let admitted = self.by_searcher.check_key(&person).is_ok();
-        admitted.then_some(()).ok_or(Error::TooMany)
+    /// Lets one search pass for a number whose digits are hidden from this person, and tells whether it
+    /// is a new one. Another page or filter of the same search tells nothing more.
+    pub fn admit_search(
+        &self,
+        person: PersonId,
+        digits: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, since)) = searches.get(&person)
+            && same == digits
+            && now.millis_since(*since) < SEARCH_MS
+        {
+            return Ok(false);
+        }
+        if self.by_searcher.check_key(&person).is_err() {
+            return Err(Error::TooMany);
+        }
+        searches.insert(person, (digits.to_owned(), now));
+        Ok(true)
     }
 
     /// Lets one try pass, or says that there were too many.

@@ -14,6 +14,7 @@ const PLACES: &[(Place, &str, Action)] = &[
     (Place::Desk, "/", Action::UseDesk),
     (Place::Journal, "/calls", Action::SeeCalls),
     (Place::Cards, "/cards", Action::SeeCards),
+    (Place::Lost, "/lost", Action::Supervise),
     (Place::Lines, "/lines", Action::SeeFigures),
     (Place::Accounts, "/accounts", Action::RunInstallation),
     (Place::Outside, "/outside", Action::RunInstallation),
@@ -28,6 +29,8 @@ pub enum Place {
     Journal,
     /// Clients' cards.
     Cards,
+    /// Clients never reached.
+    Lost,
     /// Lines and channels.
     Lines,
     /// Accounts and dead letters.
@@ -44,6 +47,7 @@ impl Place {
             Self::Desk => "nav-desk",
             Self::Journal => "nav-journal",
             Self::Cards => "nav-cards",
+            Self::Lost => "nav-lost",
             Self::Lines => "nav-lines",
             Self::Accounts => "nav-accounts",
             Self::Outside => "nav-outside",

@@ -73,6 +73,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::marks::ROUTES,
         pages::keep::ROUTES,
         pages::dial::ROUTES,
+        pages::lost::ROUTES,
         pages::lines::ROUTES,
         pages::channels::ROUTES,
         pages::changes::ROUTES,

@@ -100,7 +100,9 @@ pub async fn searched(
     let Some(digits) = digits.filter(|_| !sight.full_numbers) else {
         return Ok(());
     };
-    site.guard.admit_search(visitor.person.id)?;
+    if !site.guard.admit_search(visitor.person.id, digits, now())? {
+        return Ok(());
+    }
     let shown = sight.other(digits);
     audited(site, visitor, "search", "number", &shown).await
 }

@@ -484,6 +484,29 @@ fn a_call_goes_from_the_socket_to_the_export_and_a_stop_loses_nothing() {
     );
     assert_eq!(sheet.lines().count(), 2);
     assert!(sheet.starts_with("id,account,call_key,"));
+    for (filter, calls) in [
+        (["--direction", "in"], 1),
+        (["--direction", "out"], 0),
+        (["--result", "answered"], 1),
+        (["--result", "unreached"], 0),
+        (["--line", "+74950000000"], 0),
+        (["--channel", "Site"], 0),
+        (["--person", "anna"], 0),
+    ] {
+        let asked = [&["export", "calls"][..], &filter[..]].concat();
+        let told = desk.run_with(&asked, &[("OFFICE_TOKEN", token)]);
+        assert_eq!(told.lines().count(), calls, "{filter:?}");
+    }
+    let did = call["did"].as_str().unwrap();
+    let asked = ["export", "calls", "--line", did];
+    assert_eq!(
+        desk.run_with(&asked, &[("OFFICE_TOKEN", token)])
+            .lines()
+            .count(),
+        1
+    );
+    let unknown = desk.run(&["export", "calls", "--result", "lost"], "");
+    assert_eq!(unknown.status.code(), Some(2));
 }
 
 #[tokio::test]

@@ -184,6 +184,7 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         ),
         ("spend-why", own(&crate::reports::spend::REASONS)),
         ("doctor-check", own(&crate::web::doctor::CHECKS)),
+        ("lost-age", own(&["week", "day", "hour", "now"])),
         ("verdict", own(&["good", "remark", "wrong"])),
         ("change-origin", own(&["page", "command", "found"])),
         ("change-kind", own(&crate::store::changes::KINDS)),

@@ -15,6 +15,7 @@ pub mod health;
 pub mod journal;
 pub mod keep;
 pub mod lines;
+pub mod lost;
 pub mod marks;
 pub mod me;
 pub mod outside;

@@ -139,6 +139,17 @@ async fn a_hidden_number_cannot_be_found_by_trying() {
             .await
     });
     assert_eq!(details.unwrap()[7].0, "••••••••07");
+    // Other pages, filters and the file of a search that was let in are the same search.
+    let quinn = office.browser("quinn").await;
+    for n in 0..30 {
+        let filter = ["", "&direction=in", "&result=open"][n % 3];
+        let got = quinn
+            .get(&format!("/calls?{period}{filter}&q=8 495 000-01-77"))
+            .await;
+        assert_eq!(got.status, 200, "{n}");
+    }
+    assert_eq!(office.audit("search").await.len(), searches.len() + 1);
+    let searches = office.audit("search").await;
     // Lists without a number, and people who see numbers anyway, are not held up.
     assert_eq!(mark.get(&format!("/calls?{period}")).await.status, 200);
     let olga = office.browser("olga").await;

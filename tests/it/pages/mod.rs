@@ -7,6 +7,7 @@ mod journal;
 mod keep;
 mod letters;
 mod lines;
+mod lost;
 mod marks;
 pub mod office;
 mod outside;

@@ -53,6 +53,7 @@ const MAY: &[(&str, &str)] = &[
     ("POST /tasks/{id}/call", "mho"),
     ("POST /cards/{id}/call", "mho"),
     ("POST /calls/{id}/call", "mho"),
+    ("GET /lost", "ho"),
     ("GET /lines", "hkqo"),
     ("GET /lines.csv", "hko"),
     ("GET /channels", "koa"),

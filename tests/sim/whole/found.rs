@@ -100,9 +100,14 @@ pub async fn check(plan: &Plan, place: &Place) -> Vec<String> {
 /// The whole export, with persons and lines.
 async fn rows(db: &Db) -> Vec<Row> {
     let everything = After::start(Timestamp::from_micros(i64::MIN));
-    let (calls, _) = export::page(db, everything, Timestamp::from_micros(i64::MAX))
-        .await
-        .expect("calls can be exported");
+    let (calls, _) = export::page(
+        db,
+        &export::Wanted::default(),
+        everything,
+        Timestamp::from_micros(i64::MAX),
+    )
+    .await
+    .expect("calls can be exported");
     let beside: Vec<(uuid::Uuid, Option<i64>, Option<i64>)> = on_read!(db, pool => {
         sqlx::query_as("select id, answered_by, line from call").fetch_all(pool).await
     })
