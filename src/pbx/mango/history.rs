@@ -262,8 +262,8 @@ impl Records<'_> {
         let sometime = || talked.then_some(story.started);
         let first = |leg: &&Leg| leg.answered == answered;
         let named = legs.iter().find(first).and_then(Leg::person);
-        let causes = legs.iter().map(|leg| leg.cause);
-        let cause = causes.filter(|cause| *cause != Cause::Unknown).next_back();
+        let mut causes = legs.iter().map(|leg| leg.cause);
+        let cause = causes.rfind(|cause| *cause != Cause::Unknown);
         Summary {
             direction: story.direction(),
             client,
