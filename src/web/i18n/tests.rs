@@ -58,6 +58,10 @@ const CAUSES: &[&str] = &[
 
 /// Why a recording is not to be had.
 const REASONS: &[&str] = &[
+    // Said by `keeping`, of recordings that were here.
+    "expired",
+    "gone",
+    "changed",
     "not_there",
     "still_growing",
     "outside_folder",
