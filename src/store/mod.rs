@@ -166,6 +166,10 @@ pub enum Db {
         read: SqlitePool,
         /// The one write connection.
         write: SqlitePool,
+        /// The writer's own read-only connection: no page may keep the writer waiting for one.
+        ahead: SqlitePool,
+        /// Copies the log back into the file.
+        checkpoint: SqlitePool,
     },
     /// PostgreSQL.
     Pg(PgPool),
@@ -185,6 +189,8 @@ impl Db {
                 // The default of 2 MB holds no more than one batch's pages; taken only as needed.
                 .pragma("cache_size", "-32000")
                 .pragma("temp_store", "memory")
+                // 64 MB. While the writer runs, little is left to be copied by then.
+                .pragma("wal_autocheckpoint", "16384")
                 .statement_cache_capacity(256);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)
@@ -200,11 +206,26 @@ impl Db {
                 // The rows of a batch come in one go, not in portions that each wait for their reader.
                 .connect_with(options.clone().row_buffer_size(1_024))
                 .await?;
+            let checkpoint = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(acquire)
+                .connect_lazy_with(options.clone());
+            let options = options.read_only(true).create_if_missing(false);
+            let ahead = SqlitePoolOptions::new()
+                .max_connections(1)
+                .test_before_acquire(false)
+                .acquire_timeout(acquire)
+                .connect_lazy_with(options.clone().row_buffer_size(1_024));
             let read = SqlitePoolOptions::new()
                 .max_connections(settings.read_connections)
                 .acquire_timeout(acquire)
-                .connect_lazy_with(options.read_only(true).create_if_missing(false));
-            return Ok(Self::Lite { read, write });
+                .connect_lazy_with(options);
+            return Ok(Self::Lite {
+                read,
+                write,
+                ahead,
+                checkpoint,
+            });
         }
         if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(&settings.url)?;
@@ -243,7 +264,14 @@ impl Db {
     /// Closes all connections; SQLite writes its log back into the file.
     pub async fn close(&self) {
         match self {
-            Self::Lite { read, write } => {
+            Self::Lite {
+                read,
+                write,
+                ahead,
+                checkpoint,
+            } => {
+                checkpoint.close().await;
+                ahead.close().await;
                 read.close().await;
                 write.close().await;
             }

@@ -9,13 +9,13 @@ mod script;
 use std::{fmt::Write as _, sync::OnceLock};
 
 use sqlx::{
-    FromRow, Postgres, Sqlite, Transaction,
+    FromRow, Postgres, Sqlite, SqlitePool, Transaction,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteConnection, SqliteRow},
 };
 use uuid::Uuid;
 
-pub use self::script::{Script, ScriptRows, Step};
+pub use self::script::{Script, ScriptRows, Stand, Step};
 use super::Db;
 
 /// What a column holds.
@@ -474,6 +474,22 @@ impl Tx {
             Self::Pg(_) => None,
         }
     }
+}
+
+/// Reads on a SQLite connection outside any write transaction: what is committed by now.
+pub async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+where
+    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+{
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Cells::Lite { mut json, blob } = rows.cells else {
+        return Err(mixed_engines());
+    };
+    json.push(']');
+    let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
+    query.fetch_all(pool).await
 }
 
 fn bind_column(

@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use sqlx::{Sqlite, SqlitePool, sqlite::SqliteArguments};
+
 use super::{Cells, Engine, Rows, Statement, Tx, bind_column, mixed_engines};
 
 /// Statements of a [`Script`] that PostgreSQL may run as one: none reads what another of them writes,
@@ -55,6 +57,7 @@ impl Step {
 pub struct Script {
     steps: &'static [Step],
     lite: [OnceLock<String>; 2],
+    alone: [OnceLock<String>; 2],
 }
 
 impl Script {
@@ -63,6 +66,7 @@ impl Script {
         Self {
             steps,
             lite: [OnceLock::new(), OnceLock::new()],
+            alone: [OnceLock::new(), OnceLock::new()],
         }
     }
 
@@ -89,6 +93,23 @@ impl Script {
             texts.join(";\n")
         })
     }
+
+    /// The same as a whole transaction, which fails if the directory is not of the version, or the last
+    /// batch not of the number, that come as the last parameters.
+    fn alone(&'static self, with_rare: bool) -> &'static str {
+        self.alone[usize::from(with_rare)].get_or_init(|| {
+            let steps = self.steps.iter().filter(|step| with_rare || !step.rare);
+            let statements: usize = steps.map(|step| step.statements.len()).sum();
+            format!(
+                "begin immediate;\n\
+                 insert into directory_version (version) select null from directory_version \
+                 where version <> ${} or batches <> ${};\n{};\n{COUNT_BATCH};\ncommit",
+                2 * statements + 1,
+                2 * statements + 2,
+                self.lite(with_rare),
+            )
+        })
+    }
 }
 
 /// The rows of a [`Script`] being filled.
@@ -110,36 +131,86 @@ impl ScriptRows {
             .find(|rows| std::ptr::eq(rows.statement, statement))
             .expect("a script's rows are only asked for the statements it lists")
     }
+
+    /// Whether a rare step has something to do.
+    fn with_rare(&self) -> bool {
+        let mut rows = self.rows.iter();
+        self.script.steps.iter().any(|step| {
+            let rows = rows.by_ref().take(step.statements.len());
+            // All of them are taken, whatever the first one says.
+            rows.fold(false, |any, rows| any | !rows.is_empty()) && step.rare
+        })
+    }
+
+    /// Gives SQLite's text its parameters.
+    fn bind(self, mut query: LiteQuery, with_rare: bool) -> Result<LiteQuery, sqlx::Error> {
+        let steps = self.script.steps.iter();
+        let wanted = steps.flat_map(|step| step.statements.iter().map(|_| with_rare || !step.rare));
+        for (rows, _) in self
+            .rows
+            .into_iter()
+            .zip(wanted)
+            .filter(|(_, wanted)| *wanted)
+        {
+            let Cells::Lite { mut json, blob } = rows.cells else {
+                return Err(mixed_engines());
+            };
+            json.push(']');
+            query = query.bind(json).bind(blob);
+        }
+        Ok(query)
+    }
+
+    /// Runs the script on SQLite as a transaction of its own, in one trip: whole or not at all, and only
+    /// if the database stands where it should.
+    pub async fn commit_alone(self, write: &SqlitePool, stand: Stand) -> Result<(), sqlx::Error> {
+        let with_rare = self.with_rare();
+        let query = sqlx::query(self.script.alone(with_rare));
+        let query = self.bind(query, with_rare)?;
+        let query = query.bind(stand.version).bind(stand.batches);
+        let mut connection = write.acquire().await?;
+        let done = query.execute(&mut *connection).await;
+        if done.is_err() {
+            // Fails where nothing was begun, or SQLite has taken it back by itself.
+            _ = sqlx::query("rollback").execute(&mut *connection).await;
+        }
+        done.map(drop)
+    }
 }
 
+/// Where a SQLite database stands: what a batch prepared ahead depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Stand {
+    /// Of the directory: grows with every change by somebody else that matters to the writer.
+    pub version: i64,
+    /// Batches written so far.
+    pub batches: i64,
+}
+
+/// Every batch that is written on SQLite is counted.
+const COUNT_BATCH: &str = "update directory_version set batches = batches + 1";
+
+type LiteQuery = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
 impl Tx {
+    /// Where a SQLite database stands, with the batch of this transaction counted.
+    pub async fn count_batch(&mut self) -> Result<Option<Stand>, sqlx::Error> {
+        let Self::Lite(tx) = self else {
+            return Ok(None);
+        };
+        sqlx::query(COUNT_BATCH).execute(&mut **tx).await?;
+        sqlx::query_as("select version, batches from directory_version")
+            .fetch_optional(&mut **tx)
+            .await
+    }
+
     /// Runs a whole script.
     pub async fn run_script(&mut self, rows: ScriptRows) -> Result<(), sqlx::Error> {
         let script = rows.script;
         match self {
             Self::Lite(tx) => {
-                let mut of_steps = rows.rows.iter();
-                let with_rare = script.steps.iter().any(|step| {
-                    let rows = of_steps.by_ref().take(step.statements.len());
-                    // All of them are taken, whatever the first one says.
-                    rows.fold(false, |any, rows| any | !rows.is_empty()) && step.rare
-                });
-                let steps = script.steps.iter();
-                let wanted =
-                    steps.flat_map(|step| step.statements.iter().map(|_| with_rare || !step.rare));
-                let mut query = sqlx::query(script.lite(with_rare));
-                for (rows, _) in rows
-                    .rows
-                    .into_iter()
-                    .zip(wanted)
-                    .filter(|(_, wanted)| *wanted)
-                {
-                    let Cells::Lite { mut json, blob } = rows.cells else {
-                        return Err(mixed_engines());
-                    };
-                    json.push(']');
-                    query = query.bind(json).bind(blob);
-                }
+                let with_rare = rows.with_rare();
+                let query = rows.bind(sqlx::query(script.lite(with_rare)), with_rare)?;
                 query.execute(&mut **tx).await?;
             }
             Self::Pg(_) => {

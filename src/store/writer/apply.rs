@@ -1,7 +1,7 @@
 //! One batch, one transaction: load under lock, apply, match, write.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -14,6 +14,7 @@ use super::{
     group::{Group, Keys},
     known::{Known, Memory, Stand},
     sizes::Sizes,
+    source::{Source, Unread},
     statements as sql,
 };
 use crate::{
@@ -23,10 +24,10 @@ use crate::{
         ids::{AccountName, CallId, CallKey, CardId, LineId, PersonId},
         time::Timestamp,
     },
-    rules::matching::{Candidate, MatchReason, PhoneKind, rank},
+    rules::matching::MatchReason,
     store::{
         Db,
-        rows::{Engine, Rows, ScriptRows, Statement, Tx},
+        rows::{self, Engine, Rows, ScriptRows, Statement, Tx},
     },
     tracker::{self, Facts},
 };
@@ -48,6 +49,8 @@ pub(super) enum ApplyError {
     Away(sqlx::Error),
     /// Something in the batch can never go through.
     Unusable(String),
+    /// The batch cannot be prepared before the one ahead of it is on disk; then it goes through.
+    Later,
 }
 
 impl From<sqlx::Error> for ApplyError {
@@ -85,14 +88,27 @@ fn is_about_values(error: &sqlx::Error) -> bool {
 
 /// Applies batches to the database.
 pub(super) struct Committer {
-    db: Db,
-    engine: Engine,
+    pub(super) db: Db,
+    pub(super) engine: Engine,
     node: i64,
     call_back: effects::CallBack,
     derive: Derive,
-    memory: Memory,
-    directory: Directory,
-    sizes: Sizes,
+    pub(super) memory: Memory,
+    pub(super) directory: Directory,
+    pub(super) sizes: Sizes,
+    /// Where a SQLite database will stand when all that is prepared is written; `None`: not known.
+    pub(super) stand: Option<rows::Stand>,
+    /// Of the batch on its way to disk, if there is one.
+    pub(super) unread: Unread,
+    /// Of the batch that is prepared meanwhile.
+    pub(super) next_unread: Unread,
+}
+
+/// A batch with all that has to be written for it.
+pub(super) struct Plan {
+    pub(super) writes: ScriptRows,
+    pub(super) works: Vec<Work>,
+    pub(super) receipts: Vec<Receipt>,
 }
 
 /// One call of a batch: what it was, what it is now, and what has to be written for that.
@@ -105,6 +121,9 @@ pub(super) struct Work {
     pub(super) losers: Vec<Known>,
     received_at: Timestamp,
 }
+
+/// The stored call of each key, with its version where it has been read.
+pub(super) type Stored = Vec<Option<(CallId, Option<i64>)>>;
 
 /// The events of a batch, each with the submission it came in.
 type Events<'a> = Vec<(usize, &'a CallEvent)>;
@@ -135,6 +154,9 @@ impl Committer {
             memory: Memory::new(settings.cached_calls),
             directory: Directory::default(),
             sizes: Sizes::new(),
+            stand: None,
+            unread: Unread::default(),
+            next_unread: Unread::default(),
         }
     }
 
@@ -142,23 +164,44 @@ impl Committer {
     pub(super) fn forget(&mut self) {
         self.memory.clear();
         self.directory = Directory::default();
+        self.stand = None;
+        self.unread = Unread::default();
     }
 
     /// Commits a whole batch or nothing of it. After an error nothing in memory can be trusted.
     pub(super) async fn commit(&mut self, batch: &[&Submission]) -> Result<Applied, ApplyError> {
         let mut tx = Tx::begin(&self.db).await?;
-        let mut receipts = vec![Receipt::default(); batch.len()];
-        let works = self.apply(&mut tx, batch, &mut receipts).await?;
+        let stand = tx.count_batch().await?;
+        if self.stand.map(|stand| stand.batches + 1) != stand.map(|stand| stand.batches) {
+            // Somebody else has written batches: names may name other calls by now.
+            self.memory.forget_names();
+        }
+        let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
+        tx.run_script(plan.writes).await?;
         tx.commit().await?;
+        self.stand = stand.map(|stand| rows::Stand {
+            version: self.directory.version(),
+            ..stand
+        });
+        self.unread = Unread::default();
+        Ok(self.remember(plan.works, plan.receipts))
+    }
+
+    /// Keeps in memory what is written, or on its way to be.
+    pub(super) fn remember(&mut self, works: Vec<Work>, receipts: Vec<Receipt>) -> Applied {
         let added = works.iter().filter(|work| work.before.is_none()).count();
         self.sizes.grew_by(added, &self.db);
+        if works.iter().any(|work| !work.losers.is_empty()) {
+            // Names of a call that turned out to be another one name that one now.
+            self.memory.forget_names();
+        }
         let mut changes = Vec::with_capacity(works.len());
         for mut work in works {
             changes.push(work.change());
             work.known.sealed = false;
             self.memory.keep(work.known);
         }
-        Ok(Applied { receipts, changes })
+        Applied { receipts, changes }
     }
 
     /// Keeps one message that cannot be applied as a dead letter.
@@ -180,13 +223,14 @@ impl Committer {
         tx.commit().await
     }
 
-    async fn apply(
+    /// Applies a batch: what its calls are now, and all that has to be written for that.
+    pub(super) async fn plan(
         &mut self,
-        tx: &mut Tx,
+        from: &mut Source<'_>,
         batch: &[&Submission],
-        receipts: &mut [Receipt],
-    ) -> Result<Vec<Work>, ApplyError> {
+    ) -> Result<Plan, ApplyError> {
         let mut writes = sql::WRITES.rows(self.engine);
+        let mut receipts = vec![Receipt::default(); batch.len()];
         for submission in batch {
             let outcome = (submission.outcome.as_str(), submission.outcome.reason());
             write_journal(writes.of(&sql::JOURNAL), submission, outcome);
@@ -196,16 +240,41 @@ impl Committer {
             .enumerate()
             .flat_map(|(n, submission)| submission.events.iter().map(move |event| (n, event)))
             .collect();
-        if events.is_empty() {
-            tx.run_script(writes).await?;
-            return Ok(Vec::new());
+        let mut works = Vec::new();
+        if !events.is_empty() {
+            works = self
+                .apply(from, &events, batch, &mut receipts, &mut writes)
+                .await?;
+            self.place(from, &mut works).await?;
+            self.find_cards(from, &mut works, &mut writes).await?;
+            self.write(&mut writes, &works)?;
         }
-        let mut keys = Keys::of(&events);
-        let stored = self.find(tx, &keys).await?;
-        let mut known = self.load(tx, &stored).await?;
-        let places: Vec<Option<CallId>> = stored.iter().map(|s| s.map(|(id, _)| id)).collect();
-        let groups = keys.group(&events, &places);
+        Ok(Plan {
+            writes,
+            works,
+            receipts,
+        })
+    }
 
+    /// Puts the events into their calls; gives back those that have learnt something.
+    async fn apply(
+        &mut self,
+        from: &mut Source<'_>,
+        events: &Events<'_>,
+        batch: &[&Submission],
+        receipts: &mut [Receipt],
+        writes: &mut ScriptRows,
+    ) -> Result<Vec<Work>, ApplyError> {
+        let mut keys = Keys::of(events);
+        let stored = self.find(from, &keys).await?;
+        let places: Vec<Option<CallId>> = stored.iter().map(|s| s.map(|(id, _)| id)).collect();
+        let groups = keys.group(events, &places);
+        if let Source::Ahead(_) = from
+            && groups.iter().any(|group| group.calls.len() > 1)
+        {
+            return Err(ApplyError::Later);
+        }
+        let mut known = self.load(from, &stored).await?;
         let mut works = Vec::with_capacity(groups.len());
         let names = writes.of(&sql::ADD_KEYS);
         for group in groups {
@@ -214,14 +283,21 @@ impl Committer {
                 .iter()
                 .filter_map(|id| known.remove(id))
                 .collect();
-            let work = self.apply_group((calls, &group), &keys, &events, batch, receipts);
+            let work = self.apply_group((calls, &group), &keys, events, batch, receipts);
             let id = match &work {
                 Ok(work) => work.known.id,
                 Err(unchanged) => unchanged.id,
             };
             for place in &group.keys {
+                let (account, key) = keys.list()[*place];
+                if let Source::Ahead(_) = from {
+                    self.next_unread.name(account, key, id);
+                }
+                // Elsewhere other nodes may give a name to another call.
+                if self.engine == Engine::Lite {
+                    self.memory.name(account, key, id);
+                }
                 if places[*place].is_none() {
-                    let (account, key) = keys.list()[*place];
                     names.text(account.as_str()).text(key.as_str()).id(id.0);
                 }
             }
@@ -230,33 +306,32 @@ impl Committer {
                 Err(unchanged) => self.memory.keep(*unchanged),
             }
         }
-        self.place(tx, &mut works).await?;
-        self.find_cards(tx, &mut works).await?;
-        self.write(&mut writes, &works)?;
-        tx.run_script(writes).await?;
         Ok(works)
     }
 
-    /// Which stored call each key names, under lock, with its version. Reads the directory again if it
-    /// has changed.
-    async fn find(
-        &mut self,
-        tx: &mut Tx,
-        keys: &Keys<'_>,
-    ) -> Result<Vec<Option<(CallId, i64)>>, ApplyError> {
+    /// Which stored call each key names, with its version where it has been read.
+    async fn find(&mut self, from: &mut Source<'_>, keys: &Keys<'_>) -> Result<Stored, ApplyError> {
+        match from {
+            Source::Held(tx) => self.find_locked(tx, keys).await,
+            Source::Ahead(ahead) => self.find_ahead(ahead, keys).await,
+        }
+    }
+
+    /// The same under lock. Reads the directory again if it has changed.
+    async fn find_locked(&mut self, tx: &mut Tx, keys: &Keys<'_>) -> Result<Stored, ApplyError> {
         if self.engine == Engine::Pg {
             tx.run(fill_keys(sql::LOCK_KEYS.rows(self.engine), keys))
                 .await?;
         }
         for _ in 0..LOCK_TRIES {
-            let rows: Vec<(i64, Option<Uuid>, Option<i64>, i64)> = tx
+            let rows: Vec<sql::FoundKey> = tx
                 .fetch(fill_keys(sql::FIND_KEYS.rows(self.engine), keys))
                 .await?;
             let mut stored = vec![None; keys.list().len()];
             let mut named = Vec::new();
             for (n, id, version, directory) in rows {
                 match (usize::try_from(n), id, version) {
-                    (Ok(n), Some(id), Some(version)) => stored[n] = Some((CallId(id), version)),
+                    (Ok(n), Some(id), Some(_)) => stored[n] = Some((CallId(id), version)),
                     (Ok(n), Some(id), None) => named.push((n, CallId(id))),
                     _ => {}
                 }
@@ -279,8 +354,8 @@ impl Committer {
     /// The stored calls: from memory where the version fits, else from the tables.
     async fn load(
         &mut self,
-        tx: &mut Tx,
-        stored: &[Option<(CallId, i64)>],
+        from: &mut Source<'_>,
+        stored: &Stored,
     ) -> Result<HashMap<CallId, Known>, ApplyError> {
         let mut known = HashMap::new();
         let mut wanted = BTreeSet::new();
@@ -300,10 +375,20 @@ impl Committer {
         for id in &wanted {
             calls.id(id.0);
         }
-        let rows: Vec<CallRow> = tx.fetch(calls).await?;
+        if let Source::Ahead(_) = from
+            && wanted.iter().any(|id| self.unread.calls.contains(id))
+        {
+            return Err(self.not_ahead());
+        }
+        let rows: Vec<CallRow> = from.fetch(calls).await?;
+        let found = rows.len();
         for row in rows {
             let call = read_call(row)?;
             known.insert(call.id, call);
+        }
+        if found < wanted.len() {
+            // Somebody has removed a call that memory still names.
+            return Err(self.not_ahead());
         }
         Ok(known)
     }
@@ -360,7 +445,7 @@ impl Committer {
     }
 
     /// Finds line and person of every call; a number of ours seen for the first time becomes a line.
-    async fn place(&mut self, tx: &mut Tx, works: &mut [Work]) -> Result<(), ApplyError> {
+    async fn place(&mut self, from: &mut Source<'_>, works: &mut [Work]) -> Result<(), ApplyError> {
         let mut unknown: BTreeSet<(AccountName, String)> = BTreeSet::new();
         for work in works.iter() {
             if let Some(did) = our_number(work.call())
@@ -370,6 +455,9 @@ impl Committer {
             }
         }
         if !unknown.is_empty() {
+            let Source::Held(tx) = from else {
+                return Err(self.not_ahead());
+            };
             let mut lines = sql::ADD_LINES.rows(self.engine);
             for (account, did) in &unknown {
                 lines.text(account.as_str()).text(did.as_str());
@@ -388,113 +476,6 @@ impl Committer {
             work.known.stand.answered_by = person;
         }
         Ok(())
-    }
-
-    /// Finds or makes the card of every call whose client has become known or another.
-    async fn find_cards(&mut self, tx: &mut Tx, works: &mut [Work]) -> Result<(), ApplyError> {
-        let mut wanted: BTreeSet<String> = BTreeSet::new();
-        for work in works.iter_mut() {
-            let stand = &mut work.known.stand;
-            let client = client_of(&stand.call);
-            let before = work.before.as_ref();
-            if stand.card.is_some() && before.and_then(|stand| client_of(&stand.call)) == client {
-                continue;
-            }
-            stand.card = None;
-            stand.reason = None;
-            if let Some((e164, _)) = client {
-                wanted.insert(e164.to_owned());
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let mut found = self.numbers(tx, &wanted).await?;
-        let missing = assign_cards(works, &found);
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let made = self.make_cards(tx, &missing).await?;
-        if made.len() < missing.len() {
-            // Another node was quicker with some of the numbers: its cards are there now.
-            found = self.numbers(tx, &wanted).await?;
-            assign_cards(works, &found);
-        }
-        // Of several first calls of one client, one has made the card; the others find it.
-        let mut told = HashMap::new();
-        for work in works.iter_mut() {
-            let stand = &mut work.known.stand;
-            if stand.card.is_none()
-                && let Some((e164, ext)) = client_of(&stand.call)
-                && let Some(card) = made.get(&(e164.to_owned(), ext.to_owned()))
-            {
-                stand.card = Some(*card);
-                let made_by_other = told.insert(*card, MatchReason::of_own(ext));
-                stand.reason = made_by_other.or(Some(MatchReason::Created));
-            }
-        }
-        Ok(())
-    }
-
-    async fn numbers(
-        &self,
-        tx: &mut Tx,
-        wanted: &BTreeSet<String>,
-    ) -> Result<HashMap<String, Vec<Candidate>>, ApplyError> {
-        let mut numbers = sql::FIND_NUMBERS.rows(self.engine);
-        for e164 in wanted {
-            numbers.text(e164.as_str());
-        }
-        let rows: Vec<(String, String, String, Uuid)> = tx.fetch(numbers).await?;
-        let mut found: HashMap<String, Vec<Candidate>> = HashMap::new();
-        for (e164, ext, kind, card) in rows {
-            // A kind this version does not know matches nothing by itself.
-            let kind = PhoneKind::parse(&kind).unwrap_or(PhoneKind::Shared);
-            found.entry(e164).or_default().push(Candidate {
-                card: CardId(card),
-                kind,
-                ext,
-            });
-        }
-        Ok(found)
-    }
-
-    /// Makes a card for each number; gives back those that are ours.
-    async fn make_cards(
-        &self,
-        tx: &mut Tx,
-        missing: &BTreeMap<(String, String), Timestamp>,
-    ) -> Result<HashMap<(String, String), CardId>, ApplyError> {
-        let mut cards = sql::ADD_CARDS.rows(self.engine);
-        let mut made = HashMap::new();
-        for ((e164, ext), at) in missing {
-            let card = CardId(Uuid::now_v7());
-            #[cfg(feature = "planted")]
-            let ext = &match crate::planted::is("double_cards") {
-                true => card.to_string(),
-                false => ext.clone(),
-            };
-            cards
-                .id(card.0)
-                .int(at.as_micros())
-                .text(e164.as_str())
-                .text(ext.as_str());
-            made.insert((e164.clone(), ext.clone()), card);
-        }
-        let ours: Vec<(Uuid,)> = tx.fetch(cards).await?;
-        if ours.len() < made.len() {
-            let ours: BTreeSet<CardId> = ours.into_iter().map(|(card,)| CardId(card)).collect();
-            let mut surplus = sql::DROP_CARDS.rows(self.engine);
-            made.retain(|_, card| {
-                let is_ours = ours.contains(card);
-                if !is_ours {
-                    surplus.id(card.0);
-                }
-                is_ours
-            });
-            tx.run(surplus).await?;
-        }
-        Ok(made)
     }
 
     /// Fills in the calls with their facts, then all that follows from them.
@@ -584,15 +565,6 @@ fn read_call(row: CallRow) -> Result<Known, ApplyError> {
     })
 }
 
-/// The client's number and the extension behind it, if the call is with somebody outside.
-fn client_of(call: &Call) -> Option<(&str, &str)> {
-    if !matches!(call.direction, Some(Direction::In | Direction::Out)) {
-        return None;
-    }
-    let client = call.client.as_ref()?;
-    Some((client.e164()?, client.ext().unwrap_or_default()))
-}
-
 /// Our number in a call with somebody outside, as the line table writes it.
 fn our_number(call: &Call) -> Option<&str> {
     if !matches!(call.direction, Some(Direction::In | Direction::Out)) {
@@ -618,39 +590,6 @@ fn client_shown(call: &Call) -> &str {
         Some(Number::Withheld) => "withheld",
         Some(Number::E164 { .. }) | None => "",
     }
-}
-
-/// Gives every call without a card the best of those found. What is left has no card anywhere: number
-/// and extension, with the earliest start of a call from it.
-fn assign_cards(
-    works: &mut [Work],
-    found: &HashMap<String, Vec<Candidate>>,
-) -> BTreeMap<(String, String), Timestamp> {
-    let mut missing = BTreeMap::new();
-    for work in works {
-        let stand = &mut work.known.stand;
-        if stand.card.is_some() {
-            continue;
-        }
-        let Some((e164, ext)) = client_of(&stand.call) else {
-            continue;
-        };
-        let candidates = found.get(e164).map_or(&[][..], Vec::as_slice);
-        match rank(ext, candidates).first() {
-            Some((reason, card)) => {
-                stand.card = Some(*card);
-                stand.reason = Some(*reason);
-            }
-            None => {
-                let start = stand.call.started_at;
-                missing
-                    .entry((e164.to_owned(), ext.to_owned()))
-                    .and_modify(|earliest: &mut Timestamp| *earliest = start.min(*earliest))
-                    .or_insert(start);
-            }
-        }
-    }
-    missing
 }
 
 /// How a change of a call is written, by which columns of indexes change.

@@ -32,6 +32,11 @@ impl Directory {
         self.wanted = version;
     }
 
+    /// The version in memory; 0 if nothing has been read yet.
+    pub(super) fn version(&self) -> i64 {
+        self.version
+    }
+
     /// Reads the tables if they have changed.
     pub(super) async fn refresh(&mut self, tx: &mut Tx) -> Result<(), sqlx::Error> {
         if self.version != 0 && self.version == self.wanted {

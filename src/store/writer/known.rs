@@ -86,7 +86,16 @@ pub(super) struct Memory {
     young: HashMap<CallId, Known>,
     old: HashMap<CallId, Known>,
     generation: usize,
+    /// Names of calls, with generations of their own.
+    names: Names,
+    old_names: Names,
+    named: usize,
 }
+
+type Names = HashMap<AccountName, HashMap<CallKey, CallId>>;
+
+/// Names a call goes by, on average and generously.
+const NAMES_OF_CALL: usize = 4;
 
 impl Memory {
     /// A memory of about `calls` calls.
@@ -95,13 +104,47 @@ impl Memory {
             young: HashMap::new(),
             old: HashMap::new(),
             generation: (calls / 2).max(1),
+            names: Names::new(),
+            old_names: Names::new(),
+            named: 0,
         }
     }
 
-    /// Takes a call out if it is of this version; an outdated one is dropped.
-    pub(super) fn take(&mut self, id: CallId, version: i64) -> Option<Known> {
+    /// Takes a call out if it is of this version, or of any; an outdated one is dropped.
+    pub(super) fn take(&mut self, id: CallId, version: Option<i64>) -> Option<Known> {
         let known = self.young.remove(&id).or_else(|| self.old.remove(&id))?;
-        (known.version == version).then_some(known)
+        version
+            .is_none_or(|version| known.version == version)
+            .then_some(known)
+    }
+
+    /// Notes a name of a call.
+    pub(super) fn name(&mut self, account: &AccountName, key: &CallKey, id: CallId) {
+        if self.named >= self.generation * NAMES_OF_CALL {
+            self.old_names = std::mem::take(&mut self.names);
+            self.named = 0;
+        }
+        let names = match self.names.get_mut(account) {
+            Some(names) => names,
+            None => self.names.entry(account.clone()).or_default(),
+        };
+        if names.insert(key.clone(), id).is_none() {
+            self.named += 1;
+        }
+    }
+
+    /// The call of this name, if it is remembered.
+    pub(super) fn named(&self, account: &AccountName, key: &CallKey) -> Option<CallId> {
+        [&self.names, &self.old_names]
+            .into_iter()
+            .find_map(|names| names.get(account)?.get(key).copied())
+    }
+
+    /// Forgets all names.
+    pub(super) fn forget_names(&mut self) {
+        self.names.clear();
+        self.old_names.clear();
+        self.named = 0;
     }
 
     /// Puts a call in.
@@ -116,6 +159,7 @@ impl Memory {
     pub(super) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+        self.forget_names();
     }
 }
 
@@ -135,8 +179,8 @@ mod tests {
         let mut memory = Memory::new(10);
         let known = call(3);
         memory.keep(known.clone());
-        assert!(memory.take(known.id, 4).is_none());
-        assert!(memory.take(known.id, 3).is_none(), "and it is gone");
+        assert!(memory.take(known.id, Some(4)).is_none());
+        assert!(memory.take(known.id, Some(3)).is_none(), "and it is gone");
     }
 
     #[test]
@@ -146,8 +190,8 @@ mod tests {
         for known in &calls {
             memory.keep(known.clone());
         }
-        assert!(memory.take(calls[0].id, 1).is_none());
-        assert!(memory.take(calls[2].id, 1).is_some());
-        assert!(memory.take(calls[4].id, 1).is_some());
+        assert!(memory.take(calls[0].id, Some(1)).is_none());
+        assert!(memory.take(calls[2].id, Some(1)).is_some());
+        assert!(memory.take(calls[4].id, Some(1)).is_some());
     }
 }

@@ -4,12 +4,17 @@
 //! every sender. Raw message and all its effects commit together, so there is no inbox to drain after
 //! a crash. Leaves out: what facts mean (`tracker`) and which card fits (`rules::matching`).
 
+mod ahead;
 mod apply;
+mod cards;
+mod checkpoints;
 mod directory;
 mod effects;
 mod group;
 mod known;
+mod press;
 mod sizes;
+mod source;
 pub(super) mod statements;
 mod worker;
 

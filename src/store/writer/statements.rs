@@ -13,7 +13,8 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 18] = [
+static STEPS: [Step; 19] = [
+    Step::new(&[&NEW_CARDS]),
     Step::new(&[
         &JOURNAL,
         &ADD_CALLS,
@@ -88,6 +89,9 @@ pub(super) static FIND_KEYS: Statement = Statement::per_engine(
      left join call_key k on k.account = r.account and k.key = r.key",
     KEYS,
 );
+
+/// What it returns: place of the key, id, version, version of the directory.
+pub(super) type FoundKey = (i64, Option<uuid::Uuid>, Option<i64>, i64);
 
 /// What is stored of calls.
 pub(super) static LOAD_CALLS: Statement = Statement::new(
@@ -250,8 +254,15 @@ pub(in crate::store) static FIND_NUMBERS: Statement = Statement::new(
      join card c on c.id = p.card where c.merged_into is null",
     &[("e164", Text)],
 );
-/// Cards for numbers that nobody carries, with those numbers; another node may have been quicker with
-/// one, then its card stands.
+/// Cards for numbers that nobody carries, with those numbers, in a batch prepared ahead on SQLite: it
+/// fails if somebody has been quicker, and is prepared anew.
+pub(super) static NEW_CARDS: Statement = Statement::new(
+    "insert into card (id, created_at, updated_at) select card, at, at from {rows} as r; \
+     insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from {rows} as r",
+    NEW_CARD,
+);
+/// The same in the transaction that has looked for the numbers; another node may still have been quicker
+/// with one, then its card stands.
 pub(in crate::store) static ADD_CARDS: Statement = Statement::per_engine(
     "insert into card (id, created_at, updated_at) select card, at, at from {rows} as r; \
      insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' \
@@ -261,8 +272,9 @@ pub(in crate::store) static ADD_CARDS: Statement = Statement::per_engine(
      insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from \
      (select * from {rows} as r order by e164, ext) as o \
      where true on conflict do nothing returning card",
-    &[("card", Id), ("at", Int), ("e164", Text), ("ext", Text)],
+    NEW_CARD,
 );
+const NEW_CARD: &[(&str, Kind)] = &[("card", Id), ("at", Int), ("e164", Text), ("ext", Text)];
 pub(in crate::store) static DROP_CARDS: Statement = Statement::new(
     "delete from card where id in (select id from {rows} as r)",
     &[("id", Id)],

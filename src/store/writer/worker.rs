@@ -1,7 +1,7 @@
 //! The writer task: takes what waits, commits it, tells everybody; tries again while the database is
 //! away; finds the one message that cannot be applied.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Health, Receipt, Submission, Waiting,
+    ahead::Prepared,
     apply::{Applied, ApplyError, Committer},
+    press::{Press, acknowledge, panic_text, wanted},
 };
 use crate::model::call::Change;
 
@@ -35,18 +37,57 @@ enum Trouble {
 
 impl Worker {
     pub(super) async fn run(mut self, closing: CancellationToken) {
-        let mut batch = Vec::with_capacity(self.batch_messages);
+        let mut press = Press::start(&self.committer.db, self.changes.clone());
         loop {
+            let mut batch = Vec::new();
+            // Whatever comes while a batch waits for its turn is the next one.
+            press.has_room().await;
             tokio::select! {
-                // No gather window: whatever came during the last commit is the next batch.
+                () = press.stopped() => {
+                    self.catch_up(&mut press).await;
+                    continue;
+                }
                 taken = self.waiting.recv_many(&mut batch, self.batch_messages) => {
                     if taken == 0 {
-                        return;
+                        break;
                     }
-                    self.commit(std::mem::take(&mut batch)).await;
                 }
-                () = closing.cancelled(), if !self.waiting.is_closed() => self.waiting.close(),
+                () = closing.cancelled(), if !self.waiting.is_closed() => {
+                    self.waiting.close();
+                    continue;
+                }
             }
+            let batch = wanted(batch);
+            match self.prepare(&batch).await {
+                Some(prepared) => press.write(batch, prepared).await,
+                None => {
+                    self.catch_up(&mut press).await;
+                    self.commit(batch).await;
+                }
+            }
+        }
+        self.catch_up(&mut press).await;
+    }
+
+    async fn prepare(&mut self, batch: &[Waiting]) -> Option<Prepared> {
+        let submissions: Vec<&Submission> = batch.iter().map(|w| &w.submission).collect();
+        let prepared = AssertUnwindSafe(self.committer.prepare(&submissions))
+            .catch_unwind()
+            .await;
+        prepared.unwrap_or_else(|_| {
+            // It comes again in the transaction, and is told there.
+            self.committer.forget();
+            None
+        })
+    }
+
+    /// Waits until all that was prepared is written; what was not is committed the plain way.
+    async fn catch_up(&mut self, press: &mut Press) {
+        let lost = press.finish().await;
+        if !lost.is_empty() {
+            // What memory holds stands on what was not written.
+            self.committer.forget();
+            self.commit(lost).await;
         }
     }
 
@@ -73,15 +114,14 @@ impl Worker {
     async fn commit_part(&mut self, mut part: Vec<Waiting>) -> Option<(Vec<Waiting>, String)> {
         let mut pause = FIRST_PAUSE;
         loop {
-            // Who has given up comes again; nothing was promised.
-            part.retain(|waiting| !waiting.done.is_closed());
+            part = wanted(part);
             if part.is_empty() {
                 return None;
             }
             match self.try_commit(&part).await {
                 Ok(applied) => {
                     self.health_is(Health::Good);
-                    self.acknowledge(part, applied);
+                    acknowledge(&self.changes, part, applied);
                     return None;
                 }
                 Err(Trouble::Poison(reason)) => return Some((part, reason)),
@@ -96,28 +136,19 @@ impl Worker {
 
     async fn try_commit(&mut self, part: &[Waiting]) -> Result<Applied, Trouble> {
         let submissions: Vec<&Submission> = part.iter().map(|w| &w.submission).collect();
-        let attempt = std::panic::AssertUnwindSafe(self.committer.commit(&submissions))
+        let attempt = AssertUnwindSafe(self.committer.commit(&submissions))
             .catch_unwind()
             .await;
         let trouble = match attempt {
             Ok(Ok(applied)) => return Ok(applied),
             Ok(Err(ApplyError::Away(error))) => Trouble::Away(error.to_string()),
             Ok(Err(ApplyError::Unusable(reason))) => Trouble::Poison(reason),
+            // With nothing in memory it goes through.
+            Ok(Err(ApplyError::Later)) => Trouble::Away("what memory held was outdated".to_owned()),
             Err(panic) => Trouble::Poison(panic_text(panic.as_ref())),
         };
         self.committer.forget();
         Err(trouble)
-    }
-
-    fn acknowledge(&self, part: Vec<Waiting>, applied: Applied) {
-        for change in applied.changes {
-            // Nobody listening is fine.
-            _ = self.changes.send(Arc::new(change));
-        }
-        for (waiting, receipt) in part.into_iter().zip(applied.receipts) {
-            // A sender that has given up meanwhile is fine, too.
-            _ = waiting.done.send(receipt);
-        }
     }
 
     /// Keeps the one message that cannot be applied as a dead letter, and acknowledges it.
@@ -162,12 +193,4 @@ impl Worker {
             true
         });
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .map_or_else(|| "panic".to_owned(), |text| format!("panic: {text}"))
 }

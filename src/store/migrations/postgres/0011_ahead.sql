@@ -1,0 +1,2 @@
+-- Nothing: on PostgreSQL a batch reads under the locks of its own transaction.
+select 1;

@@ -1,0 +1,36 @@
+//! SQLite's log is written back into the file beside the writer, not by it.
+//!
+//! A commit that has to do it keeps everybody waiting for two more trips to the disk and thousands of
+//! pages. A connection of its own copies what is committed every moment; it never waits for the writer
+//! nor keeps it waiting. Only what came since is left for the commit that begins the log anew
+//! (`wal_autocheckpoint` in [`crate::store::Db::open`]).
+
+use std::{sync::Weak, time::Duration};
+
+use sqlx::SqlitePool;
+use tokio::sync::Notify;
+
+/// The log grows so long before it is looked at again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Copies the log whenever something was committed, until the writer is gone.
+pub(super) async fn run(pool: SqlitePool, committed: Weak<Notify>) {
+    loop {
+        let Some(news) = committed.upgrade() else {
+            return;
+        };
+        tokio::select! {
+            () = news.notified() => {}
+            () = tokio::time::sleep(PAUSE) => continue,
+        }
+        drop(news);
+        if let Err(error) = sqlx::query("pragma wal_checkpoint(passive)")
+            .execute(&pool)
+            .await
+        {
+            // The writer's own checkpoint takes its place.
+            tracing::debug!(%error, "the log could not be copied");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
