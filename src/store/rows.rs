@@ -33,6 +33,13 @@ pub enum Kind {
     Bytes,
 }
 
+impl Kind {
+    /// Whether SQLite is told a place in the blob.
+    fn is_span(self) -> bool {
+        matches!(self, Self::Long | Self::Bytes)
+    }
+}
+
 /// One SQL text over many rows. Keep it in a `static`: each engine's text is made once.
 #[derive(Debug)]
 pub struct Statement {
@@ -92,21 +99,20 @@ impl Statement {
     /// The text for SQLite with its two parameters numbered from `first` on.
     fn lite_from(&self, first: usize) -> String {
         let (json, blob) = (first, first + 1);
-        let columns: Vec<String> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(i, (name, kind))| match kind {
-                Kind::Id => format!("unhex(value ->> {i}) as {name}"),
-                Kind::Int | Kind::Text => format!("value ->> {i} as {name}"),
-                Kind::Long => format!(
-                    "cast(substr(${blob}, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as text) as {name}"
-                ),
-                Kind::Bytes => format!(
-                    "substr(${blob}, value ->> '$[{i}][0]', value ->> '$[{i}][1]') as {name}"
-                ),
-            })
-            .collect();
+        // Bytes take two places: where they begin and how many there are.
+        let mut place = 0;
+        let column = |(name, kind): &(&str, Kind)| {
+            let at = place;
+            place += if kind.is_span() { 2 } else { 1 };
+            let bytes = format!("substr(${blob}, value ->> {at}, value ->> {})", at + 1);
+            match kind {
+                Kind::Id => format!("unhex(value ->> {at}) as {name}"),
+                Kind::Int | Kind::Text => format!("value ->> {at} as {name}"),
+                Kind::Long => format!("cast({bytes} as text) as {name}"),
+                Kind::Bytes => format!("{bytes} as {name}"),
+            }
+        };
+        let columns: Vec<String> = self.columns.iter().map(column).collect();
         let rows = format!("(select {} from jsonb_each(${json}))", columns.join(", "));
         self.text.replace("{rows}", &rows)
     }
@@ -288,6 +294,7 @@ impl Rows {
             Cells::Lite { json, blob } => match value {
                 Some(text) if kind == Kind::Long => push_span(json, blob, text.as_bytes()),
                 Some(text) => push_text(json, text),
+                None if kind == Kind::Long => json.push_str("null,null"),
                 None => json.push_str("null"),
             },
             Cells::Pg(columns) => {
@@ -351,7 +358,7 @@ fn push_text(json: &mut String, text: &str) {
 /// Position (from 1, as `substr` counts) and length of bytes put into the blob.
 fn push_span(json: &mut String, blob: &mut Vec<u8>, bytes: &[u8]) {
     // Writing to a String cannot fail.
-    _ = write!(json, "[{},{}]", blob.len() + 1, bytes.len());
+    _ = write!(json, "{},{}", blob.len() + 1, bytes.len());
     blob.extend_from_slice(bytes);
 }
 

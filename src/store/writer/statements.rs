@@ -100,38 +100,39 @@ pub(super) static LOAD_CALLS: Statement = Statement::new(
     &[("id", Id)],
 );
 
-/// Columns of `call` that follow from facts, in the order [`super::apply`] fills them.
+/// Columns of `call` that follow from facts, in the order [`super::apply`] fills them. SQLite counts a
+/// row's cells from its beginning to find one: those that every change writes come first.
 const CALL: &[(&str, Kind)] = &[
     ("id", Id),
-    ("account", Text),
+    ("facts", Bytes),
+    ("derived", Long),
     ("call_key", Text),
     ("version", Int),
     ("phase", Text),
     ("direction", Text),
     ("result", Text),
-    ("ended", Text),
     ("hangup_by", Text),
-    ("client", Text),
     ("client_shown", Text),
     ("client_name", Text),
     ("did", Text),
-    ("line", Int),
-    ("started_at", Int),
     ("rang_at", Int),
     ("answered_at", Int),
-    ("ended_at", Int),
     ("wait_ms", Int),
     ("ring_ms", Int),
     ("talk_ms", Int),
     ("hold_ms", Int),
     ("answered_ext", Text),
-    ("answered_by", Int),
-    ("card", Id),
     ("match_reason", Text),
     ("route_reason", Text),
     ("heard_at", Int),
-    ("derived", Long),
-    ("facts", Bytes),
+    ("ended", Text),
+    ("ended_at", Int),
+    ("answered_by", Int),
+    ("started_at", Int),
+    ("account", Text),
+    ("client", Text),
+    ("line", Int),
+    ("card", Id),
 ];
 
 /// A call seen for the first time.
