@@ -109,12 +109,7 @@ impl Gateway {
             refusals: Arc::default(),
             tasks: Tasks::default(),
         };
-        web::pops::refresh_people(&parts.db, &parts.hub)
-            .await
-            .context("people could not be read")?;
-        web::pops::restore(&parts.db, &parts.hub)
-            .await
-            .context("calls that go on could not be read")?;
+        know_people(&parts.db, &parts.hub).await?;
         parts.start(settings, &vault);
         let site = parts.site(settings, vault)?;
         let pops = web::pops::run(Arc::clone(&site), moments);
@@ -210,6 +205,16 @@ impl Gateway {
 
 /// The number of this node in figures; one until there can be several.
 const NODE: i64 = 1;
+
+/// Who works here, and what goes on: pops stand on both from the first moment.
+async fn know_people(db: &Db, hub: &Arc<Hub>) -> Result<()> {
+    web::pops::refresh_people(db, hub)
+        .await
+        .context("people could not be read")?;
+    web::pops::restore(db, hub)
+        .await
+        .context("calls that go on could not be read")
+}
 
 /// Opens the database and brings its schema up to date; waits while it is away, so that the order in
 /// which machines start does not matter.
