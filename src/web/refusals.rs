@@ -15,9 +15,12 @@ use crate::{
 /// How often the counts are written.
 const EVERY: Duration = Duration::from_secs(30);
 
+/// Account and reason: how many, and when the last one came.
+type Counts = BTreeMap<(AccountName, &'static str), (i64, Timestamp)>;
+
 /// Counts since they were written last.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<BTreeMap<(AccountName, &'static str), (i64, Timestamp)>>);
+pub struct Refusals(Mutex<Counts>);
 
 impl Refusals {
     /// Counts one message of a known account.

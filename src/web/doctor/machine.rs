@@ -29,7 +29,7 @@ pub(super) async fn certificate(patient: &Patient, now: Timestamp) -> Finding {
     }
     let shown = match patient.machine.http.certificate(url).await {
         Ok(shown) => shown,
-        Err(error @ http::Error::Unreachable) | Err(error @ http::Error::Timeout) => {
+        Err(error @ (http::Error::Unreachable | http::Error::Timeout)) => {
             // Not every machine reaches its own public address; a browser may all the same.
             return finding(Verdict::Remark, Value::Words(error.to_string()));
         }
@@ -40,8 +40,8 @@ pub(super) async fn certificate(patient: &Patient, now: Timestamp) -> Finding {
     };
     let days = (until - now.as_seconds()).div_euclid(86_400);
     let verdict = match days {
-        ..LAST_DAYS => Verdict::Wrong,
-        ..SOON_DAYS => Verdict::Remark,
+        _ if days < LAST_DAYS => Verdict::Wrong,
+        _ if days < SOON_DAYS => Verdict::Remark,
         _ => Verdict::Good,
     };
     finding(verdict, Value::Days(days))
