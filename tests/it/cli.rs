@@ -120,7 +120,7 @@ fn providers_are_listed_for_programs_too() {
         .collect();
     assert_eq!(names, ["asterisk", "mango", "sipuni"]);
     assert!(
-        told.contains(r#""abilities":["signature","recording"]"#),
+        told.contains(r#""abilities":["signature","command","recording","history"],"name":"mango""#),
         "{told}"
     );
 }

@@ -287,7 +287,6 @@ impl Effects<'_> {
                         .int(since.as_micros())
                         .int(since.plus_millis(self.call_back.within_ms).as_micros());
                     clients.insert(client);
-                    tried.insert(client);
                 }
                 None => {
                     let rows = writes.of(&sql::OBSOLETE_TASKS);
@@ -295,12 +294,13 @@ impl Effects<'_> {
                 }
             }
         }
-        for client in clients {
-            writes.of(&sql::SETTLE_TASKS).text(client);
+        for client in &clients {
+            writes.of(&sql::SETTLE_TASKS).text(*client);
         }
-        for client in tried {
+        // What settles a call-back ends its tries.
+        for client in tried.union(&clients) {
             let rows = writes.of(&sql::TRY_TASKS);
-            rows.text(client).text(self.call_back.again.as_str());
+            rows.text(*client).text(self.call_back.again.as_str());
         }
     }
 

@@ -4,16 +4,17 @@ use crate::store::rows::{Kind, Statement};
 
 use Kind::{Id, Int, Text};
 
-/// How often each open call-back of these clients was tried, and when last.
+/// How often each call-back of these clients was tried, and when last: until it was done, so that it is
+/// the same in whatever order the calls were told.
 macro_rules! tries_of {
     () => {
         " from (select k.id, r.waits, count(c.id) as tries, \
          max(coalesce(c.ended_at, c.heard_at)) as tried_at from {rows} as r \
-         join task k on k.client = r.client and k.done_at is null and k.first_due_at is not null \
+         join task k on k.client = r.client and k.first_due_at is not null \
          join call m on m.id = k.call left join call c on c.client = k.client \
          and c.direction = 'out' and c.ended is not null and c.answered_at is null \
          and (c.result is null or c.result <> 'answered') and c.started_at > m.started_at \
-         group by k.id, r.waits) as t \
+         and (k.done_at is null or c.started_at < k.done_at) group by k.id, r.waits) as t \
          where task.id = t.id and (task.tries <> t.tries or task.tried_at is distinct from t.tried_at)"
     };
 }
