@@ -29,7 +29,7 @@ awk '/^test result:/ {
             if ($i ~ /^ignored/) skipped += $(i - 1)
         }
     }
-    # The runners of the browser tests and of the API's: "# pass 7", "# fail 0", "# skipped 0".
+    # The runners of the browser and API tests: "# pass 7", "# fail 0", "# skipped 0".
     /^# (pass|fail|skipped) [0-9]+$/ {
         if ($2 == "pass") passed += $3
         if ($2 == "fail") failed += $3

@@ -4,18 +4,20 @@
 //! travel as one JSON text (long texts and bytes beside it as one blob, cut out by position, so that
 //! nothing is escaped); on PostgreSQL as one array per column. Leaves out: what the statements mean.
 
+mod json;
 mod script;
 
 use std::{fmt::Write as _, sync::OnceLock};
 
 use sqlx::{
-    FromRow, Postgres, Sqlite, SqlitePool, Transaction,
+    FromRow, Postgres, Sqlite, Transaction,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteConnection, SqliteRow},
 };
 use uuid::Uuid;
 
-pub use self::script::{Script, ScriptRows, Stand, Step};
+use self::json::{push_span, push_text};
+pub use self::script::{Script, ScriptRows, Stand, Step, fetch_committed};
 use super::Db;
 
 /// What a column holds.
@@ -333,35 +335,6 @@ fn without_nul(text: &str) -> String {
     }
 }
 
-/// A JSON string: quotes, backslashes and control characters escaped, NUL left out.
-fn push_text(json: &mut String, text: &str) {
-    json.push('"');
-    let mut from = 0;
-    for (i, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        json.push_str(&text[from..i]);
-        match byte {
-            b'"' => json.push_str("\\\""),
-            b'\\' => json.push_str("\\\\"),
-            0 => {}
-            // Writing to a String cannot fail.
-            other => _ = write!(json, "\\u{other:04x}"),
-        }
-        from = i + 1;
-    }
-    json.push_str(&text[from..]);
-    json.push('"');
-}
-
-/// Position (from 1, as `substr` counts) and length of bytes put into the blob.
-fn push_span(json: &mut String, blob: &mut Vec<u8>, bytes: &[u8]) {
-    // Writing to a String cannot fail.
-    _ = write!(json, "{},{}", blob.len() + 1, bytes.len());
-    blob.extend_from_slice(bytes);
-}
-
 /// An open write transaction on either engine.
 #[derive(Debug)]
 pub enum Tx {
@@ -481,22 +454,6 @@ impl Tx {
             Self::Pg(_) => None,
         }
     }
-}
-
-/// Reads on a SQLite connection outside any write transaction: what is committed by now.
-pub async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
-where
-    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
-{
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Cells::Lite { mut json, blob } = rows.cells else {
-        return Err(mixed_engines());
-    };
-    json.push(']');
-    let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
-    query.fetch_all(pool).await
 }
 
 fn bind_column(

@@ -120,7 +120,9 @@ fn providers_are_listed_for_programs_too() {
         .collect();
     assert_eq!(names, ["asterisk", "mango", "sipuni"]);
     assert!(
-        told.contains(r#""abilities":["signature","command","recording","history"],"name":"mango""#),
+        told.contains(
+            r#""abilities":["signature","command","recording","history"],"name":"mango""#
+        ),
         "{told}"
     );
 }

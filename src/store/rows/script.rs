@@ -3,10 +3,13 @@
 //! A trip to SQLite's thread and back costs as much as a small statement, a round trip to PostgreSQL
 //! more. So SQLite is given the whole script as one text, and PostgreSQL one statement a step.
 
+mod alone;
+
 use std::sync::OnceLock;
 
-use sqlx::{Sqlite, SqlitePool, sqlite::SqliteArguments};
+use sqlx::{Sqlite, sqlite::SqliteArguments};
 
+pub use self::alone::{Stand, fetch_committed};
 use super::{Cells, Engine, Rows, Statement, Tx, bind_column, mixed_engines};
 
 /// Statements of a [`Script`] that PostgreSQL may run as one: none reads what another of them writes,
@@ -93,23 +96,6 @@ impl Script {
             texts.join(";\n")
         })
     }
-
-    /// The same as a whole transaction, which fails if the directory is not of the version, or the last
-    /// batch not of the number, that come as the last parameters.
-    fn alone(&'static self, with_rare: bool) -> &'static str {
-        self.alone[usize::from(with_rare)].get_or_init(|| {
-            let steps = self.steps.iter().filter(|step| with_rare || !step.rare);
-            let statements: usize = steps.map(|step| step.statements.len()).sum();
-            format!(
-                "begin immediate;\n\
-                 insert into directory_version (version) select null from directory_version \
-                 where version <> ${} or batches <> ${};\n{};\n{COUNT_BATCH};\ncommit",
-                2 * statements + 1,
-                2 * statements + 2,
-                self.lite(with_rare),
-            )
-        })
-    }
 }
 
 /// The rows of a [`Script`] being filled.
@@ -160,50 +146,11 @@ impl ScriptRows {
         }
         Ok(query)
     }
-
-    /// Runs the script on SQLite as a transaction of its own, in one trip: whole or not at all, and only
-    /// if the database stands where it should.
-    pub async fn commit_alone(self, write: &SqlitePool, stand: Stand) -> Result<(), sqlx::Error> {
-        let with_rare = self.with_rare();
-        let query = sqlx::query(self.script.alone(with_rare));
-        let query = self.bind(query, with_rare)?;
-        let query = query.bind(stand.version).bind(stand.batches);
-        let mut connection = write.acquire().await?;
-        let done = query.execute(&mut *connection).await;
-        if done.is_err() {
-            // Fails where nothing was begun, or SQLite has taken it back by itself.
-            _ = sqlx::query("rollback").execute(&mut *connection).await;
-        }
-        done.map(drop)
-    }
 }
-
-/// Where a SQLite database stands: what a batch prepared ahead depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Stand {
-    /// Of the directory: grows with every change by somebody else that matters to the writer.
-    pub version: i64,
-    /// Batches written so far.
-    pub batches: i64,
-}
-
-/// Every batch that is written on SQLite is counted.
-const COUNT_BATCH: &str = "update directory_version set batches = batches + 1";
 
 type LiteQuery = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 impl Tx {
-    /// Where a SQLite database stands, with the batch of this transaction counted.
-    pub async fn count_batch(&mut self) -> Result<Option<Stand>, sqlx::Error> {
-        let Self::Lite(tx) = self else {
-            return Ok(None);
-        };
-        sqlx::query(COUNT_BATCH).execute(&mut **tx).await?;
-        sqlx::query_as("select version, batches from directory_version")
-            .fetch_optional(&mut **tx)
-            .await
-    }
-
     /// Runs a whole script.
     pub async fn run_script(&mut self, rows: ScriptRows) -> Result<(), sqlx::Error> {
         let script = rows.script;

@@ -1,0 +1,85 @@
+//! What SQLite does without a transaction that somebody holds open: a whole script in one trip, and
+//! reading what is committed.
+
+use sqlx::{FromRow, SqlitePool, sqlite::SqliteRow};
+
+use super::{Script, ScriptRows};
+use crate::store::rows::{Cells, Rows, Tx, mixed_engines};
+
+/// Where a SQLite database stands: what a batch prepared ahead depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Stand {
+    /// Of the directory: grows with every change by somebody else that matters to the writer.
+    pub version: i64,
+    /// Batches written so far.
+    pub batches: i64,
+}
+
+/// Every batch that is written on SQLite is counted.
+const COUNT_BATCH: &str = "update directory_version set batches = batches + 1";
+
+impl Script {
+    /// The same as a whole transaction, which fails if the directory is not of the version, or the last
+    /// batch not of the number, that come as the last parameters.
+    fn alone(&'static self, with_rare: bool) -> &'static str {
+        self.alone[usize::from(with_rare)].get_or_init(|| {
+            let steps = self.steps.iter().filter(|step| with_rare || !step.rare);
+            let statements: usize = steps.map(|step| step.statements.len()).sum();
+            format!(
+                "begin immediate;\n\
+                 insert into directory_version (version) select null from directory_version \
+                 where version <> ${} or batches <> ${};\n{};\n{COUNT_BATCH};\ncommit",
+                2 * statements + 1,
+                2 * statements + 2,
+                self.lite(with_rare),
+            )
+        })
+    }
+}
+
+impl ScriptRows {
+    /// Runs the script on SQLite as a transaction of its own, in one trip: whole or not at all, and only
+    /// if the database stands where it should.
+    pub async fn commit_alone(self, write: &SqlitePool, stand: Stand) -> Result<(), sqlx::Error> {
+        let with_rare = self.with_rare();
+        let query = sqlx::query(self.script.alone(with_rare));
+        let query = self.bind(query, with_rare)?;
+        let query = query.bind(stand.version).bind(stand.batches);
+        let mut connection = write.acquire().await?;
+        let done = query.execute(&mut *connection).await;
+        if done.is_err() {
+            // Fails where nothing was begun, or SQLite has taken it back by itself.
+            _ = sqlx::query("rollback").execute(&mut *connection).await;
+        }
+        done.map(drop)
+    }
+}
+
+impl Tx {
+    /// Where a SQLite database stands, with the batch of this transaction counted.
+    pub async fn count_batch(&mut self) -> Result<Option<Stand>, sqlx::Error> {
+        let Self::Lite(tx) = self else {
+            return Ok(None);
+        };
+        sqlx::query(COUNT_BATCH).execute(&mut **tx).await?;
+        sqlx::query_as("select version, batches from directory_version")
+            .fetch_optional(&mut **tx)
+            .await
+    }
+}
+
+/// Reads on a SQLite connection outside any write transaction: what is committed by now.
+pub async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+where
+    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+{
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Cells::Lite { mut json, blob } = rows.cells else {
+        return Err(mixed_engines());
+    };
+    json.push(']');
+    let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
+    query.fetch_all(pool).await
+}
