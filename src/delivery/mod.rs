@@ -2,8 +2,8 @@
 //! (step 7 of a call event).
 //!
 //! News, written with the change itself, become one message for each subscription that wants them
-//! ([`Outside::make_messages`]); messages are told lane by lane ([`Outside::run`]), tried again for three
-//! days ([`schedule`]), and written down with every attempt. A message keeps its id on every attempt, so
+//! (`Outside::make_messages`); messages are told lane by lane ([`Outside::run`]), tried again for three
+//! days (`schedule`), and written down with every attempt. A message keeps its id on every attempt, so
 //! a receiver that has heard it knows. A subscription that was told nothing for a whole schedule is
 //! disabled, which is an alarm.
 //!

@@ -5,7 +5,7 @@
 //! that was refused makes no call. Leaves out who may command (`web`) and how (the adapter).
 //!
 //! Some PBXes cannot carry our id of the command, or only sometimes. There the call is known by employee,
-//! client and time ([`Wanted::is`]), and that both are one becomes a fact as well.
+//! client and time (`Wanted::is`), and that both are one becomes a fact as well.
 
 use std::time::Duration;
 

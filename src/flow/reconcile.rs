@@ -2,7 +2,7 @@
 //! speaks again after a long silence, when the store was away, when somebody asks, and on a schedule.
 //!
 //! A record goes the way of every message, under the names that events have, so nothing is doubled. What
-//! is known already is left alone ([`compare`]): most records say nothing new, and calls long over need
+//! is known already is left alone (`compare`): most records say nothing new, and calls long over need
 //! not be opened for them. The cursor moves only when a whole part is durable. Leaves out accounts that we
 //! dial: their records are read beside the connection ([`super::dial`]).
 
