@@ -1,6 +1,6 @@
 //! The roll-ups as they are stored, and as they would be if every call were counted anew.
 //!
-//! Reports read the roll-ups; a recount from facts must give the same numbers. [`mod@check`] compares day by
+//! Reports read the roll-ups; a recount from facts must give the same numbers. `check` compares day by
 //! day, each within one view of the database, so it may run beside the gateway. Leaves out: what a
 //! figure means (`rules::figures`).
 
