@@ -171,18 +171,19 @@ impl Committer {
     /// Commits a whole batch or nothing of it. After an error nothing in memory can be trusted.
     pub(super) async fn commit(&mut self, batch: &[&Submission]) -> Result<Applied, ApplyError> {
         let mut tx = Tx::begin(&self.db).await?;
-        let stand = tx.count_batch().await?;
-        if self.stand.map(|stand| stand.batches + 1) != stand.map(|stand| stand.batches) {
+        let begun = tx.stand().await?;
+        if self.stand.map(|stand| stand.batches) != begun.map(|stand| stand.batches) {
             // Somebody else has written batches: names may name other calls by now.
             self.memory.forget_names();
         }
         let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
         tx.run_script(plan.writes).await?;
+        tx.count_batch().await?;
+        let stand = tx.stand().await?;
         tx.commit().await?;
-        self.stand = stand.map(|stand| rows::Stand {
-            version: self.directory.version(),
-            ..stand
-        });
+        // What the batch itself has outdated is known here, if only the directory is as it was found.
+        let read = |begun: rows::Stand| self.directory.version() >= begun.version;
+        self.stand = stand.filter(|_| begun.is_some_and(read));
         self.unread = Unread::default();
         Ok(self.remember(plan.works, plan.receipts))
     }

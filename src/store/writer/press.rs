@@ -46,8 +46,10 @@ impl Press {
 
     /// Waits until a batch could not be written.
     pub(super) async fn stopped(&mut self) {
-        // It ends only with its handle.
-        _ = self.stopped.wait_for(|stopped| *stopped).await;
+        if self.stopped.wait_for(|stopped| *stopped).await.is_err() {
+            // It ends only with its handle; in no case may who waits spin.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Takes a batch.

@@ -152,3 +152,113 @@ async fn what_waits_at_the_end_is_committed_and_nothing_is_taken_after() {
         Err(CommitError::Closing)
     );
 }
+
+mod ahead {
+    //! What is prepared ahead of its transaction.
+
+    use super::{super::apply::Committer, *};
+    use crate::model::{event::Direction, phone::Number};
+
+    const CLIENT: &str = "+74950000011";
+
+    fn call_from(key: &str, client: &str) -> Submission {
+        let mut call = submission(key);
+        call.events[0].fact = Fact::Parties {
+            direction: Some(Direction::In),
+            client: Some(Number::E164 {
+                e164: client.to_owned(),
+                ext: None,
+            }),
+            client_name: None,
+            did: None,
+        };
+        call
+    }
+
+    async fn committer(base: &Base) -> Committer {
+        let mut committer =
+            Committer::new(base.db.clone(), 1, &Settings::default(), tracker::derive);
+        let first = submission("first");
+        assert!(committer.prepare(&[&first]).await.is_none(), "nothing read");
+        committer.commit(&[&first]).await.unwrap();
+        committer
+    }
+
+    async fn execute(base: &Base, sql: &'static str) {
+        let Db::Lite { write, .. } = &base.db else {
+            unreachable!("these tests are about SQLite");
+        };
+        sqlx::query(sql).execute(write).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_batch_knows_what_the_one_on_its_way_has_made() {
+        let base = Base::new().await;
+        let mut committer = committer(&base).await;
+        let one = call_from("1", CLIENT);
+        let first = committer.prepare(&[&one]).await.unwrap();
+        // The same client again, and the same call once more, before anything is written.
+        let (other, again) = (call_from("2", CLIENT), call_from("1", CLIENT));
+        let second = committer.prepare(&[&other, &again]).await.unwrap();
+        assert_eq!(first.write().await.unwrap().receipts[0].new_facts, 1);
+        let told = second.write().await.unwrap().receipts;
+        assert_eq!((told[0].new_facts, told[1].new_facts), (1, 0));
+        assert_eq!(base.count("select count(*) from card").await, 1);
+        assert_eq!(base.count("select count(distinct card) from call").await, 1);
+        assert_eq!(base.count("select count(*) from call").await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_not_written_after_a_number_has_left_its_card() {
+        let base = Base::new().await;
+        let mut committer = committer(&base).await;
+        committer.commit(&[&call_from("1", CLIENT)]).await.unwrap();
+        let next = call_from("2", CLIENT);
+        let prepared = committer.prepare(&[&next]).await.unwrap();
+        execute(&base, "delete from card_phone").await;
+        assert!(prepared.write().await.is_err());
+        assert_eq!(base.count("select count(*) from call").await, 2);
+        committer.forget();
+        committer.commit(&[&next]).await.unwrap();
+        assert_eq!(
+            base.count("select count(*) from card").await,
+            2,
+            "a new one"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_not_written_after_somebody_elses() {
+        let base = Base::new().await;
+        let mut committer = committer(&base).await;
+        let call = submission("1");
+        let prepared = committer.prepare(&[&call]).await.unwrap();
+        let mut other = Committer::new(base.db.clone(), 1, &Settings::default(), tracker::derive);
+        other.commit(&[&call]).await.unwrap();
+        assert!(prepared.write().await.is_err());
+        committer.forget();
+        let applied = committer.commit(&[&call]).await.unwrap();
+        assert_eq!(applied.receipts[0].new_facts, 0, "a repetition");
+        assert_eq!(base.count("select count(*) from call").await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_batch_outdates_itself_keeps_the_next_one_from_nothing() {
+        let base = Base::new().await;
+        let mut committer = committer(&base).await;
+        // Two calls turn out to be one: rows go, and the version grows.
+        committer
+            .commit(&[&submission("1"), &submission("2")])
+            .await
+            .unwrap();
+        let mut join = submission("1");
+        join.events[0].fact = Fact::SameCall { with: "2".into() };
+        join.events[0].id = "1/same".into();
+        assert!(committer.prepare(&[&join]).await.is_none(), "not ahead");
+        committer.commit(&[&join]).await.unwrap();
+        let next = submission("3");
+        let prepared = committer.prepare(&[&next]).await.unwrap();
+        assert!(prepared.write().await.is_ok());
+        assert_eq!(base.count("select count(*) from call").await, 3);
+    }
+}

@@ -56,15 +56,25 @@ impl ScriptRows {
 }
 
 impl Tx {
-    /// Where a SQLite database stands, with the batch of this transaction counted.
-    pub async fn count_batch(&mut self) -> Result<Option<Stand>, sqlx::Error> {
-        let Self::Lite(tx) = self else {
-            return Ok(None);
-        };
-        sqlx::query(COUNT_BATCH).execute(&mut **tx).await?;
-        sqlx::query_as("select version, batches from directory_version")
-            .fetch_optional(&mut **tx)
-            .await
+    /// Where a SQLite database stands.
+    pub async fn stand(&mut self) -> Result<Option<Stand>, sqlx::Error> {
+        match self {
+            Self::Lite(_) => {
+                let stands = self
+                    .read("select version, batches from directory_version")
+                    .await?;
+                Ok(stands.into_iter().next())
+            }
+            Self::Pg(_) => Ok(None),
+        }
+    }
+
+    /// Counts the batch of this transaction, on SQLite.
+    pub async fn count_batch(&mut self) -> Result<(), sqlx::Error> {
+        if let Self::Lite(tx) = self {
+            sqlx::query(COUNT_BATCH).execute(&mut **tx).await?;
+        }
+        Ok(())
     }
 }
 
