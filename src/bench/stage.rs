@@ -108,7 +108,7 @@ impl Stage {
     pub async fn gateway(&self, store: store::Settings) -> Result<Gateway> {
         let account = format!(
             "[[pbx]]\nname = \"{ACCOUNT}\"\ntype = \"mango\"\nvpbx_api_key = \"{KEY}\"\n\
-             vpbx_api_salt = \"{SALT}\"\n\
+             vpbx_api_salt = \"{SALT}\"\napi_url = \"http://127.0.0.1:9\"\n\
              [[pbx]]\nname = \"{ASKING}\"\ntype = \"asterisk\"\naddress = \"127.0.0.1:9\"\n\
              secret = \"unused\"\nroute_token = \"{ROUTE_TOKEN}\"\n"
         );

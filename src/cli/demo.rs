@@ -113,13 +113,14 @@ impl Place {
     }
 }
 
+/// An office whose cloud keeps no records: nobody listens on the discard port, so no real cloud is asked.
 fn settings(arguments: &Arguments, place: &Place, ami: &AmiServer) -> Result<Settings> {
     let accounts = format!(
         "[[pbx]]\nname = \"office\"\ntype = \"asterisk\"\naddress = \"{}\"\n\
          user = \"{AMI_USER}\"\nsecret = \"{AMI_SECRET}\"\ncel = {:?}\n\
          recordings = {{ folder = {:?}, strip = \"{PBX_RECORDINGS}\" }}\n\
          [[pbx]]\nname = \"cloud\"\ntype = \"mango\"\nvpbx_api_key = \"{MANGO_KEY}\"\n\
-         vpbx_api_salt = \"{MANGO_SALT}\"\n\
+         vpbx_api_salt = \"{MANGO_SALT}\"\napi_url = \"http://127.0.0.1:9\"\n\
          [[pbx]]\nname = \"branch\"\ntype = \"sipuni\"\ntoken = \"{SIPUNI_TOKEN}\"\n",
         ami.address(),
         place.cel().display().to_string(),

@@ -292,7 +292,7 @@ impl<'a> Trial<'a> {
             "[server]\nlisten = \"{}\"\n[store]\nurl = \"{}\"\n[log]\nlevel = \"error\"\n\
              [hooks]\nper_second = 100000\nburst = 100000\n[ops]\nmin_free_mib = 1\n\
              [recordings]\nfolder = \"{}\"\n[[pbx]]\nname = \"{ACCOUNT}\"\ntype = \"mango\"\n\
-             vpbx_api_key = \"env:CRASH_KEY\"\nvpbx_api_salt = \"env:CRASH_SALT\"\n",
+             vpbx_api_key = \"env:CRASH_KEY\"\nvpbx_api_salt = \"env:CRASH_SALT\"\napi_url = \"http://127.0.0.1:9\"\n",
             self.address,
             self.url,
             self.place.0.join("recordings").display()

@@ -284,7 +284,7 @@ impl Rig {
 fn settings(place: &Place, ami: SocketAddr) -> Settings {
     let mut config = format!(
         "[[pbx]]\nname = \"cloud\"\ntype = \"mango\"\nvpbx_api_key = \"{MANGO_KEY}\"\n\
-         vpbx_api_salt = \"{MANGO_SALT}\"\n\
+         vpbx_api_salt = \"{MANGO_SALT}\"\napi_url = \"http://127.0.0.1:9\"\n\
          [[pbx]]\nname = \"lossy\"\ntype = \"sipuni\"\ntoken = \"{SIPUNI_TOKEN}\"\n"
     );
     if pbx::PROVIDERS.iter().any(|known| known.name == "asterisk") {
