@@ -20,20 +20,13 @@ use crate::{
 /// Calls read at once while recounting.
 const PAGE: i64 = 500;
 
-/// The roll-ups, summed over writers.
-pub async fn stored(db: &Db) -> Result<Figures, StoreError> {
-    type Row = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64);
-    const SUMS: &str = "select quarter, line, person, direction, \
-        cast(sum(calls) as bigint), cast(sum(answered) as bigint), cast(sum(missed) as bigint), \
-        cast(sum(talk_ms) as bigint), cast(sum(wait_ms) as bigint), cast(sum(ring_ms) as bigint) \
-        from rollup group by quarter, line, person, direction";
-    const CLIENTS: &str = "select day, line, client, calls from rollup_client where calls <> 0";
-    let sums: Vec<Row> = on_read!(db, pool => sqlx::query_as(SUMS).fetch_all(pool).await?);
-    let clients: Vec<(i64, i64, String, i64)> =
-        on_read!(db, pool => sqlx::query_as(CLIENTS).fetch_all(pool).await?);
-    let mut figures = Figures::default();
+/// A row of the roll-up: quarter, line, person, direction, calls, answered, missed, talk, wait, ring.
+type SumsRow = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64);
+
+/// Puts rows in as figures know them; what has come to nothing is left out.
+fn put_sums(figures: &mut Figures, rows: Vec<SumsRow>) {
     for (quarter, line, person, direction, calls, answered, missed, talk_ms, wait_ms, ring_ms) in
-        sums
+        rows
     {
         let slot = Slot {
             quarter,
@@ -53,6 +46,20 @@ pub async fn stored(db: &Db) -> Result<Figures, StoreError> {
             figures.slots.insert(slot, sums);
         }
     }
+}
+
+/// The roll-ups, summed over writers.
+pub async fn stored(db: &Db) -> Result<Figures, StoreError> {
+    const SUMS: &str = "select quarter, line, person, direction, \
+        cast(sum(calls) as bigint), cast(sum(answered) as bigint), cast(sum(missed) as bigint), \
+        cast(sum(talk_ms) as bigint), cast(sum(wait_ms) as bigint), cast(sum(ring_ms) as bigint) \
+        from rollup group by quarter, line, person, direction";
+    const CLIENTS: &str = "select day, line, client, calls from rollup_client where calls <> 0";
+    let sums: Vec<SumsRow> = on_read!(db, pool => sqlx::query_as(SUMS).fetch_all(pool).await?);
+    let clients: Vec<(i64, i64, String, i64)> =
+        on_read!(db, pool => sqlx::query_as(CLIENTS).fetch_all(pool).await?);
+    let mut figures = Figures::default();
+    put_sums(&mut figures, sums);
     for (day, line, client, calls) in clients {
         figures
             .clients

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::{SumsRow, put_sums};
 use crate::{
     model::ids::{LineId, PersonId},
     on_read,
@@ -208,11 +209,10 @@ fn span(tx: &Tx, statement: &'static Statement, begins: i64, ends: i64) -> Rows 
 
 async fn read(tx: &mut Tx, day: i64) -> Result<Day, StoreError> {
     type Call = (Uuid, Option<i64>, Option<i64>, Option<Vec<u8>>);
-    type Row = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64);
     let rows = span(tx, &CALLS, day * DAY_US, (day + 1) * DAY_US);
     let calls: Vec<Call> = tx.fetch(rows).await?;
     let rows = span(tx, &SUMS, day * QUARTERS, (day + 1) * QUARTERS);
-    let sums: Vec<Row> = tx.fetch(rows).await?;
+    let sums: Vec<SumsRow> = tx.fetch(rows).await?;
     let rows = span(tx, &CLIENTS, day, day + 1);
     let clients: Vec<(i64, i64, String, i64)> = tx.fetch(rows).await?;
     let mut read = Day {
@@ -231,27 +231,7 @@ async fn read(tx: &mut Tx, day: i64) -> Result<Day, StoreError> {
         read.counted.delta(None, Some(counted));
         read.calls += 1;
     }
-    for (quarter, line, person, direction, calls, answered, missed, talk_ms, wait_ms, ring_ms) in
-        sums
-    {
-        let slot = Slot {
-            quarter,
-            line,
-            person,
-            direction: Slot::direction_of(&direction),
-        };
-        let sums = Sums {
-            calls,
-            answered,
-            missed,
-            talk_ms,
-            wait_ms,
-            ring_ms,
-        };
-        if sums != Sums::default() {
-            read.stored.slots.insert(slot, sums);
-        }
-    }
+    put_sums(&mut read.stored, sums);
     let clients = clients
         .into_iter()
         .map(|(day, line, client, calls)| (ClientDay { day, line, client }, calls));

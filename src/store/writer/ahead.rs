@@ -5,8 +5,9 @@
 //! forgotten calls are read as committed, and what the batch on its way has made is known besides
 //! ([`Unread`]). The transaction begins by asking whether `directory_version` still is what the
 //! preparation was made with: triggers let it grow with every change by which it may be wrong, and it
-//! counts the batches, should another writer be at work. If it has grown, or anything else is out of the ordinary (calls that turn out to be one, a new line, an
-//! error), nothing is written and the batch goes the plain way: read and written in one transaction.
+//! counts the batches, should another writer be at work. If it has grown, or anything else is out of the
+//! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
+//! the plain way: read and written in one transaction.
 
 use sqlx::SqlitePool;
 
@@ -32,7 +33,7 @@ pub(super) struct Prepared {
     /// Where the database must stand.
     stand: Stand,
     /// What to tell once it is written.
-    pub(super) applied: Applied,
+    applied: Applied,
 }
 
 impl Prepared {

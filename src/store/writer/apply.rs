@@ -94,8 +94,8 @@ pub(super) struct Committer {
     call_back: effects::CallBack,
     derive: Derive,
     pub(super) memory: Memory,
-    pub(super) directory: Directory,
-    pub(super) sizes: Sizes,
+    directory: Directory,
+    sizes: Sizes,
     /// Where a SQLite database will stand when all that is prepared is written; `None`: not known.
     pub(super) stand: Option<rows::Stand>,
     /// Of the batch on its way to disk, if there is one.
