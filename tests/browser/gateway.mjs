@@ -69,7 +69,6 @@ name = "cloud"
 type = "mango"
 vpbx_api_key = "env:STORY_KEY"
 vpbx_api_salt = "env:STORY_SALT"
-api_url = "http://127.0.0.1:9"
 api_url = "${api}"
 recordings = { private_network = true }
 `);
