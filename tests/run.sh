@@ -21,6 +21,11 @@ if [ $# -eq 0 ]; then
     [ "$status" -ne 0 ] || status=$api
 fi
 
+# What went wrong once more, in short: a log of this length is rarely read whole.
+if [ "$status" -ne 0 ]; then
+    awk '/^---- .* stdout ----$/ || /^not ok / { lines = 20 } lines-- > 0 { print substr($0, 1, 400) }' "$log"
+fi
+
 # test result: ok. 12 passed; 0 failed; 0 ignored; ...
 awk '/^test result:/ {
         for (i = 2; i <= NF; i++) {

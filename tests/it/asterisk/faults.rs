@@ -59,9 +59,11 @@ async fn a_killed_asterisk_leaves_no_call_open() {
     let client = office
         .lab
         .world(Scenario::calls(STRANGER, ONE_PHONE, 60_000));
-    sleep(Duration::from_secs(3)).await;
+    office.until_answered().await;
     office.kill_asterisk().await;
-    drop((anna, client));
+    // Their ports are wanted again.
+    anna.break_off().await;
+    client.break_off().await;
     let _anna = office.lab.phone(101, Scenario::answers(500));
     office
         .lab

@@ -162,6 +162,14 @@ impl Playing {
         std::fs::read_to_string(&self.errors).unwrap_or_default()
     }
 
+    /// Ends it in the middle of what it plays. Its port is free afterwards.
+    pub async fn break_off(mut self) {
+        self.child
+            .kill()
+            .await
+            .expect("a child of ours can be killed");
+    }
+
     /// Waits until every call of the scenario is over, and says whether it went as written.
     pub async fn finish(mut self) {
         let status = timeout(Duration::from_secs(90), self.child.wait()).await;

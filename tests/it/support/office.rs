@@ -215,6 +215,18 @@ impl Office {
         }
     }
 
+    /// Waits until Asterisk's log has a call that was answered.
+    pub async fn until_answered(&self) {
+        let answered = async || {
+            let logged = cel::read(&self.lab.log());
+            let is_answered = logged.iter().any(|log| log.answered().is_some());
+            is_answered
+                .then_some(())
+                .ok_or_else(|| format!("{logged:#?}"))
+        };
+        self.settles("an answer", answered).await;
+    }
+
     /// The check. Waits until Asterisk's log has so many calls, all over, and the gateway says of each
     /// what the log says: journal, recordings and pops. Gives the calls by their start.
     pub async fn check(&self, calls: usize) -> Vec<Kept> {
