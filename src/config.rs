@@ -4,7 +4,7 @@
 //! stand there, through its default. So every key has a default, unknown keys are refused with a hint
 //! and all problems are told at once. `app::Settings` puts the sections of the modules together.
 //!
-//! Left out: reloading while running; a change needs a restart.
+//! Left out: reading it again while running (`app::reload`).
 
 use std::{
     collections::BTreeSet,

@@ -198,6 +198,10 @@ pub const NAMES: &[(&str, &str)] = &[
         "ringcard_deliveries_waiting",
         "Messages for the outside that wait",
     ),
+    (
+        "ringcard_reload_total",
+        "Readings of the configuration while running, by what came of them",
+    ),
     ("ringcard_build_info", "Version"),
 ];
 
@@ -378,6 +382,41 @@ impl Reconciled<'_> {
                 missing = self.missing,
                 "reconciled with the PBX's own records"
             );
+        }
+    }
+}
+
+/// The configuration has been read anew.
+pub struct ConfigurationRead<'a> {
+    /// What is wrong; empty: it was taken over.
+    pub problems: &'a [(String, String)],
+    /// Keys that wait for a restart.
+    pub restart: &'a [String],
+    /// Accounts that came, went or changed.
+    pub accounts: &'a [String],
+}
+
+impl ConfigurationRead<'_> {
+    /// Counts it.
+    pub fn emit(self) {
+        let outcome = match self.problems.is_empty() {
+            true => "taken",
+            false => "refused",
+        };
+        counter!("ringcard_reload_total", "outcome" => outcome).increment(1);
+        for (key, text) in self.problems {
+            tracing::error!(
+                key,
+                text,
+                "the configuration has a problem; nothing was changed"
+            );
+        }
+        if self.problems.is_empty() {
+            let (accounts, restart) = (self.accounts.join(", "), self.restart.join(", "));
+            tracing::info!(accounts, "the configuration was taken over");
+            if !restart.is_empty() {
+                tracing::warn!(keys = restart, "these changes wait for a restart");
+            }
         }
     }
 }

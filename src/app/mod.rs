@@ -6,7 +6,9 @@
 
 mod changes;
 mod counters;
+mod office;
 mod parts;
+mod reload;
 mod server;
 pub mod settings;
 mod tasks;
@@ -14,16 +16,21 @@ mod tasks;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use self::reload::Source;
 use self::{
-    parts::Parts,
+    office::Office,
+    parts::{Beside, Parts},
+    reload::{Now, Reloader},
     settings::{Account, Settings},
     tasks::Tasks,
 };
 use crate::{
     flow::{self, Flow, enquiry::Desk},
     live::Hub,
+    model::ids::AccountName,
     pbx::Pbx,
     recordings::{lane::Lane, vault::Vault},
     store::{
@@ -34,31 +41,32 @@ use crate::{
     telemetry,
     web::{
         self,
+        configuration::{Configuration, Reloaded},
         hooks::{self, Hooks},
         ops,
+        refusals::Refusals,
     },
 };
 
 /// A gateway that runs.
 pub struct Gateway {
     address: SocketAddr,
-    db: Db,
-    flow: Flow,
-    desk: Arc<Desk>,
-    hooks: Arc<Hooks>,
-    lane: Arc<Lane>,
+    parts: Arc<Parts>,
+    reloader: Arc<Reloader>,
     site: web::State,
-    accounts: Vec<Account>,
-    tasks: Tasks,
     server: JoinHandle<()>,
     shutdown: Duration,
 }
 
-/// Runs until SIGINT or SIGTERM.
-pub async fn run(settings: Settings) -> Result<()> {
+/// Runs until SIGINT or SIGTERM; SIGHUP has the configuration read anew from `source`.
+pub async fn run(settings: Settings, source: Source) -> Result<()> {
     let gateway = Gateway::start(&settings).await?;
+    gateway.reads_from(source);
     tracing::info!(address = %gateway.address, "listening");
-    asked_to_stop().await;
+    tokio::select! {
+        () = asked_to_stop() => {}
+        () = gateway.reload_on_signal() => {}
+    }
     tracing::info!("stopping");
     gateway.stop().await;
     Ok(())
@@ -76,46 +84,30 @@ impl Gateway {
         start_tls();
         telemetry::start_metrics();
         let db = open_database(settings).await?;
-        let flow = Flow::new(Writer::start(db.clone(), NODE, &settings.writer));
-        let desk = Desk::open(
-            db.clone(),
-            settings.routing.clone(),
-            settings.enquiry.clone(),
-        )
-        .await
-        .context("people and lines could not be read")?;
         let listener = TcpListener::bind(settings.server.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.server.listen))?;
-        let folder = &settings.recordings.folder;
-        let keys = settings
-            .recordings
-            .keys()
-            .context("recordings.encryption_secret")?;
-        let vault = Vault::open_with(folder, keys)
-            .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
-        let lane = parts::lane(settings, &db, &accounts, vault.clone())?;
         let (hub, moments) = Hub::new(settings.live.clone(), flow::now());
-        let mut parts = Parts {
-            outside: parts::outside(settings, &db)?,
-            db,
-            flow,
-            desk,
-            lane,
-            hub,
-            links: Vec::new(),
-            asked: Vec::new(),
-            accounts,
-            refusals: Arc::default(),
-            tasks: Tasks::default(),
-        };
+        let parts = Arc::new(put_together(settings, db, hub).await?);
         know_people(&parts.db, &parts.hub).await?;
-        parts.start(settings, &vault);
-        let site = parts.site(settings, vault)?;
+        parts.start();
+        let mut now = Now {
+            beside: Beside::start(&parts, settings)?,
+            settings: settings.clone(),
+            running: Vec::new(),
+        };
+        let (office, none) = (&parts.office, Settings::default());
+        office
+            .take_over(&mut now.running, accounts, settings, &none)
+            .await;
+        let reloader = Reloader::new(Arc::clone(&parts), now);
+        let listening = Arc::clone(&reloader);
+        let listen = move || Arc::clone(&listening).listen();
+        parts.tasks.until_stop("wishes to read anew", listen);
+        let site = parts.site(settings, Arc::clone(&reloader) as _)?;
         let pops = web::pops::run(Arc::clone(&site), moments);
         parts.tasks.once("pops", pops);
-        let hooks = parts.hooks(settings);
-        let router = hooks::router(Arc::clone(&hooks))
+        let router = hooks::router(Arc::clone(&office.hooks))
             .merge(ops::router(parts.ops(settings)))
             .merge(web::api::router(Arc::clone(&site)))
             .merge(web::router(Arc::clone(&site)));
@@ -127,15 +119,10 @@ impl Gateway {
                 settings.server.clone(),
                 parts.tasks.stop().clone(),
             )),
-            hooks,
             site,
             shutdown: Duration::from_millis(settings.server.shutdown_ms),
-            db: parts.db,
-            flow: parts.flow,
-            desk: parts.desk,
-            lane: parts.lane,
-            accounts: parts.accounts,
-            tasks: parts.tasks,
+            parts,
+            reloader,
         })
     }
 
@@ -146,22 +133,22 @@ impl Gateway {
 
     /// The store.
     pub fn db(&self) -> &Db {
-        &self.db
+        &self.parts.db
     }
 
     /// The way in.
     pub fn flow(&self) -> &Flow {
-        &self.flow
+        &self.parts.flow
     }
 
     /// Who answers "who should ring".
     pub fn desk(&self) -> &Arc<Desk> {
-        &self.desk
+        &self.parts.desk
     }
 
     /// Fetches recordings.
     pub fn lane(&self) -> &Arc<Lane> {
-        &self.lane
+        &self.parts.lane
     }
 
     /// What the pages stand on.
@@ -170,17 +157,34 @@ impl Gateway {
     }
 
     /// An account by its name.
-    pub fn account(&self, name: &str) -> Option<&Arc<dyn Pbx>> {
-        let account = self
-            .accounts
-            .iter()
-            .find(|account| account.name.as_str() == name)?;
-        Some(&account.pbx)
+    pub fn account(&self, name: &str) -> Option<Arc<dyn Pbx>> {
+        self.parts.office.pbxes.get(&AccountName::from(name))
+    }
+
+    /// Where the configuration stands, so that it can be read anew.
+    pub fn reads_from(&self, source: Source) {
+        self.reloader.reads_from(source);
+    }
+
+    /// Reads the configuration anew and takes it over, if nothing is wrong with it.
+    pub async fn reload(&self, by: By) -> Reloaded {
+        self.reloader.reload(by).await
+    }
+
+    /// Does so whenever SIGHUP comes, for ever.
+    async fn reload_on_signal(&self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut asked =
+            signal(SignalKind::hangup()).expect("the process may listen to its own signals");
+        while asked.recv().await.is_some() {
+            self.reload(By::Command).await;
+        }
+        std::future::pending().await
     }
 
     /// Stops; what has been taken in is durable when this returns.
     pub async fn stop(mut self) {
-        self.tasks.stop().cancel();
+        self.parts.tasks.stop().cancel();
         self.site.hub.close();
         if tokio::time::timeout(self.shutdown, &mut self.server)
             .await
@@ -189,18 +193,58 @@ impl Gateway {
             tracing::info!("some requests did not end in time and are cut off");
             self.server.abort();
         }
-        if tokio::time::timeout(self.shutdown, self.hooks.drain())
+        if tokio::time::timeout(self.shutdown, self.parts.office.hooks.drain())
             .await
             .is_err()
         {
             tracing::warn!("facts of some answers did not reach the store in time");
         }
-        if !self.tasks.end(self.shutdown).await {
+        if !self.parts.tasks.end(self.shutdown).await {
             tracing::warn!("some tasks did not end in time");
         }
-        self.flow.writer().close().await;
-        self.db.close().await;
+        self.parts.flow.writer().close().await;
+        self.parts.db.close().await;
     }
+}
+
+/// Makes what lives as long as the gateway; nothing runs yet but the writer.
+async fn put_together(settings: &Settings, db: Db, hub: Arc<Hub>) -> Result<Parts> {
+    let flow = Flow::new(Writer::start(db.clone(), NODE, &settings.writer));
+    let (policy, deadlines) = (settings.routing.clone(), settings.enquiry.clone());
+    let desk = Desk::open(db.clone(), policy, deadlines)
+        .await
+        .context("people and lines could not be read")?;
+    let folder = &settings.recordings.folder;
+    let keys = settings.recordings.keys();
+    let keys = keys.context("recordings.encryption_secret")?;
+    let vault = Vault::open_with(folder, keys)
+        .with_context(|| format!("recordings cannot be kept in {}", folder.display()))?;
+    let (refusals, tasks) = (Arc::<Refusals>::default(), Tasks::default());
+    let office = Office {
+        db: db.clone(),
+        flow: flow.clone(),
+        hooks: Hooks::new(
+            flow.clone(),
+            Arc::clone(&desk),
+            settings.server.trusted_proxies.clone(),
+            Arc::clone(&refusals),
+        ),
+        tasks: tasks.clone(),
+        pbxes: Default::default(),
+        shown: Default::default(),
+    };
+    Ok(Parts {
+        lane: parts::lane(settings, &db, &office.pbxes, &vault)?,
+        files: Arc::new(ArcSwap::from_pointee(settings.files.clone())),
+        db,
+        flow,
+        desk,
+        hub,
+        vault,
+        office,
+        refusals,
+        tasks,
+    })
 }
 
 /// The number of this node in figures; one until there can be several.

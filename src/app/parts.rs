@@ -1,112 +1,89 @@
-//! The parts of a gateway while they are put together, and the tasks that run beside requests.
+//! The parts of a gateway, and the tasks that run beside requests.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::sync::{
-    Notify,
-    broadcast::{Receiver, error::RecvError},
-    watch,
-};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::{
     changes::{self, Listeners},
     counters::Counters,
-    settings::{Account, Settings},
-    tasks::Tasks,
+    office::Office,
+    settings::Settings,
+    tasks::{Part, Tasks},
 };
 use crate::{
     delivery::Outside,
-    flow::{
-        self, Flow,
-        dial::{Line, Link},
-        enquiry::Desk,
-        overdue,
-        reconcile::Reader,
-        route, timers, upkeep,
-    },
+    flow::{self, Flow, enquiry::Desk, overdue, route, timers, upkeep},
     http,
     keeping::retention,
     live::Hub,
     model::ids::AccountName,
-    pbx::{self, Intake, Pbx},
+    pbx,
     recordings::{
         lane::{Lane, Told},
         vault::Vault,
     },
-    store::Db,
-    web::{self, hooks::Hooks, ops::Ops, refusals::Refusals},
+    store::{Db, routing},
+    web::{self, configuration::Configuration, doctor::Files, ops::Ops, refusals::Refusals},
 };
 
-/// Parts while they are put together.
+/// How often it is looked whether people or lines have changed.
+const OFFICE_EVERY: Duration = Duration::from_millis(250);
+
+/// What lives as long as the gateway.
 pub(super) struct Parts {
     pub(super) db: Db,
     pub(super) flow: Flow,
     pub(super) desk: Arc<Desk>,
     pub(super) lane: Arc<Lane>,
-    pub(super) outside: Arc<Outside>,
     pub(super) hub: Arc<Hub>,
-    pub(super) links: Vec<(AccountName, watch::Receiver<Link>)>,
-    /// How the readers of records are asked to read now.
-    pub(super) asked: Vec<(AccountName, Arc<Notify>)>,
-    pub(super) accounts: Vec<Account>,
+    pub(super) vault: Vault,
+    pub(super) office: Office,
     pub(super) refusals: Arc<Refusals>,
+    /// Files that the doctor looks at.
+    pub(super) files: Arc<ArcSwap<Files>>,
     pub(super) tasks: Tasks,
 }
 
 impl Parts {
-    pub(super) fn hooks(&self, settings: &Settings) -> Arc<Hooks> {
-        let accounts: Vec<(AccountName, Arc<dyn Pbx>)> = self
-            .accounts
-            .iter()
-            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-            .collect();
-        Hooks::new(
-            &accounts,
-            self.flow.clone(),
-            Arc::clone(&self.desk),
-            settings.hooks.clone(),
-            settings.server.trusted_proxies.clone(),
-            Arc::clone(&self.refusals),
-        )
-    }
-
     pub(super) fn ops(&self, settings: &Settings) -> Arc<Ops> {
         Arc::new(Ops {
             db: self.db.clone(),
             flow: self.flow.clone(),
-            links: self.links.clone(),
+            accounts: self.office.shown.clone(),
             folders: settings.folders(),
             settings: settings.ops.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
-            started: Instant::now(),
+            started: std::time::Instant::now(),
         })
     }
 
-    pub(super) fn site(&self, settings: &Settings, vault: Vault) -> Result<web::State> {
-        let accounts = self
-            .accounts
-            .iter()
-            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-            .collect();
+    pub(super) fn site(
+        &self,
+        settings: &Settings,
+        configuration: Arc<dyn Configuration>,
+    ) -> Result<web::State> {
         Ok(Arc::new(web::Site {
             db: self.db.clone(),
             flow: self.flow.clone(),
             hub: Arc::clone(&self.hub),
-            vault,
+            vault: self.vault.clone(),
             commands: Arc::new(Commands {
-                accounts,
+                accounts: self.office.pbxes.clone(),
                 flow: self.flow.clone(),
             }),
             settings: settings.web.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
-            accounts: self.shown_accounts(),
+            accounts: self.office.shown.clone(),
+            configuration,
             api: web::api::caller::Door::new(settings.api.clone()),
             machine: web::doctor::Machine {
                 folders: settings.folders(),
                 min_free_mib: settings.ops.min_free_mib,
-                files: settings.files.clone(),
+                files: Arc::clone(&self.files),
                 http: http::Client::new(&settings.http)?,
                 refusals: Arc::clone(&self.refusals),
             },
@@ -116,38 +93,15 @@ impl Parts {
         }))
     }
 
-    fn shown_accounts(&self) -> Vec<web::Account> {
-        let link = |name: &AccountName| {
-            let (_, link) = self.links.iter().find(|(of, _)| of == name)?;
-            Some(link.clone())
-        };
-        let asked = |name: &AccountName| {
-            let (_, asked) = self.asked.iter().find(|(of, _)| of == name)?;
-            Some(Arc::clone(asked))
-        };
-        self.accounts
-            .iter()
-            .map(|account| web::Account {
-                name: account.name.clone(),
-                kind: account.pbx.provider(),
-                pbx: Arc::clone(&account.pbx),
-                link: link(&account.name),
-                records: asked(&account.name),
-            })
-            .collect()
-    }
-
-    /// Starts everything that runs beside requests.
-    pub(super) fn start(&mut self, settings: &Settings, vault: &Vault) {
+    /// Starts everything that runs beside requests, apart from accounts and [`Beside`].
+    pub(super) fn start(&self) {
         self.watch_changes();
-        self.watch_time(settings, vault);
+        self.watch_time();
         let (refusals, db) = (Arc::clone(&self.refusals), self.db.clone());
         self.tasks.until_stop("refusals", move || {
             let (refusals, db) = (Arc::clone(&refusals), db.clone());
             async move { refusals.keep_writing(&db).await }
         });
-        self.keep_dialled(settings);
-        self.read_records(settings);
         self.route_by_command();
         let (lane, hub) = (Arc::clone(&self.lane), Arc::clone(&self.hub));
         let show = move || show_recordings(lane.listen(), Arc::clone(&hub));
@@ -155,9 +109,15 @@ impl Parts {
         let (lane, stop) = (Arc::clone(&self.lane), self.tasks.stop().clone());
         let run = move || Arc::clone(&lane).run(stop.clone());
         self.tasks.to_the_end("recordings", run);
-        let (outside, stop) = (Arc::clone(&self.outside), self.tasks.stop().clone());
-        let run = move || Arc::clone(&outside).run(stop.clone());
-        self.tasks.to_the_end("outside", run);
+    }
+
+    /// Goes on under other settings, apart from accounts and [`Beside`].
+    pub(super) fn adopt(&self, settings: &Settings) {
+        let (policy, deadlines) = (settings.routing.clone(), settings.enquiry.clone());
+        self.desk.adopt(policy, deadlines);
+        self.lane.adopt(&settings.recordings);
+        self.flow.writer().adopt_call_backs(&settings.writer);
+        self.files.store(Arc::new(settings.files.clone()));
     }
 
     /// Tells those who keep something current what each commit changed.
@@ -176,100 +136,153 @@ impl Parts {
             let subscribe = move || flow.writer().changes();
             changes::tell(listeners.clone(), subscribe, counters)
         });
-        let desk = Arc::clone(&self.desk);
-        let refresh = move || Arc::clone(&desk).refresh();
-        self.tasks.until_stop("people and lines", refresh);
+        let (db, hub, desk) = (
+            self.db.clone(),
+            Arc::clone(&self.hub),
+            Arc::clone(&self.desk),
+        );
+        self.tasks.until_stop("people and lines", move || {
+            know_office(db.clone(), Arc::clone(&hub), Arc::clone(&desk))
+        });
     }
 
-    /// Asks what is due on calls, and does the work of the quiet hours.
-    fn watch_time(&self, settings: &Settings, vault: &Vault) {
+    /// Asks what is due on calls.
+    fn watch_time(&self) {
         let (flow, db) = (self.flow.clone(), self.db.clone());
         let clock: timers::Clock = Arc::new(flow::now);
         self.tasks.until_stop("timers", move || {
             timers::run(flow.clone(), db.clone(), Arc::clone(&clock))
         });
-        let (db, hub) = (self.db.clone(), Arc::clone(&self.hub));
-        let overdue = settings.overdue.clone();
-        self.tasks.until_stop("overdue call-backs", move || {
-            overdue::run(db.clone(), Arc::clone(&hub), overdue.clone(), flow::now)
-        });
-        let (db, upkeep) = (self.db.clone(), settings.upkeep.clone());
-        self.tasks.until_stop("upkeep", move || {
-            upkeep::run(db.clone(), upkeep.clone(), flow::now)
-        });
-        let (db, vault, periods) = (self.db.clone(), vault.clone(), settings.retention.clone());
-        self.tasks.until_stop("retention", move || {
-            retention::run(db.clone(), vault.clone(), periods.clone(), flow::now)
-        });
     }
 
     /// Tells those who do not ask where their calls shall go.
     fn route_by_command(&self) {
-        let told = self.accounts.iter();
-        let accounts: route::Accounts = told
-            .filter(|account| account.pbx.routes_by_command())
-            .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-            .collect();
-        if accounts.is_empty() {
-            return;
-        }
-        let (flow, desk) = (self.flow.clone(), Arc::clone(&self.desk));
+        let (accounts, flow, desk) = (
+            self.office.pbxes.clone(),
+            self.flow.clone(),
+            Arc::clone(&self.desk),
+        );
         self.tasks.until_stop("routing by command", move || {
             route::run(accounts.clone(), flow.clone(), Arc::clone(&desk))
         });
     }
+}
 
-    /// Reads the records of those who post.
-    fn read_records(&mut self, settings: &Settings) {
-        for account in &self.accounts {
-            if account.pbx.intake() != Intake::Webhook {
-                continue;
-            }
-            let asked = Arc::new(Notify::new());
-            self.asked.push((account.name.clone(), Arc::clone(&asked)));
-            let (account, flow, db) = (account.clone(), self.flow.clone(), self.db.clone());
-            let (settings, stop) = (settings.reconcile.clone(), self.tasks.stop().clone());
-            self.tasks.until_stop("past calls", move || {
-                let reader = Reader {
-                    account: account.name.clone(),
-                    pbx: Arc::clone(&account.pbx),
-                    flow: flow.clone(),
-                    db: db.clone(),
-                    settings: settings.clone(),
-                    clock: flow::now,
-                };
-                reader.run(Arc::clone(&asked), stop.clone())
-            });
-        }
+/// Tasks with settings of their own: when those change, the task ends and another one begins.
+pub(super) struct Beside {
+    overdue: Part,
+    upkeep: Part,
+    retention: Part,
+    outside: Part,
+}
+
+impl Beside {
+    pub(super) fn start(parts: &Parts, settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            overdue: overdue_part(parts, settings),
+            upkeep: upkeep_part(parts, settings),
+            retention: retention_part(parts, settings),
+            outside: outside_part(parts, settings)?,
+        })
     }
 
-    /// Keeps the connections to who wants to be dialled, and reads their own records.
-    fn keep_dialled(&mut self, settings: &Settings) {
-        for account in &self.accounts {
-            let Intake::Dial { address } = account.pbx.intake() else {
-                continue;
-            };
-            let (link, told) = watch::channel(Link::Down {
-                since: flow::now(),
-                why: "not dialled yet".to_owned(),
-            });
-            self.links.push((account.name.clone(), told));
-            let (account, writer, db) =
-                (account.clone(), self.flow.writer().clone(), self.db.clone());
-            let (settings, stop) = (settings.dial.clone(), self.tasks.stop().clone());
-            self.tasks.to_the_end("dial", move || {
-                let line = Line {
-                    account: account.name.clone(),
-                    pbx: Arc::clone(&account.pbx),
-                    address: address.clone(),
-                    writer: writer.clone(),
-                    db: db.clone(),
-                    settings: settings.clone(),
-                    clock: flow::now,
-                };
-                line.run(link.clone(), stop.clone())
-            });
+    /// Ends and starts anew what has other settings. What is cut off is taken up by the next one, as
+    /// after a restart.
+    pub(super) async fn renew(&mut self, parts: &Parts, was: &Settings, is: &Settings) {
+        let patience = Duration::from_millis(is.server.shutdown_ms);
+        if was.overdue != is.overdue {
+            self.overdue.end(patience).await;
+            self.overdue = overdue_part(parts, is);
         }
+        if was.upkeep != is.upkeep {
+            self.upkeep.end(patience).await;
+            self.upkeep = upkeep_part(parts, is);
+        }
+        if was.retention != is.retention {
+            self.retention.end(patience).await;
+            self.retention = retention_part(parts, is);
+        }
+        if was.delivery != is.delivery || was.mail != is.mail {
+            self.outside.end(patience).await;
+            match outside_part(parts, is) {
+                Ok(part) => self.outside = part,
+                Err(error) => tracing::error!(%error, "the outside is told nothing"),
+            }
+        }
+    }
+}
+
+fn overdue_part(parts: &Parts, settings: &Settings) -> Part {
+    let (db, hub) = (parts.db.clone(), Arc::clone(&parts.hub));
+    let settings = settings.overdue.clone();
+    parts.tasks.part("overdue call-backs", move |stop| {
+        let run = overdue::run(db.clone(), Arc::clone(&hub), settings.clone(), flow::now);
+        async move {
+            stop.run_until_cancelled_owned(run)
+                .await
+                .unwrap_or_default()
+        }
+    })
+}
+
+fn upkeep_part(parts: &Parts, settings: &Settings) -> Part {
+    let (db, settings) = (parts.db.clone(), settings.upkeep.clone());
+    parts.tasks.part("upkeep", move |stop| {
+        let run = upkeep::run(db.clone(), settings.clone(), flow::now);
+        async move {
+            stop.run_until_cancelled_owned(run)
+                .await
+                .unwrap_or_default()
+        }
+    })
+}
+
+fn retention_part(parts: &Parts, settings: &Settings) -> Part {
+    let (db, vault) = (parts.db.clone(), parts.vault.clone());
+    let settings = settings.retention.clone();
+    parts.tasks.part("retention", move |stop| {
+        let run = retention::run(db.clone(), vault.clone(), settings.clone(), flow::now);
+        async move {
+            stop.run_until_cancelled_owned(run)
+                .await
+                .unwrap_or_default()
+        }
+    })
+}
+
+fn outside_part(parts: &Parts, settings: &Settings) -> Result<Part> {
+    let http = http::Client::new(&settings.http).context("the HTTP client")?;
+    let zone = settings.web.zone().context("web.time_zone")?;
+    let outside = Arc::new(Outside::new(
+        parts.db.clone(),
+        http,
+        (&settings.delivery, &settings.mail),
+        (&settings.web.public_url, zone),
+        Arc::new(flow::now),
+    ));
+    Ok(parts
+        .tasks
+        .part("outside", move |stop| Arc::clone(&outside).run(stop)))
+}
+
+/// Reads people, groups and lines again as soon as anything says that they changed, and now and then
+/// although nothing does.
+async fn know_office(db: Db, hub: Arc<Hub>, desk: Arc<Desk>) {
+    let mut known = None;
+    let mut read_at = tokio::time::Instant::now();
+    loop {
+        // While the database is away, what is known goes on serving; readiness tells it.
+        if let Ok(version) = routing::office_version(&db).await
+            && (known != Some(version) || read_at.elapsed() >= desk.refresh_pause())
+        {
+            read_at = tokio::time::Instant::now();
+            desk.refresh_now().await;
+            match web::pops::refresh_people(&db, &hub).await {
+                Ok(()) => known = Some(version),
+                Err(error) => tracing::warn!(%error, "people could not be read again"),
+            }
+        }
+        tokio::time::sleep(OFFICE_EVERY).await;
     }
 }
 
@@ -283,7 +296,7 @@ async fn show_recordings(mut told: Receiver<Told>, hub: Arc<Hub>) {
 
 /// Commands of people, to the account they are for.
 struct Commands {
-    accounts: HashMap<AccountName, Arc<dyn Pbx>>,
+    accounts: pbx::Accounts,
     flow: Flow,
 }
 
@@ -304,35 +317,18 @@ impl web::Commands for Commands {
     }
 }
 
-/// What tells the outside; nothing runs yet.
-pub(super) fn outside(settings: &Settings, db: &Db) -> Result<Arc<Outside>> {
-    let http = http::Client::new(&settings.http).context("the HTTP client")?;
-    let zone = settings.web.zone().context("web.time_zone")?;
-    Ok(Arc::new(Outside::new(
-        db.clone(),
-        http,
-        (&settings.delivery, &settings.mail),
-        (&settings.web.public_url, zone),
-        Arc::new(flow::now),
-    )))
-}
-
 /// The lane that fetches recordings; nothing runs yet.
 pub(super) fn lane(
     settings: &Settings,
     db: &Db,
-    accounts: &[Account],
-    vault: Vault,
+    accounts: &pbx::Accounts,
+    vault: &Vault,
 ) -> Result<Arc<Lane>> {
-    let accounts = accounts
-        .iter()
-        .map(|account| (account.name.clone(), Arc::clone(&account.pbx)))
-        .collect();
     Ok(Arc::new(Lane::new(
         &settings.recordings,
         db.clone(),
-        Arc::new(accounts),
-        vault,
+        accounts.clone(),
+        vault.clone(),
         http::Client::new(&settings.http)?,
         Arc::new(flow::now),
     )))

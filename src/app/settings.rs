@@ -291,6 +291,14 @@ impl Settings {
         }
     }
 
+    /// The table of an account.
+    pub(super) fn table_of(&self, name: &AccountName) -> Option<&toml::Table> {
+        let named = |table: &&toml::Table| {
+            table.get("name").and_then(toml::Value::as_str) == Some(name.as_str())
+        };
+        self.pbx.iter().find(named)
+    }
+
     /// Accounts as the log of changes tells of them: what is set, without secrets.
     pub fn accounts_shown(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::new();

@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Pause before a task that gave up starts again.
@@ -43,6 +44,21 @@ impl Tasks {
         self.tracker.spawn(again(name, make));
     }
 
+    /// Runs what may be ended before the gateway is: by the token it is given.
+    pub(super) fn part<F>(
+        &self,
+        name: &'static str,
+        make: impl Fn(CancellationToken) -> F + Send + 'static,
+    ) -> Part
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.child_token();
+        let told = stop.clone();
+        let task = self.tracker.spawn(again(name, move || make(told.clone())));
+        Part { stop, task }
+    }
+
     /// Runs what cannot be started a second time, and has nothing to finish at shutdown.
     pub(super) fn once(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
@@ -63,6 +79,22 @@ impl Tasks {
         tokio::time::timeout(within, self.tracker.wait())
             .await
             .is_ok()
+    }
+}
+
+/// A task that can be ended while the gateway goes on.
+pub(super) struct Part {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Part {
+    /// Tells it to stop and waits, at most so long; one that does not end goes on ending by itself.
+    pub(super) async fn end(&mut self, within: Duration) {
+        self.stop.cancel();
+        if tokio::time::timeout(within, &mut self.task).await.is_err() {
+            tracing::warn!("a task that was to be replaced takes long to end");
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Looks at everything that goes wrong quietly; and counts the figures anew.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
 use serde_json::json;
 
 use crate::{
@@ -77,7 +81,7 @@ async fn patient(settings: &Settings, is_thorough: bool) -> Result<Patient> {
         machine: Machine {
             folders: settings.folders(),
             min_free_mib: settings.ops.min_free_mib,
-            files: settings.files.clone(),
+            files: Arc::new(ArcSwap::from_pointee(settings.files.clone())),
             http: http::Client::new(&settings.http)?,
             refusals: Default::default(),
         },

@@ -15,6 +15,7 @@ mod inspect;
 mod letters;
 mod reconcile;
 mod recordings;
+mod reload;
 mod replay;
 mod simulate;
 mod token;
@@ -59,6 +60,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Play a simulated PBX against a running gateway and print what must be found afterwards
     Simulate(simulate::Arguments),
+    /// Have the running gateway read its configuration anew, and say what came of it
+    Reload(reload::Arguments),
     /// Read the configuration and tell every problem; start nothing
     Check(Check),
     /// Bring the database's schema up to date
@@ -131,7 +134,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let config = arguments.config.as_deref();
     match arguments.command {
-        Command::Serve => block_on(app::run(started(config)?)),
+        Command::Serve => block_on(app::run(started(config)?, source(config))),
+        Command::Reload(wanted) => block_on(reload::run(started(config)?, wanted)),
         Command::Demo(arguments) => block_on(demo::run(arguments)),
         Command::Simulate(arguments) => block_on(simulate::run(arguments)),
         Command::Check(check) => checked(config, &check),
@@ -174,18 +178,29 @@ fn file(named: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn load(named: Option<&Path>) -> Result<Loaded<Settings>, Problems> {
-    // Other variables may hold anything; those that are not text cannot be ours.
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut loaded: Loaded<Settings> = config::load(file(named).as_deref(), env)?;
+    let mut loaded = read(named)?;
     if let Err(Problems(more)) = loaded.settings.open() {
         loaded.problems.extend(more);
     }
-    loaded.settings.files = doctor_files(named, &loaded.shown);
     match loaded.problems.is_empty() {
         true => Ok(loaded),
         false => Err(Problems(loaded.problems)),
     }
+}
+
+/// Where a gateway that runs reads its configuration anew.
+fn source(named: Option<&Path>) -> app::Source {
+    let named = named.map(Path::to_owned);
+    std::sync::Arc::new(move || read(named.as_deref()))
+}
+
+fn read(named: Option<&Path>) -> Result<Loaded<Settings>, Problems> {
+    // Other variables may hold anything; those that are not text cannot be ours.
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut loaded: Loaded<Settings> = config::load(file(named).as_deref(), env)?;
+    loaded.settings.files = doctor_files(named, &loaded.shown);
+    Ok(loaded)
 }
 
 /// The files whose permissions matter: the configuration, and those its secrets come from.

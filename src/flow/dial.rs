@@ -86,6 +86,13 @@ pub enum Link {
     },
 }
 
+impl Link {
+    /// Whether events flow.
+    pub const fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. })
+    }
+}
+
 /// One dialled account.
 pub struct Line {
     /// The account's name.

@@ -64,8 +64,7 @@ impl Default for Settings {
 /// Answers enquiries.
 pub struct Desk {
     db: Db,
-    policy: Policy,
-    settings: Settings,
+    rules: ArcSwap<(Policy, Settings)>,
     tables: ArcSwap<Tables>,
     state: Mutex<State>,
     log: Log,
@@ -134,14 +133,18 @@ impl Desk {
         let log = Log::open(db.clone());
         let desk = Self {
             db,
-            policy,
-            settings,
+            rules: ArcSwap::from_pointee((policy, settings)),
             tables: ArcSwap::from_pointee(tables),
             state: Mutex::default(),
             log,
         };
         desk.rebuild().await?;
         Ok(Arc::new(desk))
+    }
+
+    /// Goes on under other rules and deadlines.
+    pub fn adopt(&self, policy: Policy, settings: Settings) {
+        self.rules.store(Arc::new((policy, settings)));
     }
 
     /// Reads anew who is busy: at start, and when changes were missed.
@@ -155,14 +158,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Reads people, groups and lines again, for ever.
-    pub async fn refresh(self: Arc<Self>) {
-        let mut tick =
-            tokio::time::interval(Duration::from_millis(self.settings.refresh_ms.max(100)));
-        loop {
-            tick.tick().await;
-            self.refresh_now().await;
-        }
+    /// How often people, groups and lines are read again although nothing says that they changed.
+    pub fn refresh_pause(&self) -> Duration {
+        Duration::from_millis(self.rules.load().1.refresh_ms.max(100))
     }
 
     /// Reads people, groups and lines again.
@@ -275,7 +273,7 @@ impl Desk {
         let Some(e164) = enquiry.client.as_ref().and_then(|number| number.e164()) else {
             return (Vec::new(), None);
         };
-        let deadline = Duration::from_millis(self.settings.answer_timeout_ms);
+        let deadline = Duration::from_millis(self.rules.load().1.answer_timeout_ms);
         let search = crate::store::routing::known_by(&self.db, e164);
         match tokio::time::timeout(deadline, search).await {
             Ok(Ok(known)) => (known, None),
@@ -289,16 +287,18 @@ impl Desk {
 
     fn decide(&self, enquiry: &Enquiry, name: &CallName, owner: Option<PersonId>) -> Decision {
         let tables = self.tables.load();
+        let rules = self.rules.load();
+        let policy = &rules.0;
         let state = self.lock();
         let now = state.now(enquiry.at, name);
         let tried = match state.calls.get(name) {
             Some(remembered) if remembered.is_new_round(enquiry) => Vec::new(),
             Some(remembered) => remembered.tried.clone(),
             // Asked before a restart of ours: as if the first candidates had been tried in order.
-            None => tried_in_order(enquiry, owner, &tables, &now, &self.policy),
+            None => tried_in_order(enquiry, owner, &tables, &now, policy),
         };
         let question = question(enquiry, &tables, owner, (enquiry.attempt, &tried));
-        let mut decision = routing::decide(&question, &tables, &now, &self.policy);
+        let mut decision = routing::decide(&question, &tables, &now, policy);
         if let Some(asked) = &enquiry.is_it {
             decision.targets.retain(|(_, phone)| phone == asked);
         }

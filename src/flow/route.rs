@@ -4,11 +4,7 @@
 //! Only what is durable is acted on: the task hears of calls after their commit. A command that comes too
 //! late, or that the PBX has no room for, leaves the call to the PBX's own scheme.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::{sync::broadcast::error::RecvError, time::timeout};
 
@@ -20,9 +16,9 @@ use crate::{
     model::{
         call::{Call, Change, Leg},
         event::{CallEvent, Clock, Direction, Fact, Party},
-        ids::{AccountName, CallId, Extension, FactId, LegKey},
+        ids::{CallId, Extension, FactId, LegKey},
     },
-    pbx::{Enquiry, Pbx},
+    pbx::{Accounts, Enquiry, Pbx},
 };
 
 /// A client does not hear a menu for long: later than this the command is of no use.
@@ -30,10 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Calls remembered as asked about.
 const REMEMBERED: usize = 10_000;
 
-/// Accounts whose calls are routed by command.
-pub type Accounts = HashMap<AccountName, Arc<dyn Pbx>>;
-
-/// Routes their calls, until the writer ends.
+/// Routes calls of the accounts that want it, until the writer ends.
 pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
     let mut changes = flow.writer().changes();
     let mut asked: HashSet<CallId> = HashSet::new();
@@ -43,22 +36,20 @@ pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
             Err(RecvError::Lagged(_)) => continue, // those calls go by the PBX's own scheme
             Err(RecvError::Closed) => return,
         };
-        let Some(pbx) = accounts.get(&change.account) else {
-            continue;
-        };
         let Some(leg) = waiting_leg(&change.call) else {
             continue;
         };
+        let Some(pbx) = accounts.get(&change.account) else {
+            continue;
+        };
+        if !pbx.routes_by_command() {
+            continue;
+        }
         if asked.len() >= REMEMBERED {
             asked.clear();
         }
         if asked.insert(change.id) {
-            let (flow, desk, pbx, leg) = (
-                flow.clone(),
-                Arc::clone(&desk),
-                Arc::clone(pbx),
-                leg.clone(),
-            );
+            let (flow, desk, pbx, leg) = (flow.clone(), Arc::clone(&desk), pbx, leg.clone());
             tokio::spawn(async move {
                 let routed = timeout(PATIENCE, one(&flow, &desk, pbx.as_ref(), &change, &leg));
                 if routed.await.is_err() {

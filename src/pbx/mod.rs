@@ -3,6 +3,7 @@
 //! Adding a PBX: one file (or folder) here, its `mod` line, its line in [`PROVIDERS`], its fixtures.
 //! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
 
+mod accounts;
 pub mod asterisk;
 mod budget;
 mod dialable;
@@ -20,6 +21,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use self::accounts::Accounts;
 use crate::model::{
     event::{CallEvent, RecordingSource},
     ids::{AccountName, CallKey, Extension, LegKey},

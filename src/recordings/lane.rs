@@ -11,12 +11,12 @@ mod verdict;
 mod tests;
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::{sync::broadcast, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -30,12 +30,8 @@ use super::{
 };
 use crate::{
     http,
-    model::{
-        ids::{AccountName, CallId},
-        recording::RecordingState,
-        time::Timestamp,
-    },
-    pbx::{Pbx, recording::Fetch},
+    model::{ids::CallId, recording::RecordingState, time::Timestamp},
+    pbx::{self, recording::Fetch},
     store::{
         Db, StoreError,
         recordings::{self as rows, Job, Wanted},
@@ -93,9 +89,6 @@ impl Settings {
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The accounts whose recordings are fetched.
-pub type Accounts = Arc<HashMap<AccountName, Arc<dyn Pbx>>>;
-
 /// A recording has come to a new state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -112,10 +105,10 @@ pub struct Told {
 /// The lane: one per node; several nodes share the jobs by leases.
 pub struct Lane {
     db: Db,
-    accounts: Accounts,
-    fetcher: Fetcher,
+    accounts: pbx::Accounts,
+    http: http::Client,
     vault: Vault,
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     clock: Clock,
     told: broadcast::Sender<Told>,
 }
@@ -125,7 +118,7 @@ impl Lane {
     pub fn new(
         settings: &Settings,
         db: Db,
-        accounts: Accounts,
+        accounts: pbx::Accounts,
         vault: Vault,
         http: http::Client,
         clock: Clock,
@@ -133,16 +126,17 @@ impl Lane {
         Self {
             db,
             accounts,
-            fetcher: Fetcher {
-                http,
-                max_bytes: settings.max_size_mib * 1024 * 1024,
-                settle: Duration::from_millis(settings.settle_ms),
-            },
+            http,
             vault,
-            settings: settings.clone(),
+            settings: ArcSwap::from_pointee(settings.clone()),
             clock,
             told: broadcast::channel(TOLD_KEPT).0,
         }
+    }
+
+    /// Goes on under other settings. The folder and the keys are the vault's, which stays as it is.
+    pub fn adopt(&self, settings: &Settings) {
+        self.settings.store(Arc::new(settings.clone()));
     }
 
     /// Every change of state from now on.
@@ -154,14 +148,15 @@ impl Lane {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut running = JoinSet::new();
         loop {
-            let free = self.settings.workers.saturating_sub(running.len());
+            let settings = self.settings.load_full();
+            let free = settings.workers.saturating_sub(running.len());
             for job in self.claim(free).await {
                 running.spawn(self.clone().work(job));
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(_) = running.join_next(), if !running.is_empty() => {}
-                () = tokio::time::sleep(Duration::from_millis(self.settings.poll_ms)) => {}
+                () = tokio::time::sleep(Duration::from_millis(settings.poll_ms)) => {}
             }
         }
     }
@@ -170,7 +165,7 @@ impl Lane {
     pub async fn work_due(self: &Arc<Self>) -> usize {
         let mut attempts = 0;
         loop {
-            let jobs = self.claim(self.settings.workers).await;
+            let jobs = self.claim(self.settings.load().workers).await;
             if jobs.is_empty() {
                 return attempts;
             }
@@ -200,7 +195,7 @@ impl Lane {
     }
 
     fn lease_from(&self, now: Timestamp) -> Timestamp {
-        now.plus_millis(self.settings.lease_ms as i64)
+        now.plus_millis(self.settings.load().lease_ms as i64)
     }
 
     /// One attempt, with its lease renewed while it takes.
@@ -218,7 +213,8 @@ impl Lane {
     /// Renews the lease; returns when it is lost.
     async fn hold(&self, job: &Job) {
         loop {
-            tokio::time::sleep(Duration::from_millis(self.settings.lease_ms / 3)).await;
+            let lease_ms = self.settings.load().lease_ms;
+            tokio::time::sleep(Duration::from_millis(lease_ms / 3)).await;
             let until = self.lease_from((self.clock)());
             match rows::renew(&self.db, job, until).await {
                 Ok(true) => {}
@@ -309,10 +305,20 @@ impl Lane {
             .map_err(|error| Ended::of_pbx(&error))
     }
 
+    fn fetcher(&self) -> Fetcher {
+        let settings = self.settings.load();
+        Fetcher {
+            http: self.http.clone(),
+            max_bytes: settings.max_size_mib * 1024 * 1024,
+            settle: Duration::from_millis(settings.settle_ms),
+        }
+    }
+
     /// Fetches, inspects and keeps the file.
     async fn bring(&self, from: &Fetch) -> Ended {
         let incoming = self.vault.incoming();
-        if let Err(error) = self.fetcher.fetch(from, incoming.path()).await {
+        let fetcher = self.fetcher();
+        if let Err(error) = fetcher.fetch(from, incoming.path()).await {
             return Ended::of_fetch(&error);
         }
         let measured = match inspect(incoming.path().to_owned()).await {

@@ -59,6 +59,13 @@ pub struct DecisionRow {
     pub took_us: i64,
 }
 
+/// Grows with every change of people, phones, groups, lines and marked numbers.
+pub async fn office_version(db: &Db) -> Result<i64, StoreError> {
+    const SQL: &str = "select version from office_version";
+    let (version,): (i64,) = on_read!(db, pool => sqlx::query_as(SQL).fetch_one(pool).await?);
+    Ok(version)
+}
+
 /// Names of all lines.
 pub async fn line_names(db: &Db) -> Result<HashMap<LineId, String>, StoreError> {
     let rows: Vec<(i64, String)> = on_read!(db, pool => {

@@ -10,9 +10,11 @@ mod machine;
 
 use std::{path::PathBuf, sync::Arc};
 
+use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use super::{
+    configuration::Reloaded,
     format,
     i18n::{Texts, Value as Filled},
     refusals::Refusals,
@@ -72,7 +74,8 @@ pub struct Finding {
 }
 
 /// Everything that is looked at.
-pub const CHECKS: [&str; 16] = [
+pub const CHECKS: [&str; 17] = [
+    "configuration",
     "migrations",
     "integrity",
     "account",
@@ -158,7 +161,7 @@ pub struct Machine {
     /// Least free space, in mebibytes.
     pub min_free_mib: u64,
     /// The configuration file and those its secrets come from.
-    pub files: Files,
+    pub files: Arc<ArcSwap<Files>>,
     /// Asks `public_url`.
     pub http: http::Client,
     /// What was not let in and is not written yet.
@@ -187,6 +190,7 @@ pub async fn examine(patient: &Patient, now: Timestamp) -> Result<Vec<Finding>, 
     if patient.is_thorough {
         found.extend(integrity(&patient.db).await?);
     }
+    found.extend(configuration(&patient.db).await?);
     found.extend(accounts::look(patient, now).await?);
     found.extend(numbers(&patient.db, now).await?);
     found.extend(waiting(&patient.db, now).await?);
@@ -194,6 +198,23 @@ pub async fn examine(patient: &Patient, now: Timestamp) -> Result<Vec<Finding>, 
     found.extend(machine::disks(patient).await);
     found.extend(machine::permissions(patient).await);
     Ok(found)
+}
+
+/// What came of reading the configuration anew last, if it was.
+async fn configuration(db: &Db) -> Result<Option<Finding>, StoreError> {
+    let Some(read) = Reloaded::last(db).await? else {
+        return Ok(None);
+    };
+    let (verdict, words) = match (read.problems.is_empty(), read.restart.is_empty()) {
+        (false, _) => (Verdict::Wrong, read.told()),
+        (true, false) => (Verdict::Remark, read.told()),
+        (true, true) => (Verdict::Good, String::new()),
+    };
+    let value = match words.is_empty() {
+        true => Value::None,
+        false => Value::Words(words),
+    };
+    Ok(Some(Finding::new("configuration", "", verdict, value)))
 }
 
 async fn integrity(db: &Db) -> Result<Vec<Finding>, StoreError> {

@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::Body,
@@ -94,61 +95,75 @@ impl Default for Settings {
 
 /// Everything the intake stands on.
 pub struct Hooks {
-    accounts: HashMap<String, Account>,
+    open: ArcSwap<Open>,
     flow: Flow,
     desk: Arc<Desk>,
-    settings: Settings,
     trusted_proxies: Vec<IpAddr>,
     refusals: Arc<Refusals>,
     /// Facts of questions already answered, still on their way into the store.
     behind: TaskTracker,
 }
 
+/// Who may post, and within what limits; other ones take its place while requests go on.
+#[derive(Default)]
+struct Open {
+    accounts: HashMap<String, Arc<Account>>,
+    settings: Arc<Settings>,
+}
+
 struct Account {
     name: AccountName,
     pbx: Arc<dyn Pbx>,
     rate: DefaultDirectRateLimiter,
+    settings: Arc<Settings>,
 }
 
 impl Hooks {
-    /// The intake of these accounts.
+    /// An intake that knows no account yet ([`Hooks::adopt`]).
     pub fn new(
-        accounts: &[(AccountName, Arc<dyn Pbx>)],
         flow: Flow,
         desk: Arc<Desk>,
-        settings: Settings,
         trusted_proxies: Vec<IpAddr>,
         refusals: Arc<Refusals>,
     ) -> Arc<Self> {
-        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(at_least_one(settings.per_second))
-            .allow_burst(at_least_one(settings.burst));
-        let accounts = accounts
-            .iter()
-            .map(|(name, pbx)| {
-                let account = Account {
-                    name: name.clone(),
-                    pbx: Arc::clone(pbx),
-                    rate: RateLimiter::direct(quota),
-                };
-                (name.as_str().to_owned(), account)
-            })
-            .collect();
         Arc::new(Self {
-            accounts,
+            open: ArcSwap::default(),
             flow,
             desk,
-            settings,
             trusted_proxies,
             refusals,
             behind: TaskTracker::new(),
         })
     }
 
+    /// From now on these accounts may post, within these limits. Requests under way end as they began.
+    pub fn adopt<'a>(
+        &self,
+        accounts: impl Iterator<Item = (&'a AccountName, &'a Arc<dyn Pbx>)>,
+        settings: &Settings,
+    ) {
+        let settings = Arc::new(settings.clone());
+        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(settings.per_second))
+            .allow_burst(at_least_one(settings.burst));
+        let accounts = accounts
+            .map(|(name, pbx)| {
+                let account = Account {
+                    name: name.clone(),
+                    pbx: Arc::clone(pbx),
+                    rate: RateLimiter::direct(quota),
+                    settings: Arc::clone(&settings),
+                };
+                (name.as_str().to_owned(), Arc::new(account))
+            })
+            .collect();
+        self.open.store(Arc::new(Open { accounts, settings }));
+    }
+
     /// Turns away what claims to come from an account, and counts it.
     fn refuse(&self, account: &Account, turned: Turned, remote: &str, now: Timestamp) -> Response {
         self.refusals.count(&account.name, turned.reason(), now);
-        turn_away(&self.settings, turned, account.pbx.provider(), remote)
+        turn_away(&account.settings, turned, account.pbx.provider(), remote)
     }
 
     /// Waits until the facts of answered questions are in the store.
@@ -178,14 +193,17 @@ async fn receive(
     let now = flow::now();
     let (head, body) = request.into_parts();
     let remote = super::remote(&head.headers, peer.ip(), &hooks.trusted_proxies).to_string();
+    let open = hooks.open.load();
     let account = path
         .iter()
         .find_map(|(name, value)| (name == "account").then_some(value))
-        .and_then(|name| hooks.accounts.get(name));
+        .and_then(|name| open.accounts.get(name).cloned());
     let Some(account) = account else {
-        return turn_away(&hooks.settings, Turned::NoAccount, "unknown", &remote);
+        return turn_away(&open.settings, Turned::NoAccount, "unknown", &remote);
     };
-    let request = match read(&hooks.settings, &head, body, &remote).await {
+    drop(open);
+    let account = account.as_ref();
+    let request = match read(&account.settings, &head, body, &remote).await {
         Ok(request) => request,
         Err(turned) => return hooks.refuse(account, turned, &remote, now),
     };
@@ -297,7 +315,7 @@ async fn keep(
     let understood = outcome(&decoded, error.as_ref());
     let kept = hooks.flow.receive(message, decoded, error.as_ref()).await;
     let (outcome, response) = match (kept, error) {
-        (Err(_), _) => ("busy", busy(&hooks.settings)),
+        (Err(_), _) => ("busy", busy(&account.settings)),
         (Ok(_), Some(DecodeError::TooLarge { .. })) => (
             understood,
             text(
@@ -345,7 +363,7 @@ async fn answer(
     mut decoded: Decoded,
     began: Instant,
 ) -> Response {
-    let deadline = Duration::from_millis(hooks.settings.route_timeout_ms);
+    let deadline = Duration::from_millis(account.settings.route_timeout_ms);
     let answered = tokio::time::timeout(deadline, hooks.desk.enquire(enquiry))
         .await
         .unwrap_or_else(|_| safe_default());

@@ -20,6 +20,7 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/channels.ftl"),
     include_str!("locales/ru/outside.ftl"),
     include_str!("locales/ru/health.ftl"),
+    include_str!("locales/ru/guide.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
@@ -30,6 +31,7 @@ const ENGLISH: &[&str] = &[
     include_str!("locales/en/channels.ftl"),
     include_str!("locales/en/outside.ftl"),
     include_str!("locales/en/health.ftl"),
+    include_str!("locales/en/guide.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::{Router, extract::DefaultBodyLimit, http::HeaderMap, middleware};
 use tokio::sync::{Notify, watch};
@@ -29,6 +30,7 @@ use crate::{
 
 pub mod api;
 pub mod auth;
+pub mod configuration;
 pub mod csp;
 pub mod csrf;
 pub mod doctor;
@@ -113,6 +115,22 @@ pub struct Account {
     pub records: Option<Arc<Notify>>,
 }
 
+/// The accounts there are; every copy sees the same ones, also after [`Accounts::replace`].
+#[derive(Clone, Default)]
+pub struct Accounts(Arc<ArcSwap<Vec<Account>>>);
+
+impl Accounts {
+    /// All of them, in the order of the configuration.
+    pub fn all(&self) -> Arc<Vec<Account>> {
+        self.0.load_full()
+    }
+
+    /// From now on these.
+    pub fn replace(&self, accounts: Vec<Account>) {
+        self.0.store(Arc::new(accounts));
+    }
+}
+
 /// All that pages stand on.
 pub struct Site {
     /// The store.
@@ -130,7 +148,9 @@ pub struct Site {
     /// Proxies whose word on the sender's address counts.
     pub trusted_proxies: Vec<IpAddr>,
     /// Accounts at PBXes, for those who run the installation.
-    pub accounts: Vec<Account>,
+    pub accounts: Accounts,
+    /// The configuration while it runs.
+    pub configuration: Arc<dyn configuration::Configuration>,
     /// Limits of the API, and what it remembers.
     pub api: api::caller::Door,
     /// What the doctor looks at beside the data.

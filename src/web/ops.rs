@@ -22,11 +22,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
-use tokio::sync::watch;
 
 use crate::{
     flow::{self, Flow, dial::Link},
-    model::ids::AccountName,
     store::{Db, deliveries, depths, writer::Health},
     telemetry,
 };
@@ -60,8 +58,8 @@ pub struct Ops {
     pub db: Db,
     /// The way in.
     pub flow: Flow,
-    /// Connections we dial.
-    pub links: Vec<(AccountName, watch::Receiver<Link>)>,
+    /// Accounts, with the connections we dial.
+    pub accounts: super::Accounts,
     /// Folders whose disks must have room.
     pub folders: Vec<PathBuf>,
     /// Limits.
@@ -122,15 +120,17 @@ async fn readyz(
 }
 
 /// How the connections we dial stand.
-fn links(ops: &Ops) -> BTreeMap<&str, Value> {
-    let told = ops.links.iter().map(|(account, link)| {
+fn links(ops: &Ops) -> BTreeMap<String, Value> {
+    let accounts = ops.accounts.all();
+    let told = accounts.iter().filter_map(|account| {
+        let link = account.link.as_ref()?;
         let stands = match &*link.borrow() {
             Link::Up { since } => json!({ "up": true, "since": since.rfc3339() }),
             Link::Down { since, why } => {
                 json!({ "up": false, "since": since.rfc3339(), "why": why })
             }
         };
-        (account.as_str(), stands)
+        Some((account.name.to_string(), stands))
     });
     told.collect()
 }
@@ -219,10 +219,13 @@ async fn look_at_depths(ops: &Ops) {
         .into_iter()
         .map(|waiting| (waiting.kind, waiting.jobs, now.millis_since(waiting.oldest)))
         .collect();
-    let links: Vec<(&str, bool)> = ops
-        .links
+    let accounts = ops.accounts.all();
+    let links: Vec<(&str, bool)> = accounts
         .iter()
-        .map(|(account, link)| (account.as_str(), matches!(*link.borrow(), Link::Up { .. })))
+        .filter_map(|account| {
+            let link = account.link.as_ref()?;
+            Some((account.name.as_str(), link.borrow().is_up()))
+        })
         .collect();
     telemetry::Depths {
         links: &links,

@@ -79,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::changes::ROUTES,
         pages::health::ROUTES,
         pages::accounts::ROUTES,
+        pages::reload::ROUTES,
         pages::outside::ROUTES,
         pages::me::ROUTES,
         pages::tokens::ROUTES,

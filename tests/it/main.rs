@@ -13,6 +13,7 @@ mod ops;
 mod outside;
 mod pages;
 mod recordings;
+mod reload;
 mod server;
 mod store;
 mod support;

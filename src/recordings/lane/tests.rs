@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::event::RecordingSource,
     pbx::{
-        Decoder, Intake, PbxError,
+        Decoder, Intake, Pbx, PbxError,
         recording::{Fetch, RecordingSettings},
     },
     recordings::{audio::fixtures as sound, fixtures::Folder},
@@ -83,7 +83,7 @@ impl Bench {
         let lane = Lane::new(
             &settings,
             db.clone(),
-            Arc::new(HashMap::from([("office".into(), account)])),
+            pbx::Accounts::from_iter([("office".into(), account)]),
             Vault::open(&settings.folder).unwrap(),
             http::Client::new(&http::Settings {
                 answer_timeout_ms: 200,

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use arc_swap::ArcSwap;
 use uuid::Uuid;
 
 use super::{
@@ -91,7 +92,7 @@ pub(super) struct Committer {
     pub(super) db: Db,
     pub(super) engine: Engine,
     node: i64,
-    call_back: effects::CallBack,
+    pub(super) call_back: Arc<ArcSwap<effects::CallBack>>,
     derive: Derive,
     pub(super) memory: Memory,
     directory: Directory,
@@ -149,7 +150,7 @@ impl Committer {
             engine: Engine::of(&db),
             db,
             node,
-            call_back: effects::CallBack::of(settings),
+            call_back: Arc::new(ArcSwap::from_pointee(effects::CallBack::of(settings))),
             derive,
             memory: Memory::new(settings.cached_calls),
             directory: Directory::default(),
@@ -494,7 +495,7 @@ impl Committer {
         let now = works.iter().map(|work| work.received_at).max();
         effects::Effects {
             node: self.node,
-            call_back: &self.call_back,
+            call_back: &self.call_back.load(),
             directory: &self.directory,
             now: now.unwrap_or_default(),
         }

@@ -50,6 +50,7 @@ pub(super) fn merge(writes: &mut ScriptRows, works: &[Work]) {
 }
 
 /// By when clients should be called back.
+#[derive(Debug)]
 pub(super) struct CallBack {
     within_ms: i64,
     /// After how long a try that reached nobody is followed by the next one, as a JSON array.

@@ -20,6 +20,7 @@ mod worker;
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -166,6 +167,7 @@ pub struct Writer {
     changes: broadcast::Sender<Arc<Change>>,
     health: watch::Receiver<Health>,
     closing: CancellationToken,
+    call_back: Arc<ArcSwap<effects::CallBack>>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -193,8 +195,10 @@ impl Writer {
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
         let (health_told, health) = watch::channel(Health::Good);
         let closing = CancellationToken::new();
+        let committer = apply::Committer::new(db, node, settings, derive);
+        let call_back = Arc::clone(&committer.call_back);
         let worker = worker::Worker {
-            committer: apply::Committer::new(db, node, settings, derive),
+            committer,
             waiting,
             changes: changes.clone(),
             health: health_told,
@@ -209,8 +213,15 @@ impl Writer {
             changes,
             health,
             closing,
+            call_back,
             task: Arc::new(Mutex::new(Some(task))),
         }
+    }
+
+    /// Goes on with other times of call-backs; everything else stays as it was at the start.
+    pub fn adopt_call_backs(&self, settings: &Settings) {
+        let call_back = effects::CallBack::of(settings);
+        self.call_back.store(Arc::new(call_back));
     }
 
     /// Applies one message and returns when it is durable. Waits for room and for the database no

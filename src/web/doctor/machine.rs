@@ -110,6 +110,7 @@ pub(super) async fn permissions(patient: &Patient) -> Vec<Finding> {
         patient
             .machine
             .files
+            .load()
             .config
             .iter()
             .map(|path| (path.clone(), Guarded::Config)),
@@ -118,6 +119,7 @@ pub(super) async fn permissions(patient: &Patient) -> Vec<Finding> {
         patient
             .machine
             .files
+            .load()
             .secrets
             .iter()
             .map(|path| (path.clone(), Guarded::Secret)),

@@ -21,9 +21,12 @@ use crate::{
     policy::{Action, Object},
     store::arrivals,
     web::{
-        Account, Error, State, Visitor, demand, format,
+        Account, Error, State, Visitor,
+        configuration::Reloaded,
+        demand, format,
         hooks::read_again,
         layout::{self, Place},
+        pages::reload,
         parts::{Pen, nothing},
         routes::{Access, Route},
         sight,
@@ -79,17 +82,19 @@ async fn show(
     let dead = arrivals::dead_by_account(&site.db).await?;
     let dead: BTreeMap<String, i64> = dead.into_iter().collect();
     let mut standings = BTreeMap::new();
-    for account in &site.accounts {
+    let accounts = site.accounts.all();
+    for account in accounts.iter() {
         if let Some(standing) = reconcile::standing(&site.db, &account.name).await? {
             standings.insert(account.name.clone(), standing);
         }
     }
+    let read = Reloaded::last(&site.db).await?;
     let t = visitor.texts;
     let pen = site.pen(&visitor, sight::in_lists(&visitor));
     let content = html! {
         h1 { (t.say("accounts-title")) }
         @if asked.said == "reading" { p.done role="status" { (t.say("records-reading")) } }
-        @if site.accounts.is_empty() { (nothing(&t.say("accounts-none"))) }
+        @if accounts.is_empty() { (nothing(&t.say("accounts-none"))) }
         @else {
             div.scroll { table {
                 thead { tr {
@@ -100,7 +105,7 @@ async fn show(
                     th scope="col" { (t.say("account-records")) }
                     th.number scope="col" { (t.say("account-dead")) }
                 } }
-                tbody { @for account in &site.accounts {
+                tbody { @for account in accounts.iter() {
                     @let seen = Seen {
                         heard: heard.get(account.name.as_str()).copied(),
                         dead: dead.get(account.name.as_str()).copied().unwrap_or_default(),
@@ -110,6 +115,7 @@ async fn show(
                 } }
             } }
         }
+        (reload::section(&pen, &visitor, read.as_ref()))
         p {
             a.button href="/dead-letters" { (t.say("letters-title")) } " "
             a.button href="/health" { (t.say("health-title")) } " "
@@ -203,8 +209,10 @@ async fn read_records(
     Path(name): Path<String>,
 ) -> Result<Response, Error> {
     demand(&visitor, Action::RunInstallation, &Object::Whole)?;
-    let mut accounts = site.accounts.iter();
-    let account = accounts.find(|account| account.name.as_str() == name);
+    let accounts = site.accounts.all();
+    let account = accounts
+        .iter()
+        .find(|account| account.name.as_str() == name);
     let asked = account.and_then(|account| account.records.as_ref());
     let asked = asked.ok_or(Error::NotFound)?;
     sight::audited(&site, &visitor, "reconcile", &format!("account:{name}"), "").await?;
@@ -329,8 +337,10 @@ async fn replay(
     let replayed = site
         .flow
         .replay(&site.db, id, flow::now(), |letter| {
-            let mut accounts = site.accounts.iter();
-            let account = accounts.find(|account| account.name == letter.account);
+            let accounts = site.accounts.all();
+            let account = accounts
+                .iter()
+                .find(|account| account.name == letter.account);
             read_again(account.map(|account| account.pbx.as_ref()), letter)
         })
         .await;

@@ -97,7 +97,8 @@ fn patient(site: &Site, is_thorough: bool) -> Patient {
         Link::Up { .. } => Ok(()),
         Link::Down { why, .. } => Err(why.clone()),
     };
-    let accounts = site.accounts.iter().map(|account| doctor::Account {
+    let all = site.accounts.all();
+    let accounts = all.iter().map(|account| doctor::Account {
         name: account.name.clone(),
         pbx: std::sync::Arc::clone(&account.pbx),
         link: account.link.as_ref().map(|told| link(&told.borrow())),

@@ -21,6 +21,7 @@ pub mod me;
 pub mod outside;
 pub mod player;
 pub mod pop;
+pub mod reload;
 pub mod sign_in;
 pub mod stream;
 pub mod tokens;

@@ -67,6 +67,7 @@ const MAY: &[(&str, &str)] = &[
     ("GET /health", "oa"),
     ("GET /accounts", "oa"),
     ("POST /accounts/{name}/read", "oa"),
+    ("POST /configuration/reload", "oa"),
     ("GET /dead-letters", "oa"),
     ("GET /dead-letters/{id}", "oa"),
     ("POST /dead-letters/{id}/replay", "oa"),

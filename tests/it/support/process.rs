@@ -81,6 +81,36 @@ impl Process {
         }
     }
 
+    /// Adds to the configuration; nobody reads it yet.
+    pub fn configure(&self, more: &str) {
+        use std::io::Write;
+        let file = std::fs::File::options()
+            .append(true)
+            .open(self.folder.join("ringcard.toml"));
+        let mut file = file.expect("the configuration was written");
+        file.write_all(more.as_bytes())
+            .expect("the folder can be written");
+    }
+
+    /// Runs a command beside it: exit code and everything it says.
+    pub async fn beside(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(arguments).output().await;
+        let output = output.expect("the binary is built");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    /// Sends it a signal.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.as_ref().and_then(Child::id);
+        let id = id.expect("it runs").to_string();
+        let sent = Command::new("kill").args([name, &id]).status().await;
+        assert!(sent.expect("kill can be run").success(), "it was running");
+    }
+
     /// Asks it to stop, as systemd does, and waits until it has.
     pub async fn stop(&mut self) {
         let Some(mut child) = self.child.take() else {

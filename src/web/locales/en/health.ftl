@@ -16,6 +16,7 @@ verdict-good = good
 verdict-remark = look at it
 verdict-wrong = wrong
 doctor-seconds = { $n } s
+doctor-check-configuration = configuration
 doctor-check-migrations = database schema
 doctor-check-integrity = database whole
 doctor-check-account = account heard

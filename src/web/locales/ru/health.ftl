@@ -17,6 +17,7 @@ verdict-good = хорошо
 verdict-remark = взгляните
 verdict-wrong = плохо
 doctor-seconds = { $n } с
+doctor-check-configuration = конфигурация
 doctor-check-migrations = схема базы
 doctor-check-integrity = целость базы
 doctor-check-account = учётную запись слышно

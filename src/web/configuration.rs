@@ -1,0 +1,71 @@
+//! The configuration while the gateway runs, as pages, the doctor and the command line see it: what came
+//! of reading it anew.
+//!
+//! Leaves out how it is read and taken over (`app`).
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::time::Timestamp,
+    store::{Db, StoreError, changes::By, settings},
+};
+
+/// Name of the value in which somebody at the machine asks to read the configuration anew.
+pub const WISH: &str = "configuration/wish";
+/// Name of the value that holds what came of the last reading.
+const LAST: &str = "configuration/last";
+
+/// What came of reading the configuration anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The wish it answers; empty: a signal or a page.
+    pub wish: String,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// What is wrong, as key and text; then nothing was changed.
+    pub problems: Vec<(String, String)>,
+    /// Keys that have changed and wait for a restart.
+    pub restart: Vec<String>,
+    /// Accounts that came, went or changed.
+    pub accounts: Vec<String>,
+}
+
+impl Reloaded {
+    /// What came of the last reading since the gateway started; `None`: there was none.
+    pub async fn last(db: &Db) -> Result<Option<Self>, StoreError> {
+        Ok(Self::kept(db).await?.filter(|last| last.at.is_some()))
+    }
+
+    /// What was kept last; without a time it is a start.
+    pub async fn kept(db: &Db) -> Result<Option<Self>, StoreError> {
+        let text = settings::get(db, LAST).await?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Keeps it where [`Reloaded::last`] finds it.
+    pub async fn keep(&self, db: &Db) -> Result<(), StoreError> {
+        let text = serde_json::to_string(self).expect("a struct of texts is JSON");
+        settings::set(db, LAST, &text).await
+    }
+
+    /// What was wrong or waits, in one line; empty if neither.
+    pub fn told(&self) -> String {
+        let problems = self.problems.iter();
+        let problems: Vec<String> = problems
+            .map(|(key, text)| format!("{key}: {text}"))
+            .collect();
+        match (problems.is_empty(), self.restart.is_empty()) {
+            (false, _) => problems.join("; "),
+            (true, false) => format!("restart: {}", self.restart.join(", ")),
+            (true, true) => String::new(),
+        }
+    }
+}
+
+/// The configuration of a gateway that runs.
+#[async_trait]
+pub trait Configuration: Send + Sync {
+    /// Reads it anew, checks all of it, and takes it over if nothing is wrong.
+    async fn reload(&self, by: By) -> Reloaded;
+}
