@@ -160,13 +160,16 @@ pub fn size(texts: Texts, bytes: i64) -> String {
         let n = Value::Text(number(texts, (bytes + 999) / 1_000));
         return texts.fill("size-kilobytes", &[("n", n)]);
     }
-    let tenths = bytes / 100_000;
+    let (key, tenths) = match bytes {
+        ..1_000_000_000 => ("size-megabytes", bytes / 100_000),
+        _ => ("size-gigabytes", bytes / 100_000_000),
+    };
     let point = match texts.language {
         Language::Russian => ',',
         Language::English => '.',
     };
     let n = format!("{}{point}{}", tenths / 10, tenths % 10);
-    texts.fill("size-megabytes", &[("n", Value::Text(n))])
+    texts.fill(key, &[("n", Value::Text(n))])
 }
 
 #[cfg(test)]
@@ -202,6 +205,13 @@ mod tests {
         assert_eq!(number(EN, 12_480), "12,480");
         assert_eq!(number(EN, 999), "999");
         assert_eq!(number(EN, -1_000), "−1,000");
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_unit_people_would_use() {
+        assert_eq!(size(EN, 1), "1 KB");
+        assert_eq!(size(RU, 2_340_000), "2,3 МБ");
+        assert_eq!(size(EN, 61_432_900_000), "61.4 GB");
     }
 
     #[test]

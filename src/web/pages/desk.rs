@@ -139,14 +139,18 @@ async fn read(site: &Site, visitor: &Visitor) -> Result<Lists, Error> {
 fn lists_markup(site: &Site, visitor: &Visitor, lists: &Lists) -> Markup {
     let t = visitor.texts;
     let pen = site.pen(visitor, sight::in_lists(visitor));
+    // Whoever never calls clients back is not told that all of them were.
+    let may_change = policy::can(&visitor.person, Action::ChangeCards, &Object::Whole).is_allowed();
     html! {
-        section.tasks aria-labelledby="tasks-title" {
-            h2 #tasks-title {
-                (t.say("tasks-title"))
-                @if !lists.tasks.is_empty() { " " span.count { (lists.tasks.len()) } }
+        @if may_change {
+            section.tasks aria-labelledby="tasks-title" {
+                h2 #tasks-title {
+                    (t.say("tasks-title"))
+                    @if !lists.tasks.is_empty() { " " span.count { (lists.tasks.len()) } }
+                }
+                @if lists.tasks.is_empty() { (nothing(&t.say("tasks-none"))) }
+                @else { (task_list(visitor, &pen, &lists.tasks)) }
             }
-            @if lists.tasks.is_empty() { (nothing(&t.say("tasks-none"))) }
-            @else { (task_list(visitor, &pen, &lists.tasks)) }
         }
         @if !lists.escalated.is_empty() {
             section.tasks.escalated aria-labelledby="escalated-title" {

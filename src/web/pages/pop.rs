@@ -17,14 +17,14 @@ use crate::{
     live::{Reason, Shown, Stage},
     model::{
         event::TransferKind,
-        ids::{CallId, CardId},
+        ids::{CallId, CardId, Extension},
         time::Timestamp,
     },
     policy::{self, Action, Object},
     store::{
         cards::{self, Card, CardEvent},
         journal::{self, CallPage, CallRow},
-        reports,
+        people, reports,
     },
     web::{
         Error, Site, State, Visitor, demand, layout, now,
@@ -71,6 +71,8 @@ struct View {
     last: Vec<CallRow>,
     note: Option<CardEvent>,
     channel: Option<String>,
+    /// Who passed the client on, by name where known.
+    passed_by: Option<String>,
     object: Object,
 }
 
@@ -125,6 +127,10 @@ async fn read(site: &Site, visitor: &Visitor, shown: Shown) -> Result<Option<Vie
         Some(line) => reports::channel_of(&site.db, line, page.row.started_at).await?,
         None => None,
     };
+    let passed_by = match page.call.transfers.last().map(|last| &last.from) {
+        Some(Some(from)) => Some(name_of(site, &page, from).await?),
+        _ => None,
+    };
     let last = last
         .into_iter()
         .filter(|row| row.id != shown.call.0)
@@ -138,8 +144,17 @@ async fn read(site: &Site, visitor: &Visitor, shown: Shown) -> Result<Option<Vie
         last,
         note,
         channel,
+        passed_by,
         object,
     }))
+}
+
+/// Whose extension it is at the call's account, or the extension.
+async fn name_of(site: &Site, page: &CallPage, extension: &Extension) -> Result<String, Error> {
+    let names = people::extensions_with_names(&site.db, &page.row.account).await?;
+    let mut names = names.into_iter();
+    let found = names.find(|(known, _)| known == extension.as_str());
+    Ok(found.map_or_else(|| extension.to_string(), |(_, name)| name))
 }
 
 fn markup(site: &Site, visitor: &Visitor, view: &View) -> Markup {
@@ -181,7 +196,8 @@ fn markup(site: &Site, visitor: &Visitor, view: &View) -> Markup {
                 @if let (true, Some(e164)) = (sight.full_numbers, &row.client) {
                     " " button.quiet type="button" data-copy=(e164) hidden { (t.say("copy-number")) }
                 }
-                @if view.last.is_empty() { " " span.badge.plain { (t.say("pop-first-call")) } }
+                // Of a number that is withheld nobody knows whether it is the first call.
+                @if view.card.is_some() && view.last.is_empty() { " " span.badge.plain { (t.say("pop-first-call")) } }
             }
             (facts(&pen, visitor, view))
             @if sight.names { (before(&pen, view)) }
@@ -254,15 +270,11 @@ fn why(pen: &Pen<'_>, visitor: &Visitor, view: &View) -> String {
         return t.say("why-supervises");
     }
     if let Some(transfer) = view.page.call.transfers.last() {
-        let from = transfer.from.as_ref().map(ToString::to_string);
-        let key = match transfer.kind {
-            TransferKind::Blind => "why-transfer-blind",
-            TransferKind::Attended => "why-transfer-attended",
-        };
-        let from = from.unwrap_or_default().into();
-        return match key {
-            "why-transfer-blind" => t.fill("why-transfer-blind", &[("from", from)]),
-            _ => t.fill("why-transfer-attended", &[("from", from)]),
+        let from = view.passed_by.clone();
+        let from = from.unwrap_or_else(|| t.say("party-unknown")).into();
+        return match transfer.kind {
+            TransferKind::Blind => t.fill("why-transfer-blind", &[("from", from)]),
+            TransferKind::Attended => t.fill("why-transfer-attended", &[("from", from)]),
         };
     }
     if let Some(reason) = &view.page.more.route_reason {

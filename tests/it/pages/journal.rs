@@ -298,7 +298,7 @@ async fn missed_calls_wait_on_the_desk_with_a_clock() {
     assert!(all(&desk, ".task-list li").is_empty());
     assert_eq!(
         text(&desk, ".tasks .nothing"),
-        "Every missed call is dealt with."
+        "You have nobody to call back."
     );
     office.close().await;
 }

@@ -6,7 +6,7 @@ use ringcard::{
     app::settings::Settings,
     flow,
     model::{
-        event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side},
+        event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side, TransferKind},
         ids::{AccountName, CallId, CallKey, Extension, FactId, LegKey, PersonId},
         people::Role,
         phone::Number,
@@ -27,6 +27,8 @@ use crate::support::{
 
 pub const CLIENT: &str = "+74950000011";
 pub const CLIENT_SHOWN: &str = "+7 495 000-00-11";
+/// A client who hides the number.
+pub const WITHHELD: &str = "";
 pub const CLIENT_MASKED: &str = "+7 495 •••-••-11";
 const ACCOUNT: &str = "office";
 
@@ -314,9 +316,12 @@ impl<'a> Call<'a> {
 
     /// The client's call rings at these phones.
     pub async fn rings(&self, extensions: &[&str], at_s: i64) {
-        let number = |e164: &str| Number::E164 {
-            e164: e164.to_owned(),
-            ext: None,
+        let number = |e164: &str| match e164 {
+            WITHHELD => Number::Withheld,
+            e164 => Number::E164 {
+                e164: e164.to_owned(),
+                ext: None,
+            },
         };
         let parties = Fact::Parties {
             direction: Some(Direction::In),
@@ -352,6 +357,17 @@ impl<'a> Call<'a> {
             self.event(extension, "rings", 0, Fact::Rings),
         ])
         .await;
+    }
+
+    /// An employee who talks with the client passes them on blindly, and the other phone rings.
+    pub async fn passes_on(&self, from: &str, to: &str, at_s: i64) {
+        let transfers = Fact::Transfers {
+            kind: TransferKind::Blind,
+            to: Some(Extension::from(to)),
+        };
+        self.tell(vec![self.event(from, "transfers", at_s, transfers)])
+            .await;
+        self.rings(&[to], at_s + 1).await;
     }
 
     pub async fn answers(&self, extension: &str, at_s: i64) {

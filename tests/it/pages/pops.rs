@@ -3,7 +3,7 @@
 use ringcard::{model::event::Cause, on_read};
 use scraper::Html;
 
-use super::office::{CLIENT, CLIENT_SHOWN, Office, attribute, text};
+use super::office::{Browser, CLIENT, CLIENT_SHOWN, Office, WITHHELD, attribute, text};
 use crate::support::scripted::eventually;
 
 #[tokio::test]
@@ -192,6 +192,31 @@ async fn the_panel_says_who_calls_and_why_it_came_here() {
     let boris = office.browser("boris").await;
     assert_eq!(boris.get(&format!("/pops/{id}")).await.status, 204);
     office.close().await;
+}
+
+#[tokio::test]
+async fn the_panel_names_who_passed_the_client_on_and_claims_nothing_of_a_withheld_number() {
+    let office = Office::open().await;
+    let anna = office.browser("anna").await;
+    let call = office.call("c1", CLIENT);
+    call.rings(&["202"], 1).await;
+    call.answers("202", 4).await;
+    call.passes_on("202", "201", 9).await;
+    let pop = pop_of(&office, &anna, "c1").await;
+    let why = text(&pop, "dl.facts");
+    assert!(why.contains("Why you transferred by Boris"), "{why}");
+    assert!(text(&pop, ".phone").contains("first call"));
+    let call = office.call("c2", WITHHELD);
+    call.rings(&["201"], 1).await;
+    let pop = pop_of(&office, &anna, "c2").await;
+    assert_eq!(text(&pop, "h2"), "number withheld");
+    assert!(!text(&pop, ".phone").contains("first call"));
+    office.close().await;
+}
+
+async fn pop_of(office: &Office, browser: &Browser<'_>, key: &str) -> Html {
+    let id = office.id(key).await;
+    Html::parse_fragment(&browser.get(&format!("/pops/{id}")).await.text)
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ change-kind-assignment = number's channel
 change-kind-spend = spend
 change-kind-account = account
 
-nav-lost = Not reached
+nav-lost = Never reached
 lost-title = Clients never reached
 lost-hint = They called within the last { $days } days, nobody took the call, and nobody has talked with them since. A task closed by hand reached nobody.
 lost-none = Everybody who called has been reached.

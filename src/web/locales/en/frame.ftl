@@ -66,6 +66,7 @@ span-days =
     }
 size-kilobytes = { $n } KB
 size-megabytes = { $n } MB
+size-gigabytes = { $n } GB
 
 nav-journal = Calls
 nav-cards = Clients

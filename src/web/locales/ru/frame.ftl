@@ -67,6 +67,7 @@ span-days =
     }
 size-kilobytes = { $n } КБ
 size-megabytes = { $n } МБ
+size-gigabytes = { $n } ГБ
 
 nav-journal = Звонки
 nav-cards = Клиенты
