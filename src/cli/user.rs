@@ -47,6 +47,16 @@ pub enum Command {
         /// Sign-in name
         login: String,
     },
+    /// Switch off somebody who has left: signed out at once, rung no more; what they did stays
+    Off {
+        /// Sign-in name
+        login: String,
+    },
+    /// Switch somebody on again
+    On {
+        /// Sign-in name
+        login: String,
+    },
     /// List everybody
     List,
 }
@@ -113,6 +123,8 @@ pub async fn run(settings: Settings, command: Command) -> Result<()> {
             println!("{}", link(&settings, &db, &person, minutes).await?);
         }
         Command::Password { login } => set_password(&db, &login).await?,
+        Command::Off { login } => set_active(&db, &login, false).await?,
+        Command::On { login } => set_active(&db, &login, true).await?,
         Command::List => {
             for person in people::all(&db).await? {
                 let state = if person.active { "" } else { "inactive" };
@@ -153,6 +165,14 @@ async fn set_password(db: &Db, login: &str) -> Result<()> {
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     people::set_password_hash(db, person.id, &hash).await?;
     noted(db, &person, "password").await
+}
+
+async fn set_active(db: &Db, login: &str, active: bool) -> Result<()> {
+    let person = found(db, login).await?;
+    changes::note(db, By::Found, None, flow::now()).await?;
+    people::set_active(db, person.id, active).await?;
+    changes::note(db, By::Command, None, flow::now()).await?;
+    noted(db, &person, if active { "on" } else { "off" }).await
 }
 
 /// The command line leaves a trace like everybody else.

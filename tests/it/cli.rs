@@ -311,6 +311,21 @@ fn the_first_administrator_gets_a_link() {
 }
 
 #[test]
+fn who_has_left_is_switched_off() {
+    let desk = Desk::new();
+    desk.tell(&["user", "add", "anna"], "");
+    assert!(!desk.tell(&["user", "list"], "").contains("inactive"));
+    desk.tell(&["user", "off", "anna"], "");
+    assert!(desk.tell(&["user", "list"], "").contains("inactive"));
+    desk.tell(&["user", "on", "anna"], "");
+    assert!(!desk.tell(&["user", "list"], "").contains("inactive"));
+    assert_eq!(
+        desk.run(&["user", "off", "nobody"], "").status.code(),
+        Some(1)
+    );
+}
+
+#[test]
 fn tokens_are_made_listed_and_revoked() {
     let desk = Desk::new();
     desk.tell(&["user", "add", "oleg", "--role", "owner"], "");

@@ -137,6 +137,21 @@ async fn signing_out_ends_the_session_at_the_server() {
 }
 
 #[tokio::test]
+async fn whoever_is_switched_off_is_out_at_once_and_for_good() {
+    let office = Office::open().await;
+    let db = office.gateway.db();
+    let anna = office.browser("anna").await;
+    assert_eq!(anna.get("/").await.status, 200);
+    people::set_active(db, office.anna, false).await.unwrap();
+    assert_eq!(anna.get("/").await.status, 303);
+    people::set_active(db, office.anna, true).await.unwrap();
+    // The old session does not come back; a new one may be opened.
+    assert_eq!(anna.get("/").await.status, 303);
+    assert_eq!(office.browser("anna").await.get("/").await.status, 200);
+    office.close().await;
+}
+
+#[tokio::test]
 async fn pages_speak_the_person_s_language() {
     let office = Office::open().await;
     let anna = office.browser("anna").await;
