@@ -150,10 +150,7 @@ fn free(wanted: SocketAddr) -> Result<SocketAddr> {
 /// Says where to look and how to get in.
 async fn greet(settings: &Settings, db: &Db, place: &Place) -> Result<()> {
     let mut links = String::new();
-    for (login, who) in [
-        (company::MANAGER, "a manager whose phone rings"),
-        (company::OWNER, "the owner, who sees all"),
-    ] {
+    for (login, who) in company::VISITORS {
         let person = people::by_login(db, login)
             .await?
             .with_context(|| format!("{login} was not made"))?;

@@ -14,8 +14,15 @@ use crate::{
 
 /// Login of the manager whose phone rings most.
 pub const MANAGER: &str = "anna";
-/// Login of the owner.
-pub const OWNER: &str = "oleg";
+/// Whose eyes the demo can be seen with: login, and who that is.
+pub const VISITORS: [(&str, &str); 6] = [
+    (MANAGER, "a manager whose phone rings"),
+    ("irina", "the head of the department"),
+    ("marina", "a marketer"),
+    ("kira", "quality control"),
+    ("artem", "the administrator"),
+    ("oleg", "the owner, who sees all"),
+];
 
 /// Accounts, each with its own numbers.
 pub const ACCOUNTS: [&str; 3] = ["office", "cloud", "branch"];
@@ -36,8 +43,8 @@ pub fn dids(account: usize) -> Vec<String> {
 pub struct Words {
     language: &'static str,
     managers: [(&'static str, &'static str); 6],
-    head: &'static str,
-    owner: &'static str,
+    /// Login, name and role of those whose phones do not ring.
+    others: [(&'static str, &'static str, &'static str); 5],
     department: &'static str,
     group: &'static str,
     /// Name of a line and of the channel it stands for.
@@ -63,8 +70,13 @@ const RUSSIAN: Words = Words {
         ("daria", "Дарья Ким"),
         ("egor", "Егор Власов"),
     ],
-    head: "Ирина Белова",
-    owner: "Олег Титов",
+    others: [
+        ("irina", "Ирина Белова", "head"),
+        ("marina", "Марина Ветрова", "marketer"),
+        ("kira", "Кира Лунина", "quality"),
+        ("artem", "Артём Сычёв", "administrator"),
+        ("oleg", "Олег Титов", "owner"),
+    ],
     department: "Продажи",
     group: "Отдел продаж",
     lines: [
@@ -102,8 +114,13 @@ const ENGLISH: Words = Words {
         ("daria", "Daria Kim"),
         ("egor", "Egor Vlasov"),
     ],
-    head: "Irina Belova",
-    owner: "Oleg Titov",
+    others: [
+        ("irina", "Irina Belova", "head"),
+        ("marina", "Marina Vetrova", "marketer"),
+        ("kira", "Kira Lunina", "quality"),
+        ("artem", "Artem Sychev", "administrator"),
+        ("oleg", "Oleg Titov", "owner"),
+    ],
     department: "Sales",
     group: "Sales desk",
     lines: [
@@ -177,8 +194,8 @@ fn office(words: &Words) -> Office {
             person(login, name, "manager", everywhere.to_vec())
         })
         .collect();
-    people.push(person("irina", words.head, "head", Vec::new()));
-    people.push(person(OWNER, words.owner, "owner", Vec::new()));
+    let others = words.others.iter();
+    people.extend(others.map(|(login, name, role)| person(login, name, role, Vec::new())));
     let members = words.managers.iter().map(|(login, _)| (*login).to_owned());
     let lines = ACCOUNTS.iter().enumerate().flat_map(|(account, name)| {
         let of_account = &words.lines[2 * account..2 * account + 2];
