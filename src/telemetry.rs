@@ -364,9 +364,9 @@ pub struct Reconciled<'a> {
     pub provider: &'static str,
     /// The account, for the log.
     pub account: &'a str,
-    /// Messages read.
+    /// Calls in them.
     pub read: u64,
-    /// Messages that told something no live event had.
+    /// Calls that live events had not told, or not to the end.
     pub missing: u64,
 }
 

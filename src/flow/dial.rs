@@ -6,6 +6,7 @@
 //! through the same path as live messages.
 
 mod gone;
+mod past;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -28,7 +29,7 @@ use crate::{
     model::{ids::AccountName, time::Timestamp},
     pbx::{Decoded, Decoder, Input, Message, Pbx, PbxError},
     store::{
-        Db, settings,
+        Db,
         writer::{CommitError, Outcome, Receipt, Submission, Writer},
     },
     telemetry,
@@ -189,13 +190,9 @@ impl Line {
     ) {
         let every = Duration::from_millis(self.settings.reconcile_every_ms.max(1_000));
         loop {
-            if let Err(error) = self.reconcile().await {
-                match error {
-                    PbxError::Unsupported => return,
-                    error => {
-                        tracing::warn!(account = %self.account, %error, "history could not be read")
-                    }
-                }
+            let stands = link.borrow().clone();
+            if let Err(PbxError::Unsupported) = self.reconcile(stands).await {
+                return;
             }
             tokio::select! {
                 () = sleep(every) => {}
@@ -203,45 +200,6 @@ impl Line {
                 () = stop.cancelled() => return,
             }
         }
-    }
-
-    /// Reads history from where it was left; every page is durable before the cursor moves.
-    pub async fn reconcile(&self) -> Result<(), PbxError> {
-        let name = format!("history/{}", self.account);
-        let (mut read, mut missing) = (0, 0);
-        loop {
-            let cursor = settings::get(&self.db, &name)
-                .await
-                .map_err(|_| PbxError::Unreachable)?;
-            let page = self.pbx.history(cursor.as_deref(), (self.clock)()).await?;
-            let mut commits: FuturesUnordered<_> = page
-                .messages
-                .into_iter()
-                .map(|message| self.submit("history", message))
-                .collect();
-            while let Some(done) = commits.next().await {
-                // The cursor stays where it is: the page is read again.
-                let receipt = done.map_err(|_| PbxError::Unreachable)?;
-                read += 1;
-                missing += u64::from(receipt.new_facts > 0);
-            }
-            if cursor.as_deref() != Some(page.cursor.as_str()) {
-                settings::set(&self.db, &name, &page.cursor)
-                    .await
-                    .map_err(|_| PbxError::Unreachable)?;
-            }
-            if !page.more {
-                break;
-            }
-        }
-        telemetry::Reconciled {
-            provider: self.pbx.provider(),
-            account: self.account.as_str(),
-            read,
-            missing,
-        }
-        .emit();
-        Ok(())
     }
 
     async fn submit(&self, source: &'static str, message: Message) -> Result<Receipt, CommitError> {

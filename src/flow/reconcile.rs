@@ -165,7 +165,8 @@ impl Reader {
         let mut brought = Brought::default();
         let read = self.read_on(&mut brought).await;
         if !matches!(read, Err(PbxError::Unsupported)) {
-            self.keep(brought, read.as_ref().err()).await;
+            let of = (&self.db, &self.account, self.pbx.provider());
+            keep(of, (self.clock)(), brought, read.as_ref().err()).await;
         }
         read.map(|()| brought)
     }
@@ -305,41 +306,6 @@ impl Reader {
         }
     }
 
-    async fn keep(&self, brought: Brought, failure: Option<&PbxError>) {
-        let now = (self.clock)();
-        let kept = standing(&self.db, &self.account).await;
-        let mut standing = kept.ok().flatten().unwrap_or_default();
-        standing.tried_at = Some(now);
-        standing.unread = brought.unread;
-        if brought.calls() > 0 {
-            standing.brought_at = Some(now);
-            standing.brought = brought;
-        }
-        match failure {
-            None => {
-                standing.read_at = Some(now);
-                standing.failing_since = None;
-                standing.why = String::new();
-            }
-            Some(error) => {
-                tracing::warn!(account = %self.account, %error, "past calls could not be read");
-                standing.failing_since = standing.failing_since.or(Some(now));
-                standing.why = error.to_string();
-            }
-        }
-        let text = serde_json::to_string(&standing).expect("a struct of numbers and texts is JSON");
-        if let Err(error) = settings::set(&self.db, &standing_name(&self.account), &text).await {
-            tracing::warn!(account = %self.account, %error, "how past calls were read could not be kept");
-        }
-        telemetry::Reconciled {
-            provider: self.pbx.provider(),
-            account: self.account.as_str(),
-            read: brought.read,
-            missing: brought.calls(),
-        }
-        .emit();
-    }
-
     /// Returns when a call of the account changes after a long silence of it.
     async fn speaks_again(&self) {
         let mut changes = self.flow.writer().changes();
@@ -369,6 +335,46 @@ impl Reader {
             tokio::time::sleep(HEALTH_EVERY).await;
         }
     }
+}
+
+/// Keeps how a reading of an account's records went, for people, and counts it.
+pub(super) async fn keep(
+    (db, account, provider): (&Db, &AccountName, &'static str),
+    now: Timestamp,
+    brought: Brought,
+    failure: Option<&PbxError>,
+) {
+    let kept = standing(db, account).await;
+    let mut standing = kept.ok().flatten().unwrap_or_default();
+    standing.tried_at = Some(now);
+    standing.unread = brought.unread;
+    if brought.calls() > 0 {
+        standing.brought_at = Some(now);
+        standing.brought = brought;
+    }
+    match failure {
+        None => {
+            standing.read_at = Some(now);
+            standing.failing_since = None;
+            standing.why = String::new();
+        }
+        Some(error) => {
+            tracing::warn!(account = %account, %error, "past calls could not be read");
+            standing.failing_since = standing.failing_since.or(Some(now));
+            standing.why = error.to_string();
+        }
+    }
+    let text = serde_json::to_string(&standing).expect("a struct of numbers and texts is JSON");
+    if let Err(error) = settings::set(db, &standing_name(account), &text).await {
+        tracing::warn!(account = %account, %error, "how past calls were read could not be kept");
+    }
+    telemetry::Reconciled {
+        provider,
+        account: account.as_str(),
+        read: brought.read,
+        missing: brought.calls(),
+    }
+    .emit();
 }
 
 fn away(error: StoreError) -> PbxError {

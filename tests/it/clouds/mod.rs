@@ -93,35 +93,31 @@ async fn anna_clicks(office: &Office, account: &str) -> u16 {
 
 /// Has past calls of an account read now, by the button of the page, and waits for how it goes.
 async fn read_now(office: &Office, account: &str) -> ringcard::flow::reconcile::Standing {
-    let name = account.into();
-    let standing = async || {
-        ringcard::flow::reconcile::standing(office.gateway.db(), &name)
-            .await
-            .unwrap()
-            .unwrap_or_default()
-    };
     let since = ringcard::flow::now();
     let adam = office.browser("adam").await;
     let asked = adam.post(&format!("/accounts/{account}/read"), &[]).await;
     assert_eq!(asked.status, 303);
     eventually("past calls are read", async || {
-        let standing = standing().await;
+        let standing = standing(office, account).await;
         let failed_anew = standing.failing_since.is_some() && standing.tried_at > Some(since);
         standing.read_at > Some(since) || failed_anew
     })
     .await;
-    standing().await
+    standing(office, account).await
+}
+
+/// How the reading of an account's past calls stands.
+async fn standing(office: &Office, account: &str) -> ringcard::flow::reconcile::Standing {
+    ringcard::flow::reconcile::standing(office.gateway.db(), &account.into())
+        .await
+        .unwrap()
+        .unwrap_or_default()
 }
 
 /// Waits until past calls have been read once, at the start.
 async fn first_reading(office: &Office, account: &str) {
-    let name = account.into();
     eventually("past calls are read at the start", async || {
-        let standing = ringcard::flow::reconcile::standing(office.gateway.db(), &name);
-        standing
-            .await
-            .unwrap()
-            .is_some_and(|standing| standing.read_at.is_some())
+        standing(office, account).await.read_at.is_some()
     })
     .await;
 }

@@ -371,6 +371,13 @@ impl Office {
         }
     }
 
+    /// What the page of accounts says that Asterisk's log has brought.
+    pub async fn brought(&self) -> flow::reconcile::Brought {
+        let standing = flow::reconcile::standing(&self.db, &"office".into()).await;
+        let standing = standing.expect("the database can be read");
+        standing.expect("the log has been read").brought
+    }
+
     /// How many cards there are.
     pub async fn cards(&self) -> usize {
         let (cards,): (i64,) = ringcard::on_read!(&self.db, pool => {

@@ -211,9 +211,9 @@ fn number(text: &str) -> Number {
     }
 }
 
-/// Waits until something holds, asking again and again; fails the story after ten seconds.
+/// Waits until something holds, asking again and again; fails the story after half a minute.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    for _ in 0..1_000 {
+    for _ in 0..3_000 {
         if holds().await {
             return;
         }
