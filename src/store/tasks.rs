@@ -85,6 +85,20 @@ pub async fn open(
     }))
 }
 
+/// Other open tasks of the same client and person: one call back answers them all.
+pub async fn alike(db: &Db, id: i64) -> Result<Vec<i64>, StoreError> {
+    let found: Vec<(i64,)> = on_read!(db, pool => {
+        sqlx::query_as(
+            "select o.id from task t join task o on o.client = t.client and o.done_at is null \
+             and o.person is not distinct from t.person and o.id <> t.id where t.id = $1 order by o.id",
+        )
+        .bind(id)
+        .fetch_all(pool)
+        .await?
+    });
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
 /// Closes a task because a person says, with a reason, that nobody need be called: no later news of
 /// the call opens it again. That somebody was called back only a call can say.
 pub async fn not_needed(db: &Db, id: i64, reason: &str, now: Timestamp) -> Result<(), StoreError> {

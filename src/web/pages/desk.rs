@@ -66,11 +66,33 @@ struct Wanted {
 
 /// All that the lists of the desk show.
 struct Lists {
-    tasks: Vec<Task>,
-    unclaimed: Vec<Task>,
+    tasks: Vec<Waiting>,
+    unclaimed: Vec<Waiting>,
     /// Overdue call-backs of others, handed on to this person.
-    escalated: Vec<Task>,
+    escalated: Vec<Waiting>,
     latest: Vec<CallRow>,
+}
+
+/// A client who waits: the most urgent task, and how many tasks of theirs one call back answers.
+struct Waiting {
+    task: Task,
+    contacts: i64,
+}
+
+/// One line for each client, however often they came.
+fn folded(tasks: Vec<Task>) -> Vec<Waiting> {
+    let mut folded: Vec<Waiting> = Vec::new();
+    for task in tasks {
+        let is_same = |one: &&mut Waiting| {
+            task.client.is_some()
+                && (&one.task.client, one.task.person) == (&task.client, task.person)
+        };
+        match folded.iter_mut().find(is_same) {
+            Some(one) => one.contacts += 1,
+            None => folded.push(Waiting { task, contacts: 1 }),
+        }
+    }
+    folded
 }
 
 async fn show(
@@ -125,13 +147,13 @@ async fn read(site: &Site, visitor: &Visitor) -> Result<Lists, Error> {
         Some(policy::Reach::Department | policy::Reach::All)
     );
     Ok(Lists {
-        tasks: tasks::open_of(&site.db, person, TASK_ROWS).await?,
+        tasks: folded(tasks::open_of(&site.db, person, TASK_ROWS).await?),
         unclaimed: if may_change_all {
-            tasks::open_of_nobody(&site.db, TASK_ROWS).await?
+            folded(tasks::open_of_nobody(&site.db, TASK_ROWS).await?)
         } else {
             Vec::new()
         },
-        escalated: tasks::escalated_to(&site.db, person, TASK_ROWS).await?,
+        escalated: folded(tasks::escalated_to(&site.db, person, TASK_ROWS).await?),
         latest: journal::page(&site.db, &latest, None, LATEST_ROWS).await?,
     })
 }
@@ -172,12 +194,12 @@ fn lists_markup(site: &Site, visitor: &Visitor, lists: &Lists) -> Markup {
     }
 }
 
-fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
+fn task_list(visitor: &Visitor, pen: &Pen<'_>, clients: &[Waiting]) -> Markup {
     let t = visitor.texts;
     let may_call = policy::can(&visitor.person, Action::CallClients, &Object::Whole).is_allowed();
     html! {
         ul.task-list {
-            @for task in tasks {
+            @for Waiting { task, contacts } in clients {
                 @let due = Timestamp::from_micros(task.due_at);
                 @let late = pen.now > due;
                 li.late[late] {
@@ -185,6 +207,7 @@ fn task_list(visitor: &Visitor, pen: &Pen<'_>, tasks: &[Task]) -> Markup {
                     span.who {
                         (task_client(pen, task))
                         @if let Some(line) = &task.line_name { " " small { (line) } }
+                        @if *contacts > 1 { " " small.contacts { (t.fill("task-contacts", &[("n", (*contacts).into())])) } }
                         @if task.tries > 0 { " " small.tries { (t.count("task-tries", task.tries)) } }
                         @if let Some(person) = task.person_name.as_ref().filter(|_| task.person != Some(visitor.person.id.0)) {
                             " " small.whose { (person) }
@@ -252,7 +275,15 @@ async fn close_task(
     Path(id): Path<i64>,
     Form(why): Form<Why>,
 ) -> Result<Response, Error> {
+    let alike = tasks::alike(&site.db, id).await?;
     close(&site, &visitor, id, &why.reason).await?;
+    for other in alike {
+        match close(&site, &visitor, other, &why.reason).await {
+            // Somebody called back or closed it meanwhile.
+            Err(Error::NotFound) => {}
+            done => done?,
+        }
+    }
     Ok(Redirect::to("/").into_response())
 }
 

@@ -277,6 +277,37 @@ async fn the_list_as_a_file_keeps_to_rights_and_leaves_a_trace() {
 }
 
 #[tokio::test]
+async fn a_client_who_called_twice_waits_on_one_line_and_is_closed_whole() {
+    let office = Office::open().await;
+    for (key, minutes) in [("c1", 60), ("c2", 30)] {
+        let call = office.call(key, CLIENT).minutes_ago(minutes);
+        call.missed_by("201").await;
+    }
+    let call = office.call("c3", "+74950000022").minutes_ago(20);
+    call.missed_by("201").await;
+    let anna = office.browser("anna").await;
+    let desk = anna.page("/").await;
+    let lines = all(&desk, ".task-list li");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].contains("contacts: 2") && !lines[1].contains("contacts"),
+        "{lines:?}"
+    );
+    assert_eq!(text(&desk, "#tasks-title .count"), "2");
+    let form = attribute(&desk, ".task-list form[action$='/close']", "action");
+    let why = [("reason", "wrote that all is settled")];
+    assert_eq!(anna.post(&form, &why).await.status, 303);
+    // The other client still waits.
+    let lines = all(&anna.page("/").await, ".task-list li");
+    assert!(
+        lines.len() == 1 && lines[0].contains("000-00-22"),
+        "{lines:?}"
+    );
+    assert_eq!(office.audit("close_task").await.len(), 2);
+    office.close().await;
+}
+
+#[tokio::test]
 async fn missed_calls_wait_on_the_desk_with_a_clock() {
     let office = with_calls().await;
     let anna = office.browser("anna").await;

@@ -9,6 +9,7 @@ unclaimed-title = Missed calls of nobody
 task-missed-at = missed
 task-unknown-at = nobody has told whether it was answered:
 task-wrote-at = wrote
+task-contacts = contacts: { $n }
 task-late = late by { $span }
 task-left = { $span } left
 task-close = Not needed

@@ -56,13 +56,13 @@ error-password-current = The current password does not fit.
 span-minutes =
     { $n ->
         [0] less than a minute
-       *[other] { $n } min
+       *[other] { $n } min
     }
-span-hours = { $n } h
+span-hours = { $n } h
 span-days =
     { $n ->
-        [one] { $n } day
-       *[other] { $n } days
+        [one] { $n } day
+       *[other] { $n } days
     }
 size-kilobytes = { $n } KB
 size-megabytes = { $n } MB

@@ -9,6 +9,7 @@ unclaimed-title = Пропущенные без ответственного
 task-missed-at = пропущен
 task-unknown-at = неизвестно, ответили ли:
 task-wrote-at = написал
+task-contacts = обращений: { $n }
 task-late = просрочено на { $span }
 task-left = осталось { $span }
 task-close = Не нужно

@@ -56,14 +56,14 @@ error-password-current = Нынешний пароль не подходит.
 span-minutes =
     { $n ->
         [0] меньше минуты
-       *[other] { $n } мин
+       *[other] { $n } мин
     }
-span-hours = { $n } ч
+span-hours = { $n } ч
 span-days =
     { $n ->
-        [one] { $n } день
-        [few] { $n } дня
-       *[other] { $n } дней
+        [one] { $n } день
+        [few] { $n } дня
+       *[other] { $n } дней
     }
 size-kilobytes = { $n } КБ
 size-megabytes = { $n } МБ
