@@ -101,10 +101,10 @@ impl Pen<'_> {
                     a.client href={ "/cards/" (card) } { (name) }
                 }
                 (Some(card), None) if self.sight.names => {
-                    a.client href={ "/cards/" (card) } { (number) }
+                    a.client.whole href={ "/cards/" (card) } { (number) }
                 }
                 (_, Some(name)) => { span.client { (name) } }
-                (_, None) => { span.client { (number) } }
+                (_, None) => { span.client.whole { (number) } }
             }
             @if !company.is_empty() { " " span.company { (company) } }
             @if name.is_some() { " " span.number { (number) } }

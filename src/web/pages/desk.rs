@@ -260,11 +260,11 @@ fn task_client(pen: &Pen<'_>, task: &Task) -> Markup {
     html! {
         @match task.card {
             Some(card) if pen.sight.names => {
-                a.client href={ "/cards/" (card) } { @if name.is_empty() { (number) } @else { (name) } }
+                a.client.whole[name.is_empty()] href={ "/cards/" (card) } { @if name.is_empty() { (number) } @else { (name) } }
                 @if !company.is_empty() { " " span.company { (company) } }
                 @if !name.is_empty() { " " span.number { (number) } }
             }
-            _ => { span.client { (number) } }
+            _ => { span.client.whole { (number) } }
         }
     }
 }

@@ -123,10 +123,10 @@ fn client(pen: &Pen<'_>, one: &Lost) -> Markup {
     html! {
         @match one.card {
             Some(card) if pen.sight.names => {
-                a.client href={ "/cards/" (card) } { @if one.name.is_empty() { (number) } @else { (one.name) } }
+                a.client.whole[one.name.is_empty()] href={ "/cards/" (card) } { @if one.name.is_empty() { (number) } @else { (one.name) } }
                 @if !one.name.is_empty() { " " span.number { (number) } }
             }
-            _ => { span.client { (number) } }
+            _ => { span.client.whole { (number) } }
         }
     }
 }
