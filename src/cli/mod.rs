@@ -8,6 +8,7 @@ mod bench;
 mod book;
 mod demo;
 mod doctor;
+mod employees;
 mod erase;
 mod export;
 mod import;
@@ -99,6 +100,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Read the past calls of a cloud account from its own records, and bring in what is missing
     Reconcile(reconcile::Arguments),
+    /// Print who works at a cloud account and is nobody's here yet, as TOML for `ringcard import office`
+    Employees(employees::Arguments),
     /// Show the facts and calls in a fixture, a recorded request or a stream; or take dead letters in again
     Replay(replay::Arguments),
     /// Show as JSON what is understood of numbers, audio files or an AMI stream
@@ -156,6 +159,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Doctor(wanted) => block_on(doctor::run(started(config)?, wanted)),
         Command::Bench(arguments) => block_on(bench::run(arguments)),
         Command::Reconcile(arguments) => block_on(reconcile::run(started(config)?, arguments)),
+        Command::Employees(wanted) => block_on(employees::run(started(config)?, wanted)),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Inspect(command) => inspect::run(&command),
     }

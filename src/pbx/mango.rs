@@ -23,6 +23,7 @@
 //! | `settings` | the account in the configuration |
 //! | `api` | signed questions to Mango, its limits and refusals |
 //! | `commands` | click-to-call, and where a call shall go |
+//! | `employees` | who works there |
 //! | `history` | Mango's own records of past calls |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
 //!
@@ -31,6 +32,7 @@
 
 mod api;
 mod commands;
+mod employees;
 mod history;
 mod leg;
 mod reason;
@@ -59,8 +61,8 @@ use self::{
     },
 };
 use super::{
-    Ability, Command, DecodeError, Decoded, Decoder, Input, Intake, Page, Pbx, PbxError, Provider,
-    Refused, Request, RouteAnswer, SettingsError, Taken, Tools,
+    Ability, Command, DecodeError, Decoded, Decoder, Employee, Input, Intake, Page, Pbx, PbxError,
+    Provider, Refused, Request, RouteAnswer, SettingsError, Taken, Tools,
     facts::{Facts, moment},
     form,
     numbers::Numbers,
@@ -213,6 +215,12 @@ impl Pbx for Account {
         };
         let first_ms = i64::from(self.settings.history_hours) * 3_600_000;
         records.page(&self.api, cursor, now, first_ms).await
+    }
+
+    async fn employees(&self) -> Result<Vec<Employee>, PbxError> {
+        let all = serde_json::json!({});
+        let answer = self.api.ask(Purpose::List, employees::PATH, &all).await?;
+        employees::read(&answer.body)
     }
 }
 

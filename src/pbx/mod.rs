@@ -384,6 +384,19 @@ impl Reply {
     }
 }
 
+/// Somebody whom a PBX lists as its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Employee {
+    /// The short number.
+    pub extension: Extension,
+    /// The name; may be empty, like the others.
+    pub name: String,
+    /// The address for mail.
+    pub email: String,
+    /// The department.
+    pub department: String,
+}
+
 /// One account at one PBX.
 #[async_trait]
 pub trait Pbx: Send + Sync {
@@ -459,6 +472,11 @@ pub trait Pbx: Send + Sync {
     /// after every lost connection and on a schedule.
     /// `now` only tells impossible times in the records; facts take theirs from the records.
     async fn history(&self, _cursor: Option<&str>, _now: Timestamp) -> Result<Page, PbxError> {
+        Err(PbxError::Unsupported)
+    }
+
+    /// Everybody who has a short number there, so that nobody types the list.
+    async fn employees(&self) -> Result<Vec<Employee>, PbxError> {
         Err(PbxError::Unsupported)
     }
 }

@@ -49,6 +49,14 @@ pub async fn latest_messages(db: &Db) -> Result<Vec<RawMessage>, StoreError> {
     Ok(messages.collect())
 }
 
+/// Every extension that is somebody's, with its account.
+pub async fn extensions(db: &Db) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let known: Vec<(String, String)> = on_read!(db, pool => {
+        sqlx::query_as("select account, extension from person_extension").fetch_all(pool).await?
+    });
+    Ok(known.into_iter().collect())
+}
+
 /// Extensions of the latest calls that belong to nobody.
 pub async fn extensions_of_nobody(db: &Db) -> Result<BTreeSet<(String, Extension)>, StoreError> {
     let calls: Vec<(String, String)> = on_read!(db, pool => {
@@ -57,10 +65,7 @@ pub async fn extensions_of_nobody(db: &Db) -> Result<BTreeSet<(String, Extension
             .fetch_all(pool)
             .await?
     });
-    let known: Vec<(String, String)> = on_read!(db, pool => {
-        sqlx::query_as("select account, extension from person_extension").fetch_all(pool).await?
-    });
-    let known: BTreeSet<(String, String)> = known.into_iter().collect();
+    let known = extensions(db).await?;
     let mut found = BTreeSet::new();
     for (account, derived) in calls {
         let call: Call = serde_json::from_str(&derived).map_err(|source| StoreError::Value {

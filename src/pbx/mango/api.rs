@@ -64,6 +64,8 @@ pub enum Purpose {
     Statistics,
     /// Are they ready?
     Poll,
+    /// Somebody at the machine wants a list: only what holds for any two requests.
+    List,
 }
 
 /// One product at Mango.
@@ -146,6 +148,7 @@ impl Api {
                 Purpose::Route => self.route.take()?,
                 Purpose::Statistics => self.statistics.wait(patience).await?,
                 Purpose::Poll => self.poll.wait(patience).await?,
+                Purpose::List => {}
             }
             self.all.wait(patience).await?;
             let answer = self.http.ask(&request, LARGEST_ANSWER).await;

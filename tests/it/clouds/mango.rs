@@ -90,6 +90,7 @@ impl Cloud {
         let router = Router::new()
             .route("/vpbx/commands/callback", post(callback))
             .route("/vpbx/commands/route", post(route))
+            .route("/vpbx/config/users/request", post(users))
             .route("/vpbx/queries/recording/post", post(recording))
             .route("/files/{link}", get(file))
             .route("/vpbx/stats/calls/request/", post(order))
@@ -178,6 +179,30 @@ fn refusal(code: u32) -> Response {
 }
 
 /// `commands/callback`: rings the employee, then the client, who answers.
+/// Three employees: one has no short number.
+async fn users(State(cloud): State<Cloud>, body: Bytes) -> Response {
+    if let Err(refused) = question(&cloud, "users", 1, &body) {
+        return *refused;
+    }
+    let fault = cloud.host.fault("users").await;
+    let user = |name: &str, email: &str, extension: &str| {
+        json!({
+            "general": {"name": name, "email": email, "department": "Sales", "position": ""},
+            "telephony": {"extension": extension, "outgoingline": "", "numbers": []},
+        })
+    };
+    let all = [
+        user("Anna \"Larch\" Larina\n", "anna@firma.example", "201"),
+        user("Boris Orlov", "", "202"),
+        user("Daria Belova", "daria@firma.example", ""),
+    ];
+    spoilt(
+        fault,
+        json!({ "users": all }).to_string(),
+        "application/json",
+    )
+}
+
 async fn callback(State(cloud): State<Cloud>, body: Bytes) -> Response {
     let said = match question(&cloud, "callback", COMMAND_MS, &body) {
         Ok(said) => said,

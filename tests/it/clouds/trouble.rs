@@ -180,21 +180,8 @@ async fn past_calls_of_sipuni_come_whatever_went_wrong_before() {
 async fn past_calls_can_be_read_from_the_command_line() {
     let cloud = mango::Cloud::start().await;
     (0..3).for_each(|number| cloud.remember(&past_call(number)));
-    let folder = std::env::temp_dir().join(format!("ringcard-past-{}", uuid::Uuid::now_v7()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let quoted = |text: &str| format!("\"{text}\"");
-    let config = cloud
-        .settings()
-        .replace(&quoted(mango::KEY), "\"env:PAST_KEY\"")
-        .replace(&quoted(mango::SALT), "\"env:PAST_SALT\"");
-    std::fs::write(folder.join("ringcard.toml"), config).unwrap();
-    let run = async |account: &'static str| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringcard"));
-        command.args(["reconcile", account]).current_dir(&folder);
-        command.envs([("PAST_KEY", mango::KEY), ("PAST_SALT", mango::SALT)]);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-        output.await.unwrap()
-    };
+    let folder = machine(&cloud);
+    let run = async |account| command(&folder, &["reconcile", account]).await;
     for found in [3, 0] {
         let output = run("office").await;
         let said: serde_json::Value = serde_json::from_slice(&output.stdout)
@@ -208,6 +195,59 @@ async fn past_calls_can_be_read_from_the_command_line() {
     for account in ["office", "nobody"] {
         assert!(!run(account).await.status.success(), "{account}");
     }
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A folder with the configuration of an account there.
+fn machine(cloud: &mango::Cloud) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("ringcard-cloud-{}", uuid::Uuid::now_v7()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let quoted = |text: &str| format!("\"{text}\"");
+    let config = cloud
+        .settings()
+        .replace(&quoted(mango::KEY), "\"env:CLOUD_KEY\"")
+        .replace(&quoted(mango::SALT), "\"env:CLOUD_SALT\"");
+    std::fs::write(folder.join("ringcard.toml"), config).unwrap();
+    folder
+}
+
+async fn command(folder: &std::path::Path, words: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringcard"));
+    command.args(words).current_dir(folder);
+    command.envs([("CLOUD_KEY", mango::KEY), ("CLOUD_SALT", mango::SALT)]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    output.await.unwrap()
+}
+
+/// What is printed can be brought in as it is, and then there is nothing more to bring in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn employees_of_mango_become_people_without_typing() {
+    let cloud = mango::Cloud::start().await;
+    let folder = machine(&cloud);
+    let listed = command(&folder, &["employees", "office"]).await;
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let read: toml::Table = text.parse().unwrap();
+    let people = read["person"].as_array().unwrap();
+    let names: Vec<&str> = people
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(names, ["Anna \"Larch\" Larina", "Boris Orlov"]);
+    std::fs::write(folder.join("people.toml"), &text).unwrap();
+    let taken = command(&folder, &["import", "office", "people.toml"]).await;
+    assert!(taken.status.success(), "{taken:?}");
+    let again = command(&folder, &["employees", "office"]).await;
+    let text = String::from_utf8(again.stdout).unwrap();
+    assert!(text.starts_with("# 0 of 2 employees"), "{text}");
+    assert!(!text.contains("[[person]]"), "{text}");
+    cloud.host.fail("users", &[Fault::Half]);
+    assert!(
+        !command(&folder, &["employees", "office"])
+            .await
+            .status
+            .success()
+    );
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     std::fs::remove_dir_all(folder).unwrap();
 }
