@@ -6,6 +6,7 @@
 
 mod changes;
 mod counters;
+mod fragments;
 mod office;
 mod parts;
 mod reload;

@@ -5,7 +5,11 @@
 //! running is left as it is and told by name ([`TAKEN`] is the list of what can).
 
 use std::{
-    sync::{Arc, OnceLock},
+    io::ErrorKind,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,19 +17,27 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::{
+    fragments,
     office::Running,
     parts::{Beside, Parts},
     settings::{Account, Settings},
 };
 use crate::{
     config::{Loaded, Problem, Problems, Secret},
-    flow,
+    flow::{
+        self,
+        probe::{self, Probe},
+    },
+    model::ids::AccountName,
     store::{
         changes::{self, By},
         settings as values,
     },
     telemetry,
-    web::configuration::{Configuration, Reloaded, WISH},
+    web::{
+        self,
+        configuration::{AddError, Configuration, NewAccount, Reloaded, WISH},
+    },
 };
 
 /// How often it is looked whether somebody at the machine wants the configuration read.
@@ -35,8 +47,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub type Source = Arc<dyn Fn() -> Result<Loaded<Settings>, Problems> + Send + Sync>;
 
 /// Sections and keys that are taken over while running; every other one waits for a restart.
-const TAKEN: [&str; 16] = [
+const TAKEN: [&str; 17] = [
     "pbx",
+    "accounts",
     "hooks",
     "routing",
     "enquiry",
@@ -58,6 +71,8 @@ const TAKEN: [&str; 16] = [
 pub(super) struct Reloader {
     parts: Arc<Parts>,
     source: OnceLock<Source>,
+    /// Whether pages may add accounts.
+    adds: AtomicBool,
     now: Mutex<Now>,
 }
 
@@ -73,6 +88,7 @@ impl Reloader {
         Arc::new(Self {
             parts,
             source: OnceLock::new(),
+            adds: AtomicBool::new(adds(&now.settings)),
             now: Mutex::new(now),
         })
     }
@@ -117,8 +133,12 @@ impl Reloader {
     async fn read_anew(&self, by: By, wish: &str) -> Reloaded {
         // One at a time, so that what was read last is what holds.
         let mut now = self.now.lock().await;
+        self.read_over(&mut now, by, wish).await
+    }
+
+    async fn read_over(&self, now: &mut Now, by: By, wish: &str) -> Reloaded {
         let mut read = match self.read().await {
-            Ok((settings, accounts)) => self.take_over(&mut now, settings, accounts, by).await,
+            Ok((settings, accounts)) => self.take_over(now, settings, accounts, by).await,
             Err(Problems(problems)) => Reloaded {
                 problems: problems.into_iter().map(told).collect(),
                 ..Reloaded::default()
@@ -172,6 +192,7 @@ impl Reloader {
             .take_over(&mut now.running, accounts, &settings, &was)
             .await;
         self.parts.adopt(&settings);
+        self.adds.store(adds(&settings), Ordering::Relaxed);
         now.beside.renew(&self.parts, &was, &settings).await;
         let shown = settings.accounts_shown();
         if let Err(error) = changes::note(&self.parts.db, by, Some(&shown), flow::now()).await {
@@ -190,6 +211,58 @@ impl Configuration for Reloader {
     async fn reload(&self, by: By) -> Reloaded {
         self.read_anew(by, "").await
     }
+
+    fn adds_accounts(&self) -> bool {
+        self.source.get().is_some() && self.adds.load(Ordering::Relaxed)
+    }
+
+    async fn add_account(&self, account: NewAccount, by: By) -> Result<Reloaded, AddError> {
+        let mut now = self.now.lock().await;
+        if !self.adds_accounts() {
+            return Err(AddError::Off);
+        }
+        if now.settings.table_of(&account.name).is_some() {
+            return Err(AddError::Taken);
+        }
+        let folder = now.settings.accounts.folder.clone();
+        let writing = move || fragments::write(&folder, &account);
+        let written = match tokio::task::spawn_blocking(writing).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(error)) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(AddError::Taken);
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "an account could not be written (accounts.folder)");
+                return Err(AddError::Unwritten);
+            }
+            Err(_) => return Err(AddError::Unwritten),
+        };
+        let read = self.read_over(&mut now, by, "").await;
+        match read.problems.is_empty() {
+            true => Ok(read),
+            false => {
+                written.undo();
+                Err(AddError::Refused)
+            }
+        }
+    }
+
+    async fn office_changed(&self) {
+        let parts = &self.parts;
+        parts.desk.refresh_now().await;
+        if let Err(error) = web::pops::refresh_people(&parts.db, &parts.hub).await {
+            tracing::warn!(%error, "people could not be read again");
+        }
+    }
+
+    async fn probe(&self, account: &AccountName) -> Option<Probe> {
+        let apart = self.now.lock().await.settings.open_apart(account)?;
+        probe::probe(apart.pbx.as_ref()).await
+    }
+}
+
+fn adds(settings: &Settings) -> bool {
+    !settings.accounts.folder.as_os_str().is_empty()
 }
 
 fn told(problem: Problem) -> (String, String) {

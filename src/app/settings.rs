@@ -3,14 +3,15 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
+use super::fragments;
 use crate::{
-    config::{Problem, Problems, is_secret, nearest},
+    config::{self, Loaded, Problem, Problems, is_secret, nearest},
     delivery,
     flow::{dial, enquiry, overdue, reconcile, upkeep},
     http,
@@ -69,6 +70,8 @@ pub struct Settings {
     pub live: live::Settings,
     /// Health and metrics.
     pub ops: ops::Settings,
+    /// Accounts that pages set up.
+    pub accounts: fragments::Settings,
     /// Accounts at PBXes; each is opened by its provider.
     pub pbx: Vec<toml::Table>,
     /// The files all this was read from, for the doctor.
@@ -117,7 +120,20 @@ pub struct Account {
     pub pbx: Arc<dyn Pbx>,
 }
 
+/// Reads the configuration, with the accounts that pages have set up. Nothing is opened yet.
+pub fn load(file: Option<&Path>, env: Vec<(String, String)>) -> Result<Loaded<Settings>, Problems> {
+    let mut loaded = config::load::<Settings>(file, env.iter().cloned())?;
+    fragments::add(&mut loaded, &env)?;
+    Ok(loaded)
+}
+
 impl Settings {
+    /// Opens the account of this name apart from the one that runs.
+    pub(super) fn open_apart(&self, name: &AccountName) -> Option<Account> {
+        let http = http::Client::new(&self.http).ok()?;
+        open_account(self.table_of(name)?, &http).ok()
+    }
+
     /// Opens every account and checks what no single section can know. All problems at once.
     pub fn open(&self) -> Result<Vec<Account>, Problems> {
         let mut problems = self.check();

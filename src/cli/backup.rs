@@ -48,12 +48,20 @@ pub struct Restore {
 /// Makes a backup of what these settings speak of; `file` is where they were read from.
 pub async fn run(settings: Settings, file: Option<&Path>, wanted: Backup) -> Result<()> {
     let mut papers = Vec::new();
+    let read =
+        |path: &Path| fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
     if let Some(file) = file {
-        let text = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        if wanted.with_secrets {
-            papers.extend(secrets(&String::from_utf8_lossy(&text))?);
-        }
-        papers.push((PathBuf::from("ringcard.toml"), text));
+        papers.push((PathBuf::from("ringcard.toml"), read(file)?));
+    }
+    // Accounts that pages have set up stand in files of their own.
+    for path in settings.accounts.files().context("accounts.folder")? {
+        let name = path.file_name().unwrap_or_default();
+        papers.push((Path::new("accounts.d").join(name), read(&path)?));
+    }
+    if wanted.with_secrets && !papers.is_empty() {
+        let texts = papers.iter().map(|(_, text)| String::from_utf8_lossy(text));
+        let texts: Vec<_> = texts.map(|text| text.into_owned()).collect();
+        papers.extend(secrets(&texts)?);
     }
     let made = backup::make(&Request {
         store: &settings.store,
@@ -108,10 +116,12 @@ fn report(folder: &Path, manifest: &Manifest) -> serde_json::Value {
 
 /// What the configuration's references stand for: variables as lines for an environment file, files as
 /// they are.
-fn secrets(text: &str) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let table: toml::Table = text.parse().context("the configuration")?;
+fn secrets(texts: &[String]) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut references = Vec::new();
-    collect(&toml::Value::Table(table), &mut references);
+    for text in texts {
+        let table: toml::Table = text.parse().context("the configuration")?;
+        collect(&toml::Value::Table(table), &mut references);
+    }
     references.sort();
     references.dedup();
     let mut variables = String::new();

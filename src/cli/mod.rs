@@ -33,7 +33,10 @@ use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use crate::{
-    app::{self, settings::Settings},
+    app::{
+        self,
+        settings::{self, Settings},
+    },
     config::{self, Loaded, Problems},
     pbx, store, telemetry,
     web::doctor::Files,
@@ -202,7 +205,7 @@ fn read(named: Option<&Path>) -> Result<Loaded<Settings>, Problems> {
     // Other variables may hold anything; those that are not text cannot be ours.
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut loaded: Loaded<Settings> = config::load(file(named).as_deref(), env)?;
+    let mut loaded = settings::load(file(named).as_deref(), env.collect())?;
     loaded.settings.files = doctor_files(named, &loaded.shown);
     Ok(loaded)
 }

@@ -52,6 +52,7 @@ pub mod subscriptions;
 pub mod tasks;
 pub mod tokens;
 pub mod touches;
+pub mod trace;
 pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

@@ -190,6 +190,24 @@ pub async fn extensions_with_names(
     }))
 }
 
+/// Gives somebody a phone that nobody has.
+pub async fn give_extension(
+    db: &Db,
+    account: &str,
+    extension: &str,
+    person: PersonId,
+) -> Result<(), StoreError> {
+    on_write!(db, pool => {
+        sqlx::query("insert into person_extension (account, extension, person) values ($1, $2, $3)")
+            .bind(account)
+            .bind(extension)
+            .bind(person.0)
+            .execute(pool)
+            .await?;
+    });
+    Ok(())
+}
+
 /// Account and extension of a person, the first by name: where click-to-call rings.
 pub async fn extension_of(
     db: &Db,

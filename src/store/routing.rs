@@ -66,6 +66,22 @@ pub async fn office_version(db: &Db) -> Result<i64, StoreError> {
     Ok(version)
 }
 
+/// Numbers of an account: number, name, and the group that rings.
+pub async fn lines_of(
+    db: &Db,
+    account: &str,
+) -> Result<Vec<(String, String, Option<String>)>, StoreError> {
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(
+            "select l.did, l.name, g.name from line l left join ring_group g on g.id = l.grp
+             where l.account = $1 order by l.did",
+        )
+        .bind(account)
+        .fetch_all(pool)
+        .await?
+    }))
+}
+
 /// Names of all lines.
 pub async fn line_names(db: &Db) -> Result<HashMap<LineId, String>, StoreError> {
     let rows: Vec<(i64, String)> = on_read!(db, pool => {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::time::Timestamp,
+    flow::probe::Probe,
+    model::{ids::AccountName, time::Timestamp},
     store::{Db, StoreError, changes::By, settings},
 };
 
@@ -63,9 +64,52 @@ impl Reloaded {
     }
 }
 
+/// An account that somebody sets up on a page.
+#[derive(Clone)]
+pub struct NewAccount {
+    /// Its name, fit for addresses and files.
+    pub name: AccountName,
+    /// The provider's name.
+    pub kind: &'static str,
+    /// What is set, by key.
+    pub values: Vec<(&'static str, toml::Value)>,
+    /// What is set and secret.
+    pub secrets: Vec<(&'static str, String)>,
+}
+
+/// Why an account was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// The configuration does not allow it.
+    #[error("pages may add no accounts here")]
+    Off,
+    /// There is one of this name.
+    #[error("the name is taken")]
+    Taken,
+    /// The configuration with it has problems, which are told where readings are.
+    #[error("the configuration has problems")]
+    Refused,
+    /// Its files could not be written; the log says why.
+    #[error("its files could not be written")]
+    Unwritten,
+}
+
 /// The configuration of a gateway that runs.
 #[async_trait]
 pub trait Configuration: Send + Sync {
     /// Reads it anew, checks all of it, and takes it over if nothing is wrong.
     async fn reload(&self, by: By) -> Reloaded;
+
+    /// Whether pages may add accounts.
+    fn adds_accounts(&self) -> bool;
+
+    /// Writes a new account beside the configuration and takes it over.
+    async fn add_account(&self, account: NewAccount, by: By) -> Result<Reloaded, AddError>;
+
+    /// Lets everybody know people and lines as they are now: who has just changed them on a page does
+    /// not wait until the change is noticed.
+    async fn office_changed(&self);
+
+    /// Tries the connection of an account that is dialled; `None`: there is no such account.
+    async fn probe(&self, account: &AccountName) -> Option<Probe>;
 }

@@ -49,6 +49,7 @@ pub mod refusals;
 pub mod routes;
 pub mod sheet;
 pub mod sight;
+pub mod trace;
 
 pub use crate::flow::now;
 pub use error::Error;

@@ -79,6 +79,8 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::changes::ROUTES,
         pages::health::ROUTES,
         pages::accounts::ROUTES,
+        pages::account::ROUTES,
+        pages::setup::ROUTES,
         pages::reload::ROUTES,
         pages::outside::ROUTES,
         pages::me::ROUTES,

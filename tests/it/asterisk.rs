@@ -6,6 +6,7 @@
 //! (`support/popped.rs`). What a story asserts besides is what the log cannot know.
 
 mod faults;
+mod guide;
 mod office;
 mod transfers;
 

@@ -15,5 +15,6 @@ mod pages;
 mod recordings;
 mod reload;
 mod server;
+mod setup;
 mod store;
 mod support;

@@ -1,8 +1,6 @@
 //! Accounts at PBXes for those who run the installation: when each last spoke, whether its connection
 //! stands, what reading its own records has brought, and the messages nobody could read, which can be read again after an update.
 
-use std::collections::BTreeMap;
-
 use axum::{
     extract::{Path, Query, State as Extract},
     response::{IntoResponse, Redirect, Response},
@@ -21,7 +19,7 @@ use crate::{
     policy::{Action, Object},
     store::arrivals,
     web::{
-        Account, Error, State, Visitor,
+        Account, Error, Site, State, Visitor,
         configuration::Reloaded,
         demand, format,
         hooks::read_again,
@@ -77,16 +75,10 @@ async fn show(
     visitor: Visitor,
     Query(asked): Query<Asked>,
 ) -> Result<Markup, Error> {
-    let heard = arrivals::last_heard(&site.db).await?;
-    let heard: BTreeMap<String, i64> = heard.into_iter().map(|(name, at, _)| (name, at)).collect();
-    let dead = arrivals::dead_by_account(&site.db).await?;
-    let dead: BTreeMap<String, i64> = dead.into_iter().collect();
-    let mut standings = BTreeMap::new();
     let accounts = site.accounts.all();
+    let mut all = Vec::new();
     for account in accounts.iter() {
-        if let Some(standing) = reconcile::standing(&site.db, &account.name).await? {
-            standings.insert(account.name.clone(), standing);
-        }
+        all.push((account, seen(&site, account).await?));
     }
     let read = Reloaded::last(&site.db).await?;
     let t = visitor.texts;
@@ -105,18 +97,12 @@ async fn show(
                     th scope="col" { (t.say("account-records")) }
                     th.number scope="col" { (t.say("account-dead")) }
                 } }
-                tbody { @for account in accounts.iter() {
-                    @let seen = Seen {
-                        heard: heard.get(account.name.as_str()).copied(),
-                        dead: dead.get(account.name.as_str()).copied().unwrap_or_default(),
-                        standing: standings.get(&account.name),
-                    };
-                    (row(&pen, &visitor, account, &seen))
-                } }
+                tbody { @for (account, seen) in &all { (row(&pen, &visitor, account, seen)) } }
             } }
         }
         (reload::section(&pen, &visitor, read.as_ref()))
         p {
+            a.button.primary href="/setup" { (t.say("setup-title")) } " "
             a.button href="/dead-letters" { (t.say("letters-title")) } " "
             a.button href="/health" { (t.say("health-title")) } " "
             a.button href="/changes" { (t.say("changes-title")) } " "
@@ -132,26 +118,62 @@ async fn show(
 }
 
 /// What is known of an account.
-struct Seen<'a> {
+pub(super) struct Seen {
     heard: Option<i64>,
     dead: i64,
-    standing: Option<&'a Standing>,
+    standing: Option<Standing>,
 }
 
-fn row(pen: &Pen<'_>, visitor: &Visitor, account: &Account, seen: &Seen<'_>) -> Markup {
+impl Seen {
+    /// Whether it has ever said anything, as far as is kept.
+    pub(super) const fn has_spoken(&self) -> bool {
+        self.heard.is_some()
+    }
+}
+
+/// Reads it.
+pub(super) async fn seen(site: &Site, account: &Account) -> Result<Seen, Error> {
+    let own = |name: &str| name == account.name.as_str();
+    let heard = arrivals::last_heard(&site.db).await?;
+    let dead = arrivals::dead_by_account(&site.db).await?;
+    Ok(Seen {
+        heard: heard.iter().find(|one| own(&one.0)).map(|one| one.1),
+        dead: dead.iter().find(|one| own(&one.0)).map_or(0, |one| one.1),
+        standing: reconcile::standing(&site.db, &account.name).await?,
+    })
+}
+
+/// The same as a row says, one under the other.
+pub(super) fn facts(pen: &Pen<'_>, visitor: &Visitor, account: &Account, seen: &Seen) -> Markup {
+    let t = pen.t;
+    html! {
+        dl.facts {
+            dt { (t.say("account-link")) } dd { (link(pen, account)) }
+            dt { (t.say("account-heard")) } dd { (last_event(pen, seen)) }
+            dt { (t.say("account-records")) } dd { (records(pen, visitor, account, seen.standing.as_ref())) }
+            dt { (t.say("account-dead")) } dd { (format::number(t, seen.dead)) }
+        }
+    }
+}
+
+fn last_event(pen: &Pen<'_>, seen: &Seen) -> Markup {
+    html! {
+        @match seen.heard {
+            Some(at) => { (ago(pen, Timestamp::from_micros(at))) }
+            None => { (pen.t.say("account-silent")) }
+        }
+    }
+}
+
+fn row(pen: &Pen<'_>, visitor: &Visitor, account: &Account, seen: &Seen) -> Markup {
     let t = pen.t;
     html! {
         tr data-account=(account.name) {
-            th scope="row" { (account.name) }
+            th scope="row" { a href={ "/accounts/" (account.name) } { (account.name) } }
             td { (account.kind) }
             td { (link(pen, account)) }
-            td {
-                @match seen.heard {
-                    Some(at) => { (ago(pen, Timestamp::from_micros(at))) }
-                    None => { (t.say("account-silent")) }
-                }
-            }
-            td { (records(pen, visitor, account, seen.standing)) }
+            td { (last_event(pen, seen)) }
+            td { (records(pen, visitor, account, seen.standing.as_ref())) }
             td.number { (format::number(t, seen.dead)) }
         }
     }

@@ -102,10 +102,13 @@ async fn show(
 ) -> Result<Markup, Error> {
     let may_watch = policy::can(&visitor.person, Action::Supervise, &Object::Whole).is_allowed();
     let watch = wanted.watch == 1 && may_watch;
+    let may_run = policy::can(&visitor.person, Action::RunInstallation, &Object::Whole);
+    let is_first_run = may_run.is_allowed() && site.accounts.all().is_empty();
     let lists = read(&site, &visitor).await?;
     let pops = pop::all(&site, &visitor).await?;
     let t = visitor.texts;
     let content = html! {
+        @if is_first_run { p.nothing { (t.say("setup-first")) " " a.button.primary href="/setup" { (t.say("setup-title")) } } }
         @if wanted.said == "calling" { p.done role="status" { (t.say("calling")) } }
         div.desk data-watch=[watch.then_some("1")] {
             div.heading {

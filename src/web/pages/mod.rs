@@ -1,5 +1,6 @@
 //! One file per page: its routes, handlers, what it shows, and the markup.
 
+pub mod account;
 pub mod accounts;
 pub mod assets;
 pub mod call;
@@ -22,6 +23,7 @@ pub mod outside;
 pub mod player;
 pub mod pop;
 pub mod reload;
+pub mod setup;
 pub mod sign_in;
 pub mod stream;
 pub mod tokens;

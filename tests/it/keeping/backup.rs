@@ -363,17 +363,33 @@ async fn the_configuration_goes_along_and_secrets_only_if_wanted() {
             .await
             .contains("there is no database")
     );
+    // An account that a page has set up.
+    let accounts = folder.0.join("accounts.d");
+    fs::create_dir(&accounts).unwrap();
+    fs::write(accounts.join("cloud.token"), "larch-token_0123456789").unwrap();
+    fs::write(
+        accounts.join("cloud.toml"),
+        "[[pbx]]\nname = 'cloud'\ntype = 'sipuni'\ntoken = 'file:accounts.d/cloud.token'\n",
+    )
+    .unwrap();
     place.run(&["migrate"]).await;
     let plain = place.tell(&["backup", "backups"]).await;
     let backup = folder.0.join(plain["backup"].as_str().unwrap());
     let config = fs::read_to_string(backup.join("ringcard.toml")).unwrap();
     assert!(config.contains("file:token"));
+    let account = fs::read_to_string(backup.join("accounts.d/cloud.toml")).unwrap();
+    assert!(account.contains("cloud.token"));
+    assert!(!backup.join("accounts.d/cloud.token").exists());
     assert!(!backup.join("secrets").exists());
     let whole = place.tell(&["backup", "backups", "--with-secrets"]).await;
     let backup = folder.0.join(whole["backup"].as_str().unwrap());
     assert_eq!(
         fs::read_to_string(backup.join("secrets/token")).unwrap(),
         "hush-hush"
+    );
+    assert_eq!(
+        fs::read_to_string(backup.join("secrets/accounts.d__cloud.token")).unwrap(),
+        "larch-token_0123456789"
     );
     place.tell(&["restore", "--verify", "backups"]).await;
 }

@@ -15,3 +15,4 @@ mod pops;
 mod postgres;
 mod rights;
 mod sign_in;
+mod trace;

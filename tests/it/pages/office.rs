@@ -222,6 +222,18 @@ impl Browser<'_> {
         answer(request.header("cookie", &self.cookie)).await
     }
 
+    /// Opens a stream of pieces of a page.
+    pub async fn pieces(&self, path: &str) -> Live {
+        let request = self.gateway.client.get(self.gateway.url(path));
+        let response = request.header("cookie", &self.cookie).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Live {
+            response,
+            rest: String::new(),
+        }
+    }
+
     /// Opens the live stream, after the frame with this id.
     pub async fn live(&self, query: &str, after: Option<&str>) -> Live {
         let request = self.gateway.client.get(self.gateway.url("/live"));
@@ -269,7 +281,28 @@ impl Live {
         }
     }
 
+    /// The next piece of which this holds.
+    pub async fn piece(&mut self, what: &str, holds: impl Fn(&Html) -> bool) -> Html {
+        let mut last = String::new();
+        let come = async {
+            loop {
+                last = self.data().await.1;
+                let piece = Html::parse_fragment(&last);
+                if holds(&piece) {
+                    return piece;
+                }
+            }
+        };
+        let come = tokio::time::timeout(Duration::from_secs(10), come).await;
+        come.unwrap_or_else(|_| panic!("never came: {what}: {last}"))
+    }
+
     async fn any(&mut self) -> (String, Value) {
+        let (id, data) = self.data().await;
+        (id, serde_json::from_str(&data).unwrap())
+    }
+
+    async fn data(&mut self) -> (String, String) {
         loop {
             if let Some(end) = self.rest.find("\n\n") {
                 let event: String = self.rest.drain(..end + 2).collect();
@@ -281,7 +314,7 @@ impl Live {
                 };
                 if let Some(data) = field("data:") {
                     let id = field("id:").unwrap_or_default();
-                    return (id, serde_json::from_str(&data).unwrap());
+                    return (id, data);
                 }
                 continue;
             }

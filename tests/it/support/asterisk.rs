@@ -238,17 +238,22 @@ impl Lab {
 
     /// Starts Asterisk, which asks `route_url` who should ring. Its files outlive it.
     pub fn boot(&mut self, route_url: &str) {
+        self.boot_as(route_url, SECRET, SECRET);
+    }
+
+    /// The same with a manager user and a token of the story's own.
+    pub fn boot_as(&mut self, route_url: &str, secret: &str, token: &str) {
         let child = Command::new("tests/asterisk/instance.sh")
             .env("LAB_CHROOT", &self.chroot)
             .env("LAB_ID", &self.id)
             .env("LAB_SIP_PORT", self.sip.to_string())
             .env("LAB_AMI_PORT", self.ami.to_string())
-            .env("LAB_AMI_SECRET", SECRET)
+            .env("LAB_AMI_SECRET", secret)
             .env("LAB_TRUNK_PORT", self.trunk.to_string())
             .env("LAB_PHONE_PORT", self.phones.to_string())
             .env("LAB_RTP_PORT", self.rtp.to_string())
             .env("LAB_ROUTE_URL", route_url)
-            .env("LAB_ROUTE_TOKEN", SECRET)
+            .env("LAB_ROUTE_TOKEN", token)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)

@@ -74,6 +74,21 @@ impl Desk {
         self.shown.lock().expect("nobody panics with it").clone()
     }
 
+    /// Says that a pop stands on the screen, as the page does.
+    pub async fn painted(&self, call: &str) {
+        let page = self.client.get(&self.base);
+        let page = page.header("cookie", &self.cookie).send().await;
+        let page = page.expect("an answer").text().await.expect("a page");
+        let (_, rest) = page
+            .split_once("name=\"csrf\" content=\"")
+            .expect("a token");
+        let csrf = rest.split('"').next().unwrap_or_default();
+        let said = self.client.post(format!("{}/live/painted", self.base));
+        let said = said.header("cookie", &self.cookie);
+        let said = said.form(&[("csrf", csrf), ("call", call)]).send().await;
+        assert_eq!(said.expect("an answer").status(), 204);
+    }
+
     /// Asks for a call to the first phone of this card, as the button on its page does.
     pub async fn calls(&self, card: uuid::Uuid) {
         let page = self.client.get(format!("{}/cards/{card}", self.base));

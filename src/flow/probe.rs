@@ -1,0 +1,162 @@
+//! Tries the connection of an account that we dial, once and apart from the one that stands, and says
+//! what is wrong in one word.
+//!
+//! The account must be one of its own, opened for this: a decoder shares with its account what commands
+//! wait for. Nothing that is heard here is kept.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{dial::READY, now};
+use crate::pbx::{Decoded, Decoder, Input, Intake, Pbx};
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(4);
+/// How long the PBX may take to let us in and say what we may do.
+const TALK: Duration = Duration::from_secs(4);
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Logged in, events flow, every right is there.
+    Good,
+    /// Nobody listens there.
+    Refused,
+    /// Nobody answers there, or the name is not known.
+    Unreachable,
+    /// Whoever listens hangs up at once: our address is not permitted.
+    HungUp,
+    /// Something listens that does not speak as this PBX does.
+    Stranger,
+    /// The login was refused, in the PBX's words.
+    Denied(String),
+    /// Logged in, and no event comes.
+    NoEvents,
+    /// Logged in, and these rights are missing.
+    Missing(Vec<&'static str>),
+}
+
+impl Probe {
+    /// The closed word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::HungUp => "hung_up",
+            Self::Stranger => "stranger",
+            Self::Denied(_) => "denied",
+            Self::NoEvents => "no_events",
+            Self::Missing(_) => "missing",
+        }
+    }
+
+    /// Every word.
+    pub const WORDS: [&str; 8] = [
+        "good",
+        "refused",
+        "unreachable",
+        "hung_up",
+        "stranger",
+        "denied",
+        "no_events",
+        "missing",
+    ];
+}
+
+/// Tries it; `None`: this account is not dialled.
+pub async fn probe(pbx: &dyn Pbx) -> Option<Probe> {
+    let Intake::Dial { address } = pbx.intake() else {
+        return None;
+    };
+    let socket = match timeout(CONNECT, TcpStream::connect(&address)).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Some(Probe::Refused);
+        }
+        Ok(Err(_)) | Err(_) => return Some(Probe::Unreachable),
+    };
+    let mut talk = Talk {
+        socket,
+        decoder: pbx.decoder(),
+        heard_bytes: false,
+        ready: false,
+        asked: false,
+        missing: Vec::new(),
+    };
+    Some(talk.hold().await)
+}
+
+struct Talk {
+    socket: TcpStream,
+    decoder: Box<dyn Decoder>,
+    heard_bytes: bool,
+    ready: bool,
+    /// The PBX has answered what we ask of it after the login.
+    asked: bool,
+    missing: Vec<&'static str>,
+}
+
+impl Talk {
+    async fn hold(&mut self) -> Probe {
+        let until = Instant::now() + TALK;
+        let mut fed = self.feed(Input::Opened).await;
+        let mut buffer = BytesMut::with_capacity(16 * 1024);
+        loop {
+            if let Err(why) = fed {
+                return match self.ready {
+                    true => self.verdict(),
+                    false => Probe::Denied(why),
+                };
+            }
+            if self.ready && self.asked {
+                return self.verdict();
+            }
+            buffer.clear();
+            match timeout_at(until, self.socket.read_buf(&mut buffer)).await {
+                Err(_) => return self.verdict(),
+                Ok(Ok(0) | Err(_)) if !self.heard_bytes => return Probe::HungUp,
+                Ok(Ok(0) | Err(_)) => return self.verdict(),
+                Ok(Ok(_)) => self.heard_bytes = true,
+            }
+            fed = self.feed(Input::Bytes(&buffer)).await;
+        }
+    }
+
+    fn verdict(&mut self) -> Probe {
+        match (self.ready, self.heard_bytes, self.missing.is_empty()) {
+            (true, _, true) => Probe::Good,
+            (_, _, false) => Probe::Missing(std::mem::take(&mut self.missing)),
+            (false, true, true) => Probe::NoEvents,
+            (false, false, true) => Probe::Stranger,
+        }
+    }
+
+    async fn feed(&mut self, input: Input<'_>) -> Result<(), String> {
+        let mut decoded = Decoded::default();
+        let fed = catch_unwind(AssertUnwindSafe(|| {
+            self.decoder.feed(input, now(), &mut decoded)
+        }));
+        self.ready |= decoded.notes.contains(&READY);
+        self.asked |= decoded.alive.is_some();
+        let missing = decoded.notes.iter();
+        let missing = missing.filter(|note| note.starts_with("missing_right"));
+        self.missing.extend(missing);
+        if !decoded.send.is_empty() {
+            // Whoever does not read any more will not be heard either.
+            let _ = self.socket.write_all(&decoded.send).await;
+        }
+        let fed = fed.unwrap_or(Ok(()));
+        fed.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,334 @@
+//! The first step: the form of an account, strictly read, and what has to be entered at the PBX.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use maud::{Markup, html};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Said, is_dialled, snippets};
+use crate::{
+    flow::probe::Probe,
+    model::ids::AccountName,
+    pbx::{PROVIDERS, Provider},
+    store::changes::By,
+    web::{
+        Account, Error, Site, Visitor,
+        configuration::{AddError, NewAccount, Reloaded},
+        layout,
+    },
+};
+
+/// The form as it was filled in; what a provider does not ask for stays empty.
+#[derive(Deserialize)]
+pub(super) struct Typed {
+    kind: String,
+    name: String,
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    secret: String,
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    salt: String,
+    #[serde(default)]
+    area_code: String,
+}
+
+/// An account to be set up, and what of it is shown once.
+pub(super) struct Read {
+    pub(super) account: NewAccount,
+    shown: Vec<(&'static str, String)>,
+}
+
+/// Secrets that were made here, shown once.
+pub(super) struct Shown {
+    /// Key and value.
+    pub(super) secrets: Vec<(&'static str, String)>,
+    /// What came of taking the account over.
+    pub(super) read: Reloaded,
+}
+
+const NAME_CHARS: usize = 40;
+const TEXT_CHARS: usize = 200;
+
+/// Reads the form; anything that is not exactly what it should be is refused.
+pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
+    let provider = PROVIDERS.iter().find(|one| one.name == typed.kind);
+    let provider = provider.ok_or(Error::NotFound)?;
+    let name = name(&typed.name)?;
+    if site.accounts.all().iter().any(|one| one.name == name) {
+        return Err(Error::Unusable("error-account-taken"));
+    }
+    let mut values = numbers(&typed.area_code)?;
+    let mut secrets = Vec::new();
+    let mut shown = Vec::new();
+    let made = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
+    match provider.name {
+        "asterisk" => {
+            values.push(("address", Value::from(address(&typed.address)?)));
+            values.push((
+                "user",
+                Value::from(word(&typed.user, "error-account-user")?),
+            ));
+            match typed.secret.trim() {
+                "" => {
+                    let secret = made();
+                    shown.push(("secret", secret.clone()));
+                    secrets.push(("secret", secret));
+                }
+                given => secrets.push(("secret", secret(given)?)),
+            }
+            let token = made();
+            shown.push(("route_token", token.clone()));
+            secrets.push(("route_token", token));
+        }
+        "mango" => {
+            secrets.push(("vpbx_api_key", secret(typed.key.trim())?));
+            secrets.push(("vpbx_api_salt", secret(typed.salt.trim())?));
+        }
+        "sipuni" => {
+            let token = made();
+            shown.push(("token", token.clone()));
+            secrets.push(("token", token));
+            if !typed.user.trim().is_empty() {
+                values.push((
+                    "user",
+                    Value::from(word(&typed.user, "error-account-user")?),
+                ));
+                secrets.push(("api_secret", secret(typed.secret.trim())?));
+            }
+        }
+        _ => return Err(Error::NotFound),
+    }
+    let account = NewAccount {
+        name,
+        kind: provider.name,
+        values,
+        secrets,
+    };
+    Ok(Read { account, shown })
+}
+
+/// Small letters, digits, `-` and `_`, beginning with a letter or digit: part of addresses and of a file's name.
+fn name(typed: &str) -> Result<AccountName, Error> {
+    let typed = typed.trim();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let begins = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    match typed.len() <= NAME_CHARS && typed.starts_with(begins) && typed.chars().all(fits) {
+        true => Ok(AccountName::from(typed)),
+        false => Err(Error::Unusable("error-account-name")),
+    }
+}
+
+/// `host:port`. What the configuration would read as a reference is no address.
+fn address(typed: &str) -> Result<String, Error> {
+    let typed = typed.trim();
+    let wrong = || Error::Unusable("error-account-address");
+    let (host, port) = typed.rsplit_once(':').ok_or_else(wrong)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    let is_reference = ["env", "file"].contains(&host);
+    let is_host = !host.is_empty() && host.len() <= TEXT_CHARS && host.chars().all(fits);
+    match is_host && !is_reference && port.parse::<u16>().is_ok_and(|port| port > 0) {
+        true => Ok(typed.to_owned()),
+        false => Err(wrong()),
+    }
+}
+
+/// A user's name: letters, digits and a few signs.
+fn word(typed: &str, problem: &'static str) -> Result<String, Error> {
+    let typed = typed.trim();
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match !typed.is_empty() && typed.len() <= NAME_CHARS && typed.chars().all(fits) {
+        true => Ok(typed.to_owned()),
+        false => Err(Error::Unusable(problem)),
+    }
+}
+
+/// A secret: visible signs without spaces, so that a line of a file holds exactly it.
+fn secret(typed: &str) -> Result<String, Error> {
+    let fits = |c: char| c.is_ascii_graphic();
+    match !typed.is_empty() && typed.len() <= TEXT_CHARS && typed.chars().all(fits) {
+        true => Ok(typed.to_owned()),
+        false => Err(Error::Unusable("error-account-secret")),
+    }
+}
+
+fn numbers(area_code: &str) -> Result<Vec<(&'static str, Value)>, Error> {
+    let code = area_code.trim();
+    if code.is_empty() {
+        return Ok(Vec::new());
+    }
+    if code.len() > 5 || !code.chars().all(|c| c.is_ascii_digit()) {
+        return Err(Error::Unusable("error-account-area"));
+    }
+    let plan = [("country", "RU"), ("area_code", code)];
+    let plan = plan.map(|(key, value)| (key.to_owned(), Value::from(value)));
+    Ok(vec![("numbers", Value::Table(Table::from_iter(plan)))])
+}
+
+/// Writes the account and has it taken over.
+pub(super) async fn add(site: &Site, read: Read, by: By) -> Result<Shown, Error> {
+    let done = site.configuration.add_account(read.account, by).await;
+    match done {
+        Ok(done) => Ok(Shown {
+            secrets: read.shown,
+            read: done,
+        }),
+        Err(AddError::Off) => Err(Error::Unusable("error-account-off")),
+        Err(AddError::Taken) => Err(Error::Unusable("error-account-taken")),
+        Err(AddError::Refused) => Err(Error::Unusable("error-account-refused")),
+        Err(AddError::Unwritten) => Err(Error::Unusable("error-account-unwritten")),
+    }
+}
+
+/// The form of a provider.
+pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Markup {
+    let t = visitor.texts;
+    if !site.configuration.adds_accounts() {
+        return html! {
+            section #account {
+                p.problem { (t.say("error-account-off")) }
+                pre { code { (snippets::table(provider.name)) } }
+            }
+        };
+    }
+    let field = |name: &str, text: String, value: &str, required: bool| {
+        html! {
+            label { span { (text) }
+                input type="text" name=(name) value=(value) required[required]
+                    maxlength=(TEXT_CHARS) autocomplete="off" autocapitalize="off" spellcheck="false"; }
+        }
+    };
+    let hidden = |name: &str, text: String, required: bool| {
+        html! {
+            label { span { (text) }
+                input type="password" name=(name) required[required] maxlength=(TEXT_CHARS) autocomplete="off"; }
+        }
+    };
+    html! {
+        section #account {
+            h2 { (provider.title) }
+            form.stacked action="/setup" method="post" {
+                (layout::token(visitor))
+                input type="hidden" name="kind" value=(provider.name);
+                (field("name", t.say("setup-name"), provider.name, true))
+                @match provider.name {
+                    "asterisk" => {
+                        (field("address", t.say("setup-address"), "127.0.0.1:5038", true))
+                        (field("user", t.say("setup-user"), "ringcard", true))
+                        (hidden("secret", t.say("setup-secret"), false))
+                    }
+                    "mango" => {
+                        p.hint { (t.say("setup-mango-where")) }
+                        (hidden("key", t.say("setup-mango-key"), true))
+                        (hidden("salt", t.say("setup-mango-salt"), true))
+                    }
+                    _ => {
+                        p.hint { (t.say("setup-sipuni-where")) }
+                        (field("user", t.say("setup-sipuni-user"), "", false))
+                        (hidden("secret", t.say("setup-sipuni-secret"), false))
+                    }
+                }
+                (field("area_code", t.say("setup-area"), "", false))
+                button.primary type="submit" { (t.say("setup-add")) }
+            }
+        }
+    }
+}
+
+/// What stands in the first step beside how the account stands.
+pub(super) fn section(site: &Site, visitor: &Visitor, account: &Account, said: &Said) -> Markup {
+    let t = visitor.texts;
+    let shown = match said {
+        Said::Added(shown) => Some(shown),
+        _ => None,
+    };
+    html! {
+        @if let Some(shown) = shown {
+            p.done role="status" { (t.say("setup-added")) }
+            @if !shown.secrets.is_empty() { p.problem { (t.say("setup-once")) } }
+            @if !shown.read.restart.is_empty() {
+                p { (t.say("reload-restart")) " " code { (shown.read.restart.join(", ")) } }
+            }
+        }
+        @if let Said::Tried(probe) = said { (verdict(visitor, probe.as_ref())) }
+        (snippets::of(site, visitor, account, shown.map_or(&[], |shown| shown.secrets.as_slice())))
+        @if is_dialled(account) {
+            form.inline action={ "/setup/" (account.name) "/test#account" } method="post" {
+                (layout::token(visitor))
+                button type="submit" { (t.say("setup-test")) }
+            }
+        }
+    }
+}
+
+/// What trying the connection has brought, and what to do.
+fn verdict(visitor: &Visitor, probe: Option<&Probe>) -> Markup {
+    let t = visitor.texts;
+    let Some(probe) = probe else {
+        return html! { p.problem role="status" data-probe="gone" { (t.say("probe-gone")) } };
+    };
+    let text = t.word("probe", probe.as_str());
+    let class = match probe {
+        Probe::Good => "done",
+        _ => "problem",
+    };
+    html! {
+        p.(class) role="status" data-probe=(probe.as_str()) {
+            (text)
+            @match probe {
+                Probe::Denied(why) => { " " small { (why) } }
+                Probe::Missing(rights) => { " " code { (rights.join(", ")) } }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_exactly_right_gets_into_a_file() {
+        for wrong in ["", "Office", "-a", "../a", "a/b", "a b", "a\"", "a\nb", "а"] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(name(" head-office_2 ").unwrap().as_str(), "head-office_2");
+        for wrong in [
+            "",
+            "host",
+            "host:",
+            ":5038",
+            "host:0",
+            "host:99999",
+            "env:5038",
+            "file:5038",
+            "a/b:5038",
+            "a b:5038",
+            "a\"\n:5038",
+            "http://a:5038",
+        ] {
+            assert!(address(wrong).is_err(), "{wrong:?}");
+        }
+        for right in [
+            "127.0.0.1:5038",
+            "pbx.example.com:5038",
+            "[2001:db8::1]:5038",
+        ] {
+            assert_eq!(address(right).unwrap(), right);
+        }
+        for wrong in ["", "a b", "a:b", "env:X", "a\nb", "a\"b"] {
+            assert!(word(wrong, "error-account-user").is_err(), "{wrong:?}");
+        }
+        for wrong in ["", "a b", "a\nb", "пароль"] {
+            assert!(secret(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(secret("a\"'#$[]").unwrap(), "a\"'#$[]");
+        assert!(numbers("4x5").is_err() && numbers("123456").is_err());
+        assert!(numbers("").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! What has to be entered at the PBX, filled in with this account's names. Secrets stand in it once,
+//! right after they were made; later a word stands in their place.
+
+use maud::{Markup, html};
+
+use crate::web::{Account, Site, Visitor, i18n::Texts};
+
+/// The files of `deploy/asterisk`, which are copied as they are.
+const ASTERISK: [(&str, &str); 2] = [
+    (
+        "manager_ringcard.conf",
+        include_str!("../../../../deploy/asterisk/manager_ringcard.conf"),
+    ),
+    (
+        "extensions_ringcard.conf",
+        include_str!("../../../../deploy/asterisk/extensions_ringcard.conf"),
+    ),
+];
+
+/// What to enter for this account.
+pub(super) fn of(
+    site: &Site,
+    visitor: &Visitor,
+    account: &Account,
+    secrets: &[(&'static str, String)],
+) -> Markup {
+    let t = visitor.texts;
+    let root = site.settings.public_url.trim_end_matches('/');
+    let hook = format!("{root}/hooks/{}", account.name);
+    let secret = |key: &str| {
+        let known = secrets.iter().find(|(known, _)| *known == key);
+        known.map_or_else(|| t.say("setup-secret-kept"), |(_, value)| value.clone())
+    };
+    match account.kind {
+        "asterisk" => asterisk(
+            t,
+            &hook,
+            (&secret("secret"), &secret("route_token")),
+            !secrets.is_empty(),
+        ),
+        "mango" => html! {
+            p { (t.say("setup-mango-paste")) }
+            (copied(t, &hook))
+            p.hint { (t.say("setup-mango-events")) }
+        },
+        "sipuni" => html! {
+            p { (t.say("setup-sipuni-paste")) }
+            (copied(t, &format!("{hook}/{}", secret("token"))))
+        },
+        _ => html! {},
+    }
+}
+
+fn asterisk(t: Texts, hook: &str, (secret, token): (&str, &str), is_fresh: bool) -> Markup {
+    let manager = format!(
+        "[general]\nenabled = yes\nport = 5038\nbindaddr = 127.0.0.1\ntimestampevents = yes\n\n\
+         #include \"manager_ringcard.conf\"\n\n\
+         [ringcard](ringcard-rights)\nsecret = {secret}\ndeny = 0.0.0.0/0.0.0.0\n\
+         permit = 127.0.0.1/255.255.255.255\n"
+    );
+    let globals = format!(
+        "[globals]\nRINGCARD_URL={hook}\nRINGCARD_TOKEN={token}\nRINGCARD_DIAL=PJSIP/\n\
+         RINGCARD_DIAL_TAIL=\nRINGCARD_RECORD=yes\n\n#include \"extensions_ringcard.conf\"\n"
+    );
+    let trunk = "[from-trunk]\nexten => _X.,1,Gosub(ringcard,s,1(${EXTEN}))\n";
+    html! {
+        details open[is_fresh] {
+            summary { (t.say("setup-asterisk-enter")) }
+            ol {
+                li { (t.say("setup-asterisk-files")) " "
+                    @for (name, text) in ASTERISK {
+                        details { summary { code { "/etc/asterisk/" (name) } } (copied(t, text)) }
+                    }
+                }
+                li { (t.say("setup-asterisk-manager")) (copied(t, &manager)) }
+                li { (t.say("setup-asterisk-globals")) (copied(t, &globals)) }
+                li { (t.say("setup-asterisk-trunk")) (copied(t, trunk)) }
+                li { (t.say("setup-asterisk-reload")) (copied(t, "asterisk -rx 'manager reload' ; asterisk -rx 'dialplan reload'")) }
+            }
+            p.hint { (t.say("setup-asterisk-more")) }
+        }
+    }
+}
+
+/// Text to be taken over, with a button where there is script.
+fn copied(t: Texts, text: &str) -> Markup {
+    html! {
+        pre { code { (text) } }
+        button type="button" hidden data-copy=(text) { (t.say("copy-number")) }
+    }
+}
+
+/// The table for the configuration file, where pages may not add accounts.
+pub(super) const fn table(kind: &str) -> &'static str {
+    match kind.as_bytes() {
+        b"asterisk" => {
+            "[[pbx]]\nname = \"office\"\ntype = \"asterisk\"\naddress = \"127.0.0.1:5038\"\nuser = \"ringcard\"\n\
+             secret = \"file:/etc/ringcard/office-secret\"\nroute_token = \"file:/etc/ringcard/office-token\"\n"
+        }
+        b"mango" => {
+            "[[pbx]]\nname = \"mango\"\ntype = \"mango\"\nvpbx_api_key = \"file:/etc/ringcard/mango-key\"\n\
+             vpbx_api_salt = \"file:/etc/ringcard/mango-salt\"\n"
+        }
+        _ => {
+            "[[pbx]]\nname = \"sipuni\"\ntype = \"sipuni\"\ntoken = \"file:/etc/ringcard/sipuni-token\"\n"
+        }
+    }
+}

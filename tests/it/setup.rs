@@ -1,0 +1,293 @@
+//! The guided set-up: an account by a form, people, lines, and that nothing secret comes back.
+
+use std::{path::PathBuf, sync::Arc};
+
+use ringcard::{
+    app::{Source, settings},
+    model::people::Role,
+    simulator::ami_server::AmiServer,
+    store::{changes, people},
+};
+use scraper::Html;
+
+use crate::{
+    pages::office::{Office, all, text},
+    support::{gateway::TestGateway, scripted::eventually},
+};
+
+const SECRET: &str = "hazel-secret_1";
+
+/// A gateway that was started from a file, and where its accounts are kept.
+struct Place {
+    office: Office,
+    folder: PathBuf,
+}
+
+impl Place {
+    async fn open() -> Self {
+        let folder = std::env::temp_dir().join(format!("ringcard-setup-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("ringcard.toml");
+        let kept = folder.join("accounts.d");
+        let text = format!("accounts.folder = {:?}\n", kept.display().to_string());
+        std::fs::write(&file, text).expect("the folder can be written");
+        let gateway = TestGateway::start_with("", |settings| {
+            settings.accounts.folder = kept;
+        })
+        .await;
+        let source: Source = Arc::new(move || settings::load(Some(&file), Vec::new()));
+        gateway.gateway().reads_from(source);
+        Self {
+            office: Office::staffed(gateway).await,
+            folder,
+        }
+    }
+
+    fn files(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.folder.join("accounts.d")) else {
+            return Vec::new();
+        };
+        let name = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let mut names: Vec<String> = entries
+            .map(|entry| name(entry.expect("an entry")))
+            .collect();
+        names.sort();
+        names
+    }
+
+    async fn close(self) {
+        self.office.close().await;
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test]
+async fn an_asterisk_is_set_up_by_a_form_and_its_secrets_stay_where_they_are() {
+    let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", SECRET)
+        .await
+        .expect("a port");
+    let address = ami.address().to_string();
+    let place = Place::open().await;
+    let adam = place.office.browser("adam").await;
+    let form = adam.page("/setup?kind=asterisk").await;
+    assert_eq!(
+        all(&form, "form[action='/setup'] input[name=address]").len(),
+        1
+    );
+
+    // What is not exactly right is refused and leaves nothing.
+    let right = |name: &'static str, address: &str, secret: &str| {
+        [
+            ("kind", "asterisk".to_owned()),
+            ("name", name.to_owned()),
+            ("address", address.to_owned()),
+            ("user", "ringcard".to_owned()),
+            ("secret", secret.to_owned()),
+        ]
+    };
+    let send = async |form: &[(&str, String)]| {
+        let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        adam.post("/setup", &form).await
+    };
+    for wrong in [
+        right("../main", &address, SECRET),
+        right("main", "file:/etc/passwd", SECRET),
+        right("main", "env:5038", SECRET),
+        right("main", "a\"\n[server]:1", SECRET),
+        right("main", &address, "two words"),
+    ] {
+        let refused = send(&wrong).await;
+        assert_eq!(refused.status, 422, "{wrong:?}");
+    }
+    assert_eq!(place.files(), Vec::<String>::new());
+
+    let added = send(&right("main", &address, SECRET)).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert!(
+        !added.text.contains(SECRET),
+        "what was typed is not said back"
+    );
+    let page = Html::parse_document(&added.text);
+    let entered: String = all(&page, "#account pre").join("\n");
+    let token = entered
+        .rsplit("RINGCARD_TOKEN=")
+        .next()
+        .expect("a token was made");
+    let token: String = token.chars().take_while(|c| !c.is_whitespace()).collect();
+    assert_eq!(token.len(), 32, "{token}");
+    assert_eq!(
+        place.files(),
+        ["main.route_token", "main.secret", "main.toml"]
+    );
+    let fragment = std::fs::read_to_string(place.folder.join("accounts.d/main.toml")).unwrap();
+    assert!(
+        !fragment.contains(SECRET) && !fragment.contains(&token),
+        "{fragment}"
+    );
+
+    eventually("it is dialled", async || ami.listeners() == 1).await;
+    eventually("the first step is done", async || {
+        let page = adam.page("/setup/main").await;
+        all(&page, "#account[data-standing=done]").len() == 1
+    })
+    .await;
+    for path in [
+        "/setup/main",
+        "/accounts/main",
+        "/accounts",
+        "/changes",
+        "/health",
+    ] {
+        let later = adam.get(path).await;
+        assert!(
+            !later.text.contains(&token) && !later.text.contains(SECRET),
+            "{path}"
+        );
+    }
+    let told = changes::page(place.office.gateway.db(), None, 50)
+        .await
+        .unwrap();
+    let told = format!("{told:?}");
+    assert!(told.contains("main") && !told.contains(SECRET), "{told}");
+    assert_eq!(
+        send(&right("main", &address, SECRET)).await.status,
+        422,
+        "it is taken"
+    );
+
+    // The button tries a connection of its own and leaves the one that stands alone.
+    let tried = adam.post("/setup/main/test", &[]).await;
+    let tried = Html::parse_document(&tried.text);
+    assert_eq!(all(&tried, "[data-probe=good]").len(), 1);
+    assert_eq!(
+        send(&right("wrong", &address, "another-secret"))
+            .await
+            .status,
+        200
+    );
+    let tried = adam.post("/setup/wrong/test", &[]).await;
+    let tried = Html::parse_document(&tried.text);
+    assert_eq!(all(&tried, "[data-probe=denied]").len(), 1);
+    assert_eq!(
+        send(&right("nobody", "127.0.0.1:9", SECRET)).await.status,
+        200
+    );
+    let tried = adam.post("/setup/nobody/test", &[]).await;
+    let tried = Html::parse_document(&tried.text);
+    assert_eq!(all(&tried, "[data-probe=refused]").len(), 1);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn clouds_are_set_up_and_their_first_message_is_the_proof() {
+    let place = Place::open().await;
+    let office = &place.office;
+    let adam = office.browser("adam").await;
+    let added = adam
+        .post("/setup", &[("kind", "sipuni"), ("name", "cloud")])
+        .await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    let page = Html::parse_document(&added.text);
+    let hook = text(&page, "#account pre");
+    let path = &hook[hook.find("/hooks/cloud/").expect("the address")..];
+    assert!(all(&page, "#account[data-standing=next]").len() == 1);
+    let told = office
+        .gateway
+        .get(&format!("{path}?event=9&call_id=1.1"))
+        .await;
+    assert_eq!(told.status, 200, "{}", told.text);
+    let later = adam.page("/setup/cloud").await;
+    assert_eq!(all(&later, "#account[data-standing=done]").len(), 1);
+    assert!(!text(&later, "#account pre").contains(path));
+
+    let keys = [
+        ("kind", "mango"),
+        ("name", "mango"),
+        ("key", "fir-key"),
+        ("salt", "fir-salt"),
+    ];
+    let added = adam.post("/setup", &keys).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert!(added.text.contains("/hooks/mango"));
+    assert!(!added.text.contains("fir-key") && !added.text.contains("fir-salt"));
+    let knock = office
+        .gateway
+        .post("/hooks/mango/events/call", "sign=0&json={}")
+        .await;
+    assert_ne!(knock.status, 404);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn people_and_lines_are_added_step_by_step() {
+    let place = Place::open().await;
+    let office = &place.office;
+    let adam = office.browser("adam").await;
+    let added = adam
+        .post("/setup", &[("kind", "sipuni"), ("name", "cloud")])
+        .await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    let vera = [
+        ("extension", "401"),
+        ("name", "Vera Sedova"),
+        ("login", "vera"),
+    ];
+    let made = adam.post("/setup/cloud/people", &vera).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let page = Html::parse_document(&made.text);
+    let link = text(&page, "code[data-link]");
+    let path = &link[link.find("/sign-in/").expect("a link")..];
+    let person = people::by_login(office.gateway.db(), "vera")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(person.role, Role::Manager, "the form makes managers only");
+    for wrong in [
+        // The phone is hers, the name is taken, and a short number has digits only.
+        [("extension", "401"), ("who", "anna")],
+        [("extension", "402"), ("login", "vera")],
+        [("extension", "4a"), ("who", "anna")],
+    ] {
+        let refused = adam.post("/setup/cloud/people", &wrong).await;
+        assert_eq!(refused.status, 422, "{wrong:?}");
+    }
+    let line = [
+        ("number", "8 (495) 000-00-77"),
+        ("name", "Shop"),
+        ("group", "*"),
+    ];
+    let made = adam.post("/setup/cloud/lines", &line).await;
+    assert_eq!(made.status, 303, "{}", made.text);
+    // Whoever gets a phone later is in the group, too.
+    let anna = [("extension", "402"), ("who", "anna")];
+    assert_eq!(adam.post("/setup/cloud/people", &anna).await.status, 200);
+    let page = adam.page("/setup/cloud").await;
+    assert_eq!(all(&page, "#people[data-standing=done]").len(), 1);
+    assert!(text(&page, "#lines .phones").contains("+74950000077"));
+    assert!(!page.html().contains(path), "the link was shown once");
+    let members: Vec<(i64,)> = ringcard::on_read!(office.gateway.db(), pool => {
+        sqlx::query_as(
+            "select m.person from ring_group_member m join ring_group g on g.id = m.grp
+             where g.name = 'cloud' order by m.person",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap()
+    });
+    let mut expected = [office.anna.0, person.id.0];
+    expected.sort_unstable();
+    assert_eq!(
+        members.iter().map(|one| one.0).collect::<Vec<_>>(),
+        expected
+    );
+    // A form without the session's token does nothing.
+    let request = office
+        .gateway
+        .client
+        .post(office.gateway.url("/setup/cloud/people"));
+    let request = request
+        .header("cookie", &adam.cookie)
+        .form(&[("extension", "403")]);
+    assert_eq!(request.send().await.unwrap().status().as_u16(), 403);
+    place.close().await;
+}
