@@ -163,7 +163,7 @@ pub async fn found(settings: &Settings, words: &Words) -> Result<()> {
         .map(|n| Client {
             at_line: n as u64 + 1,
             phones: vec![(invented_number(100 + n), String::new())],
-            name: words.names[n % words.names.len()].to_owned(),
+            name: name_of(words, n),
             company: words.companies[n % words.companies.len()].to_owned(),
             note: String::new(),
             // Two of three already have their manager.
@@ -173,6 +173,16 @@ pub async fn found(settings: &Settings, words: &Words) -> Result<()> {
     import::clients(&db, &clients, flow::now()).await?;
     db.close().await;
     Ok(())
+}
+
+/// A name that no other known client has: later rounds of the list put given names before other family
+/// names, of the same sex, since they take turns.
+fn name_of(words: &Words, n: usize) -> String {
+    let names = words.names;
+    let (given, _) = names[n % names.len()].split_once(' ').unwrap_or_default();
+    let other = names[(n + 2 * (n / names.len())) % names.len()];
+    let (_, family) = other.split_once(' ').unwrap_or_default();
+    format!("{given} {family}")
 }
 
 fn office(words: &Words) -> Office {
@@ -218,5 +228,21 @@ fn office(words: &Words) -> Office {
             members: members.collect(),
         }],
         lines: lines.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_known_clients_have_one_name() {
+        for words in [RUSSIAN, ENGLISH] {
+            let names: BTreeSet<String> = (0..KNOWN).map(|n| name_of(&words, n)).collect();
+            assert_eq!(names.len(), KNOWN);
+            assert!(names.contains(words.names[0]));
+        }
     }
 }
