@@ -161,6 +161,10 @@ pub const NAMES: &[(&str, &str)] = &[
         "ringcard_calls_total",
         "Ended calls by direction, result and line",
     ),
+    (
+        "ringcard_recording_left_total",
+        "Recordings not fetched because of the line's rule, by reason",
+    ),
     ("ringcard_pop_total", "Pops by outcome"),
     (
         "ringcard_pop_delivery_seconds",
@@ -355,6 +359,19 @@ impl RecordingFetched {
         if let Some(reason) = self.failed {
             counter!("ringcard_recording_failed_total", "reason" => reason).increment(1);
         }
+    }
+}
+
+/// A recording was left where it is, because its line is not recorded or the client did not agree.
+pub struct RecordingLeft {
+    /// Why, as a closed word.
+    pub reason: &'static str,
+}
+
+impl RecordingLeft {
+    /// Counts it.
+    pub fn emit(self) {
+        counter!("ringcard_recording_left_total", "reason" => self.reason).increment(1);
     }
 }
 

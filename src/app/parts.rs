@@ -20,7 +20,7 @@ use crate::{
     http,
     keeping::retention,
     live::Hub,
-    model::ids::AccountName,
+    model::ids::{AccountName, LegKey},
     pbx,
     recordings::{
         lane::{Lane, Told},
@@ -314,6 +314,18 @@ impl web::Commands for Commands {
         self.flow
             .command(account, pbx.as_ref(), &command, now)
             .await
+    }
+
+    async fn pause_recording(
+        &self,
+        account: &AccountName,
+        leg: &LegKey,
+        pause: bool,
+    ) -> Result<(), pbx::PbxError> {
+        let Some(pbx) = self.accounts.get(account) else {
+            return Err(pbx::PbxError::Unsupported);
+        };
+        pbx.pause_recording(leg, pause).await
     }
 }
 

@@ -294,6 +294,7 @@ impl Settings {
             ("retention.recording_days", self.retention.recording_days),
             ("retention.call_days", self.retention.call_days),
             ("retention.card_days", self.retention.card_days),
+            ("retention.consent_days", self.retention.consent_days),
         ] {
             demand(days >= 0, key, "must not be negative; 0 keeps for ever");
         }

@@ -11,6 +11,7 @@ mod doctor;
 mod employees;
 mod erase;
 mod export;
+mod hold;
 mod import;
 mod inspect;
 mod letters;
@@ -94,6 +95,9 @@ enum Command {
     Restore(backup::Restore),
     /// Take a person out of everything, and prove it
     Erase(erase::Arguments),
+    /// Say which calls and cards must stay
+    #[command(subcommand)]
+    Hold(hold::Command),
     /// Look after the kept recordings
     #[command(subcommand)]
     Recordings(recordings::Command),
@@ -157,6 +161,7 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Command::Restore(wanted) => block_on(backup::bring_back(started(config)?, wanted)),
         Command::Erase(wanted) => block_on(erase::run(started(config)?, wanted)),
+        Command::Hold(command) => block_on(hold::run(started(config)?, command)),
         Command::Recordings(recordings::Command::NewKey) => recordings::new_key(),
         Command::Recordings(command) => block_on(recordings::run(started(config)?, command)),
         Command::Doctor(wanted) => block_on(doctor::run(started(config)?, wanted)),

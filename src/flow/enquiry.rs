@@ -24,9 +24,10 @@ use crate::{
         phone::Number,
         time::Timestamp,
     },
-    pbx::{Enquiry, RouteAnswer},
+    pbx::{Enquiry, Recorded, RouteAnswer},
     rules::{
         matching::{Candidate, PhoneKind, rank},
+        recorded::{Consent, Notice},
         routing::{self, Decision, Now, Policy, Question, Reason, Tables},
     },
     store::{Db, StoreError, open, routing::KnownBy},
@@ -243,6 +244,7 @@ impl Desk {
                 .map(|card| card.name.clone())
                 .filter(|name| !name.is_empty()),
             reason: reason.as_str().to_owned(),
+            recorded: recorded(enquiry, &self.tables.load()),
         };
         self.remember(enquiry, name, &decision, &answer, reason);
         self.log
@@ -397,6 +399,25 @@ fn name_of(enquiry: &Enquiry) -> CallName {
         None => format!("{:?}>{:?}", enquiry.client, enquiry.did),
     };
     (enquiry.account.clone(), name)
+}
+
+/// What the rule of the line asks of the PBX: once a call, before anybody's phone rings.
+fn recorded(enquiry: &Enquiry, tables: &Tables) -> Recorded {
+    let did = enquiry.did.as_ref().and_then(|number| number.e164());
+    let line = did.filter(|_| enquiry.attempt == 1);
+    let rule = line.and_then(|did| {
+        let line = (enquiry.account.clone(), did.to_owned());
+        tables.recorded.get(&line)
+    });
+    let Some(rule) = rule else {
+        return Recorded::default();
+    };
+    let prompt = (rule.kept && rule.notice == Notice::Prompt).then(|| rule.prompt.clone());
+    Recorded {
+        never: !rule.kept,
+        asks: prompt.is_some() && rule.consent == Consent::Asked,
+        prompt,
+    }
 }
 
 fn question<'a>(

@@ -9,10 +9,14 @@ use uuid::Uuid;
 
 use super::fsck::FsckError;
 use crate::{
-    model::time::Timestamp,
+    model::{
+        ids::CallId,
+        recording::{CONSENT_MISSING, Verdict},
+        time::Timestamp,
+    },
     recordings::vault::Vault,
     store::{
-        Db, purge,
+        Db, purge, recorded,
         retention::{self as rows, Held},
     },
 };
@@ -26,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
 const DAY_MS: i64 = 86_400_000;
 
 /// How long things are kept; 0: for ever.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Days after the call for which its recordings are kept.
@@ -35,6 +39,19 @@ pub struct Settings {
     pub call_days: i64,
     /// Days for which cards without calls are kept after their last change.
     pub card_days: i64,
+    /// Days for which a recording waits for the consent it needs.
+    pub consent_days: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            recording_days: 0,
+            call_days: 0,
+            card_days: 0,
+            consent_days: 14,
+        }
+    }
 }
 
 /// Looks once a day.
@@ -59,13 +76,15 @@ pub async fn once(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<(), FsckError> {
-    let held = rows::held(db).await?;
     let keeper = Keeper {
         db,
         vault,
-        held,
+        held: rows::held(db).await?,
         now,
     };
+    keeper
+        .waiting_for_consent(None, keeper.limit(settings.consent_days))
+        .await?;
     if let Some(before) = keeper.limit(settings.recording_days) {
         keeper.recordings(before).await?;
     }
@@ -79,6 +98,22 @@ pub async fn once(
     Ok(())
 }
 
+/// Looks at the recordings of a call that wait for consent, because somebody has said something.
+pub async fn heard_of_consent(
+    db: &Db,
+    vault: &Vault,
+    call: CallId,
+    now: Timestamp,
+) -> Result<(), FsckError> {
+    let keeper = Keeper {
+        db,
+        vault,
+        held: rows::held(db).await?,
+        now,
+    };
+    keeper.waiting_for_consent(Some(call), None).await
+}
+
 struct Keeper<'a> {
     db: &'a Db,
     vault: &'a Vault,
@@ -90,6 +125,54 @@ impl Keeper<'_> {
     /// `None`: kept for ever.
     fn limit(&self, days: i64) -> Option<Timestamp> {
         (days > 0).then(|| self.now.plus_millis(-days.saturating_mul(DAY_MS)))
+    }
+
+    /// Recordings that wait for consent: those that have it by now are free, those that were refused it go,
+    /// and so do those that have waited since before `before`.
+    async fn waiting_for_consent(
+        &self,
+        call: Option<CallId>,
+        before: Option<Timestamp>,
+    ) -> Result<(), FsckError> {
+        let mut after = 0;
+        let (mut refused, mut missing, mut files) = (0, 0, 0);
+        loop {
+            let portion = recorded::withheld(self.db, call, after, PORTION).await?;
+            let Some(last) = portion.last() else { break };
+            after = last.id;
+            for one in portion {
+                let is_late = before.is_some_and(|before| one.since < before);
+                let reason = match recorded::verdict(self.db, one.call).await? {
+                    Verdict::Keep => {
+                        recorded::release(self.db, one.id).await?;
+                        continue;
+                    }
+                    Verdict::Leave(reason) => reason,
+                    Verdict::Withhold if is_late => CONSENT_MISSING,
+                    Verdict::Withhold => continue,
+                };
+                if self.held.covers(one.call, one.card) {
+                    continue;
+                }
+                let file = recorded::let_go(self.db, one.id, reason).await?;
+                files += self.remove(file.as_slice()).await?;
+                match reason {
+                    CONSENT_MISSING => missing += 1,
+                    _ => refused += 1,
+                }
+            }
+        }
+        let now = self.now;
+        self.told("consent_refused", "recording", refused, now)
+            .await?;
+        self.told(
+            "consent_missing",
+            "recording",
+            missing,
+            before.unwrap_or(now),
+        )
+        .await?;
+        self.told("consent", "files", files, now).await
     }
 
     async fn recordings(&self, before: Timestamp) -> Result<(), FsckError> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    event::{Cause, Direction, Party, RecordingSource, RecordingStage, Side, TransferKind},
+    event::{
+        Cause, ConsentSaid, Direction, Party, RecordingSource, RecordingStage, Side, TransferKind,
+    },
     ids::{AccountName, CallId, CallKey, CardId, Extension, LegKey, LineId},
     phone::Number,
     time::Timestamp,
@@ -222,6 +224,16 @@ pub struct RecordingNews {
     pub source: Option<RecordingSource>,
 }
 
+/// A part of a call that was not recorded because somebody paused the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RecordingPause {
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when; `None`: until the recording ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+}
+
 /// Where a call stands now.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -303,6 +315,12 @@ pub struct Call {
     pub transfers: Vec<Transfer>,
     /// Recordings told of, by id.
     pub recordings: Vec<RecordingNews>,
+    /// What the client has said to being recorded; the last word counts, and a word more than silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentSaid>,
+    /// When recording was paused, in time order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recording_pauses: Vec<RecordingPause>,
     /// Extensions whose phones ring right now.
     pub ringing: Vec<Extension>,
     /// Extensions that talk with the client right now.

@@ -168,6 +168,18 @@ pub enum RecordingStage {
     Absent,
 }
 
+/// What a client has said to being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentSaid {
+    /// Nothing, but has heard the notice to its end and stayed.
+    Heard,
+    /// Does not want it.
+    Refused,
+    /// Agrees.
+    Given,
+}
+
 /// Where a recording can be had. What it holds is a secret: links carry access.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -351,6 +363,15 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<RecordingSource>,
     },
+    /// What the client has said to being recorded: by a key, or to the employee, who noted it.
+    Consents {
+        /// What.
+        said: ConsentSaid,
+    },
+    /// This leg is not recorded from now on, though its recording goes on: there is silence in it.
+    RecordingPauses,
+    /// This leg is recorded again.
+    RecordingResumes,
     /// Keys the caller pressed.
     Digits {
         /// The keys.

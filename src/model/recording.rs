@@ -12,6 +12,8 @@ pub enum RecordingState {
     Kept,
     /// Here and downloadable, but in a format without a player.
     NoPlayer,
+    /// Here, and not to be heard before the client's consent is known.
+    Withheld,
     /// Being fetched right now.
     Fetching,
     /// Told of; the file is not ready yet, or the next attempt is due later.
@@ -26,9 +28,10 @@ pub enum RecordingState {
 
 impl RecordingState {
     /// Every state, from the most to the least worth.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Kept,
         Self::NoPlayer,
+        Self::Withheld,
         Self::Fetching,
         Self::Waiting,
         Self::Failed,
@@ -41,6 +44,7 @@ impl RecordingState {
         match self {
             Self::Kept => "kept",
             Self::NoPlayer => "no_player",
+            Self::Withheld => "withheld",
             Self::Fetching => "fetching",
             Self::Waiting => "waiting",
             Self::Failed => "failed",
@@ -56,8 +60,31 @@ impl RecordingState {
 
     /// Whether the file lies in our store.
     pub const fn is_here(self) -> bool {
+        matches!(self, Self::Kept | Self::NoPlayer | Self::Withheld)
+    }
+
+    /// Whether people may have it, if they may have recordings.
+    pub const fn is_open(self) -> bool {
         matches!(self, Self::Kept | Self::NoPlayer)
     }
+}
+
+/// `reason` of a recording that is left where it is, because its line is not recorded.
+pub const LINE_NOT_RECORDED: &str = "line_not_recorded";
+/// `reason` of a recording that is gone, or was never fetched, because the client did not agree.
+pub const CONSENT_REFUSED: &str = "consent_refused";
+/// `reason` of a recording that is gone because nobody has noted the consent it needed in time.
+pub const CONSENT_MISSING: &str = "consent_missing";
+
+/// What becomes of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is kept and may be heard.
+    Keep,
+    /// It is kept, and nobody may hear it until the client's consent is known.
+    Withhold,
+    /// It is not fetched, and goes if it is here; for this reason.
+    Leave(&'static str),
 }
 
 #[cfg(test)]

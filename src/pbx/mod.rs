@@ -62,6 +62,8 @@ pub enum Ability {
     History,
     /// Source and visitor data come with calls.
     Tracking,
+    /// The recording of a call that goes on can be paused.
+    Pause,
 }
 
 /// All that an adapter may touch.
@@ -344,6 +346,19 @@ pub struct RouteAnswer {
     pub display_name: Option<String>,
     /// Why, as a closed word (`owner`, `deputy`, `group`, `line`, `default`, `timeout`).
     pub reason: String,
+    /// What the line's rule of recording asks of the PBX; told with the first answer of a call.
+    pub recorded: Recorded,
+}
+
+/// What a PBX is to do about recording a call. Where nothing is asked it does what it would do anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The call is not to be recorded.
+    pub never: bool,
+    /// The file to be played to the caller before anybody's phone rings.
+    pub prompt: Option<String>,
+    /// The caller is to be asked for a key.
+    pub asks: bool,
 }
 
 impl RouteAnswer {
@@ -459,6 +474,12 @@ pub trait Pbx: Send + Sync {
 
     /// Carries out a command.
     async fn command(&self, _command: &Command) -> Result<Taken, PbxError> {
+        Err(PbxError::Unsupported)
+    }
+
+    /// Stops recording this leg for a while, or records it again. That it was done the PBX's own events
+    /// tell, with its own time.
+    async fn pause_recording(&self, _leg: &LegKey, _pause: bool) -> Result<(), PbxError> {
         Err(PbxError::Unsupported)
     }
 

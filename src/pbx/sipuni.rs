@@ -685,6 +685,7 @@ mod tests {
             together: false,
             display_name: None,
             reason: "owner".to_owned(),
+            recorded: crate::pbx::Recorded::default(),
         };
         let reply = account().format_route(enquiry, &answer);
         assert_eq!(&reply.body[..], br#"{"choice":1}"#);

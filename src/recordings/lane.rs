@@ -30,13 +30,17 @@ use super::{
 };
 use crate::{
     http,
-    model::{ids::CallId, recording::RecordingState, time::Timestamp},
+    model::{
+        ids::CallId,
+        recording::{CONSENT_REFUSED, LINE_NOT_RECORDED, RecordingState, Verdict},
+        time::Timestamp,
+    },
     pbx::{self, recording::Fetch},
     store::{
-        Db, StoreError,
+        Db, StoreError, recorded,
         recordings::{self as rows, Job, Wanted},
     },
-    telemetry::RecordingFetched,
+    telemetry::{RecordingFetched, RecordingLeft},
 };
 
 /// States told and not yet heard by a slow listener; who lags reads the store instead.
@@ -234,14 +238,21 @@ impl Lane {
             return Ok(());
         }
         let started = Instant::now();
-        let ended = match self.place(job, &wanted) {
-            Ok(from) => {
+        let ended = match (
+            recorded::verdict(&self.db, wanted.call).await?,
+            self.place(job, &wanted),
+        ) {
+            (Verdict::Leave(reason), _) => {
+                recorded::forget_source(&self.db, wanted.id).await?;
+                Ended::left(reason)
+            }
+            (_, Ok(from)) => {
                 rows::mark_fetching(&self.db, wanted.id).await?;
                 self.tell(&wanted, RecordingState::Fetching, "");
                 self.bring(&from).await
             }
             // Nothing to fetch, so nothing to show or write for the time of fetching.
-            Err(ended) => ended,
+            (_, Err(ended)) => ended,
         };
         let Some((state, reason)) = self.write_down(job, &wanted, ended).await? else {
             return Ok(());
@@ -260,7 +271,11 @@ impl Lane {
     ) -> Result<Option<(RecordingState, &'static str)>, StoreError> {
         let now = (self.clock)();
         let (state, reason) = match ended {
-            Ended::Here(filed) => {
+            Ended::Here(mut filed) => {
+                // The client may have said something while it was fetched.
+                if recorded::verdict(&self.db, wanted.call).await? != Verdict::Keep {
+                    filed.state = RecordingState::Withheld;
+                }
                 let is_ours = rows::file(&self.db, job, wanted.id, &filed, now).await?;
                 return Ok(is_ours.then_some((filed.state, "")));
             }
@@ -341,12 +356,21 @@ fn count(job: &Job, state: RecordingState, reason: &'static str, took: Duration)
     let failed = match state {
         state if state.is_here() => None,
         RecordingState::Failed | RecordingState::Refused => Some(reason),
+        RecordingState::Absent if is_left(reason) => {
+            RecordingLeft { reason }.emit();
+            return;
+        }
         _ => return,
     };
     if let Some(reason) = failed {
         tracing::warn!(account = %job.account, call = %job.call, reason, "a recording is given up");
     }
     RecordingFetched { failed, took }.emit();
+}
+
+/// Whether a rule of the line said that it stays where it is.
+fn is_left(reason: &str) -> bool {
+    [LINE_NOT_RECORDED, CONSENT_REFUSED].contains(&reason)
 }
 
 /// Decodes on a thread that may be blocked. A decoder that panics has met a damaged file.

@@ -4,4 +4,5 @@ pub mod channels;
 pub mod figures;
 pub mod matching;
 pub mod news;
+pub mod recorded;
 pub mod routing;

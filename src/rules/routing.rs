@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::recorded::LineRule;
 use crate::model::{
     ids::{AccountName, Extension, PersonId},
     time::Timestamp,
@@ -116,6 +117,8 @@ pub struct Tables {
     pub line_groups: BTreeMap<(AccountName, String), i64>,
     /// Numbers that are not put through.
     pub blocked: BTreeSet<String>,
+    /// How calls of each line are recorded, where somebody has said so, by account and number.
+    pub recorded: BTreeMap<(AccountName, String), LineRule>,
     /// Who has which phone: every change of every call asks for it.
     holders: HashMap<AccountName, HashMap<Extension, PersonId>>,
 }
@@ -139,6 +142,7 @@ impl Tables {
             groups,
             line_groups,
             blocked: BTreeSet::new(),
+            recorded: BTreeMap::new(),
             holders,
         }
     }

@@ -68,12 +68,13 @@ pub struct Change {
 }
 
 /// Kinds of things that are watched.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 10] = [
     "person",
     "extension",
     "group",
     "member",
     "line",
+    "recording",
     "channel",
     "assignment",
     "spend",
@@ -89,7 +90,7 @@ type Picture = BTreeMap<String, BTreeMap<String, String>>;
 const NAME: &str = "configuration";
 
 /// Objects and their content, by kind.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     (
         "person",
         "select p.login, 'name=' || p.name || '; role=' || p.role || '; department=' || \
@@ -115,6 +116,13 @@ const TABLES: [(&str, &str); 6] = [
         "line",
         "select l.account || '/' || l.did, 'name=' || l.name || '; group=' || \
          coalesce(g.name, '') from line l left join ring_group g on g.id = l.grp",
+    ),
+    (
+        "recording",
+        "select l.account || '/' || l.did, 'kept=' || cast(r.kept as text) || '; notice=' || \
+         r.notice || '; prompt=' || r.prompt || '; consent=' || r.consent \
+         from line_recording r join line l on l.id = r.line where r.valid_from = \
+         (select max(m.valid_from) from line_recording m where m.line = r.line)",
     ),
     (
         "channel",

@@ -28,6 +28,13 @@ pub async fn on(db: &Db, object: &str) -> Result<Option<Hold>, StoreError> {
     Ok(on_read!(db, pool => sqlx::query_as(SQL).bind(object).fetch_optional(pool).await?))
 }
 
+/// Every hold that is on, the oldest first.
+pub async fn all(db: &Db) -> Result<Vec<Hold>, StoreError> {
+    const SQL: &str = "select h.object, h.reason, p.name, h.at from hold h \
+        left join person p on p.id = h.person where h.lifted_at is null order by h.at, h.id";
+    Ok(on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?))
+}
+
 /// Sets a hold; one that is there stays as it is.
 pub async fn set(
     db: &Db,

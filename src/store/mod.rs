@@ -35,6 +35,7 @@ pub mod pops;
 pub mod purge;
 pub mod raw;
 pub mod reconcile;
+pub mod recorded;
 pub mod recordings;
 pub mod reports;
 pub mod retention;

@@ -1,9 +1,11 @@
 //! The log of what was let go of or erased: how much, when, by which rule, never what it said.
 
+use sqlx::FromRow;
+
 use super::{Db, StoreError};
 use crate::{
     model::{ids::PersonId, time::Timestamp},
-    on_write,
+    on_read, on_write,
 };
 
 /// One line of the log.
@@ -40,6 +42,41 @@ pub async fn keep(db: &Db, purged: &Purged<'_>, now: Timestamp) -> Result<(), St
             .await?;
     });
     Ok(())
+}
+
+/// One line as pages show it; times in microseconds.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Line {
+    /// Row id.
+    pub id: i64,
+    /// When.
+    pub at: i64,
+    /// By which rule.
+    pub rule: String,
+    /// Table, or files.
+    pub what: String,
+    /// How many.
+    pub gone: i64,
+    /// Older than this.
+    pub before: Option<i64>,
+    /// Name of who asked.
+    pub name: Option<String>,
+    /// Anything worth keeping.
+    pub detail: String,
+}
+
+/// The log, the newest first, older than the line `before`.
+pub async fn page(db: &Db, before: Option<i64>, limit: i64) -> Result<Vec<Line>, StoreError> {
+    const SQL: &str = "select g.id, g.at, g.rule, g.what, g.gone, g.before, p.name, g.detail \
+        from purge g left join person p on p.id = g.person \
+        where g.id < $1 order by g.id desc limit $2";
+    Ok(on_read!(db, pool => {
+        sqlx::query_as(SQL)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(pool)
+            .await?
+    }))
 }
 
 /// Counts what a rule by age has let go of: a line for each day, rule and table. Nothing gone, no line.

@@ -379,18 +379,18 @@ pub async fn picture(db: &Db, id: i64) -> Result<Option<Picture>, StoreError> {
 }
 
 /// Takes the call's lock before any other row: the writer locks calls first, too.
-const LOCK_CALL: &str = "update call set recording = recording \
+pub(super) const LOCK_CALL: &str = "update call set recording = recording \
      where id = (select call from recording where id = $1)";
 const END_JOB: &str = "update outbox set state = $3, error = $4, claimed_until = null \
      where id = $1 and attempts = $2 and state = 'waiting'";
 /// A recording that is here stays here.
 const SET_STATE: &str = "update recording set state = $2, reason = $3 \
-     where id = $1 and state not in ('kept', 'no_player')";
+     where id = $1 and state not in ('kept', 'no_player', 'withheld')";
 /// The call shows the state of most worth among its recordings ([`RecordingState::ALL`]).
-const SHOW_ON_CALL: &str = "update call set recording = (select state from recording \
+pub(super) const SHOW_ON_CALL: &str = "update call set recording = (select state from recording \
      where recording.call = call.id order by case state when 'kept' then 0 \
-     when 'no_player' then 1 when 'fetching' then 2 when 'waiting' then 3 when 'failed' then 4 \
-     when 'refused' then 5 else 6 end limit 1) \
+     when 'no_player' then 1 when 'withheld' then 2 when 'fetching' then 3 when 'waiting' then 4 \
+     when 'failed' then 5 when 'refused' then 6 else 7 end limit 1) \
      where id = (select call from recording where id = $1)";
 
 async fn end_job(db: &Db, job: &Job, state: &str, error: &str) -> Result<bool, StoreError> {

@@ -12,7 +12,10 @@ use super::{
         Rows, Statement, Tx,
     },
 };
-use crate::{model::time::Timestamp, on_read, on_write};
+use crate::{
+    model::{ids::CallId, time::Timestamp},
+    on_read, on_write,
+};
 
 const IDS: &[(&str, Kind)] = &[("id", Id)];
 
@@ -105,6 +108,11 @@ static DROP_CARDS: [Statement; 5] = [
 pub struct Held(HashSet<String>);
 
 impl Held {
+    /// Whether a call, or the card of its client, is under a hold.
+    pub fn covers(&self, call: CallId, card: Option<Uuid>) -> bool {
+        self.has("call", Some(call.0)) || self.has("card", card)
+    }
+
     fn has(&self, kind: &str, id: Option<Uuid>) -> bool {
         id.is_some_and(|id| self.0.contains(&format!("{kind}:{id}")))
     }

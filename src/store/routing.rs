@@ -140,6 +140,7 @@ pub async fn tables(db: &Db) -> Result<Tables, StoreError> {
     }
     let mut tables = Tables::new(agents, groups(db).await?, line_groups(db).await?);
     tables.blocked = super::marks::blocked(db).await?;
+    tables.recorded = super::recorded::by_number(db).await?;
     Ok(tables)
 }
 

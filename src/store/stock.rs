@@ -36,7 +36,7 @@ pub async fn lost(
     const ADD: &str = "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
          values ('recording', $1, $2, $3, $4, $5, $5)";
     const SHOW: &str = "update call set recording = $2 where id = $1 and not exists \
-         (select 1 from recording r where r.call = call.id and r.state in ('kept', 'no_player'))";
+         (select 1 from recording r where r.call = call.id and r.state in ('kept', 'no_player', 'withheld'))";
     // Writes before it reads: SQLite lets nobody write on what another has changed since it was read.
     const BEGIN: &str = "update recording set sha256 = sha256 where sha256 = $1";
     let (mut again, mut lost) = (0, 0);

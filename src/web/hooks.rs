@@ -416,6 +416,7 @@ fn safe_default() -> Answered {
             together: false,
             display_name: None,
             reason: Reason::Timeout.as_str().to_owned(),
+            recorded: crate::pbx::Recorded::default(),
         },
         event: None,
         reason: Reason::Timeout,

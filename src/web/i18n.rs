@@ -21,6 +21,7 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/outside.ftl"),
     include_str!("locales/ru/health.ftl"),
     include_str!("locales/ru/guide.ftl"),
+    include_str!("locales/ru/recorded.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
@@ -32,6 +33,7 @@ const ENGLISH: &[&str] = &[
     include_str!("locales/en/outside.ftl"),
     include_str!("locales/en/health.ftl"),
     include_str!("locales/en/guide.ftl"),
+    include_str!("locales/en/recorded.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

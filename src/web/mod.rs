@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     flow::{Flow, dial::Link},
     live::Hub,
-    model::ids::AccountName,
+    model::ids::{AccountName, LegKey},
     pbx,
     policy::{self, Action, Object},
     recordings::vault::Vault,
@@ -99,6 +99,14 @@ pub trait Commands: Send + Sync {
         &self,
         account: &AccountName,
         command: pbx::Command,
+    ) -> Result<(), pbx::PbxError>;
+
+    /// Stops recording a leg of a call that goes on for a while, or records it again.
+    async fn pause_recording(
+        &self,
+        account: &AccountName,
+        leg: &LegKey,
+        pause: bool,
     ) -> Result<(), pbx::PbxError>;
 }
 

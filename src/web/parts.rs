@@ -206,6 +206,7 @@ fn recording_mark(t: Texts, state: &str) -> Markup {
     let sign = match state {
         "kept" => "♪",
         "no_player" => "⤓",
+        "withheld" => "⏸",
         "waiting" | "fetching" => "…",
         _ => "∅",
     };

@@ -466,6 +466,7 @@ fn routes(own: &Conversation, heard: &[Heard]) -> bool {
                     together: false,
                     display_name: None,
                     reason: "owner".to_owned(),
+                    recorded: ringcard::pbx::Recorded::default(),
                 };
                 own.pbx.format_route(enquiry, &answer)
             };

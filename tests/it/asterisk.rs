@@ -8,6 +8,7 @@
 mod faults;
 mod guide;
 mod office;
+mod recorded;
 mod transfers;
 
 /// Owned by the manager of phone 101.

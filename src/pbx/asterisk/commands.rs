@@ -1,4 +1,4 @@
-//! Commands on the live connection: click-to-call by Originate.
+//! Commands on the live connection: click-to-call by Originate, pauses of recordings.
 //!
 //! Nothing that people or clients wrote goes into an action unchecked: the manager interface separates
 //! by line ends and commas, and a dialplan executes what it is given.
@@ -163,6 +163,21 @@ pub fn click_to_call(
     Ok((id, action))
 }
 
+/// The action that silences the recordings of this channel, or lets them hear again, with its id.
+pub fn pause_recording(channel: &str, pause: bool) -> Result<(String, Action), PbxError> {
+    if !is_name(channel, 150) {
+        return Err(PbxError::Refused("no such channel".to_owned()));
+    }
+    let state = if pause { "1" } else { "0" };
+    let id = format!("{COMMAND}record/{channel}/{state}");
+    // A channel is found by its Uniqueid as well (main/channel.c, ast_channel_get_by_name).
+    let action = Action::new("MixMonitorMute", &id)
+        .with("Channel", channel)
+        .with("Direction", "both")
+        .with("State", state);
+    Ok((id, action))
+}
+
 /// Letters, digits, `-`, `_` and `.`, and not too many.
 fn is_name(text: &str, longest: usize) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -198,6 +213,16 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn a_pause_names_the_channel_and_nothing_else() {
+        let (_, action) = pause_recording("1773728100.7", true).unwrap();
+        let text = String::from_utf8(action.bytes()).unwrap();
+        for line in ["Channel: 1773728100.7\r\n", "State: 1\r\n"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(pause_recording("1\r\nAction: Command", true).is_err());
     }
 
     #[test]

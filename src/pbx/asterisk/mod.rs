@@ -41,7 +41,11 @@ use super::{
     Request, RouteAnswer, SettingsError, Taken, Tools,
     recording::{Fetch, RecordingSettings},
 };
-use crate::model::{event::RecordingSource, ids::AccountName, time::Timestamp};
+use crate::model::{
+    event::RecordingSource,
+    ids::{AccountName, LegKey},
+    time::Timestamp,
+};
 
 /// Asterisk in the registry.
 pub const PROVIDER: Provider = Provider {
@@ -52,6 +56,7 @@ pub const PROVIDER: Provider = Provider {
         Ability::Recording,
         Ability::Routing,
         Ability::History,
+        Ability::Pause,
     ],
     open,
 };
@@ -215,6 +220,11 @@ impl Pbx for Account {
         )?;
         self.commands.carry_out(&id, action).await?;
         Ok(Taken::ByCommand)
+    }
+
+    async fn pause_recording(&self, leg: &LegKey, pause: bool) -> Result<(), PbxError> {
+        let (id, action) = commands::pause_recording(leg.as_str(), pause)?;
+        self.commands.carry_out(&id, action).await
     }
 
     async fn outgoing(&self) -> Bytes {

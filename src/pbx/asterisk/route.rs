@@ -2,7 +2,8 @@
 //!
 //! Asked with CURL() as `GET …/route?uid=…&linkedid=…&did=…&from=…&attempt=…`, answered as
 //! `target=101-102&ring=9.500&name=…`, which `CURLOPT(hashcompat)` reads; `block=busy` for who is not put
-//! through. The dialplan takes nothing but digits from it, and that one word.
+//! through. Before them may stand `record=no`, `notice=<prompt>` and `consent=ask`, which come from the rule
+//! of the line. The dialplan takes nothing but digits from it, the prompt's plain name, and those words.
 
 use std::fmt::Write;
 
@@ -16,7 +17,7 @@ use crate::{
         phone::Number,
         time::Timestamp,
     },
-    pbx::{DecodeError, Enquiry, Refused, Reply, Request, RouteAnswer},
+    pbx::{DecodeError, Enquiry, Recorded, Refused, Reply, Request, RouteAnswer},
 };
 
 /// Where the dialplan asks, below the account's address.
@@ -88,20 +89,45 @@ pub fn reply(answer: &RouteAnswer) -> Reply {
         .take(wanted)
         .map(Extension::as_str)
         .collect();
+    ask_of_recording(&answer.recorded, &mut text);
     if !targets.is_empty() {
         let ring_ms = answer.ring_ms.max(1_000);
         // Dial() takes parts of a second.
         let ring = format!("{}.{:03}", ring_ms / 1_000, ring_ms % 1_000);
-        text = format!("target={}&ring={ring}", targets.join("-"));
+        field("target", &targets.join("-"), &mut text);
+        field("ring", &ring, &mut text);
         if let Some(name) = &answer.display_name {
-            text.push_str("&name=");
-            escape(name, &mut text);
+            let mut escaped = String::new();
+            escape(name, &mut escaped);
+            field("name", &escaped, &mut text);
         }
     }
     Reply {
         body: Bytes::from(text),
         ..Reply::empty()
     }
+}
+
+/// What the dialplan is to do before anybody's phone rings.
+fn ask_of_recording(recorded: &Recorded, text: &mut String) {
+    if recorded.never {
+        field("record", "no", text);
+    }
+    if let Some(prompt) = &recorded.prompt {
+        field("notice", prompt, text);
+    }
+    if recorded.asks {
+        field("consent", "ask", text);
+    }
+}
+
+fn field(name: &str, value: &str, text: &mut String) {
+    if !text.is_empty() {
+        text.push('&');
+    }
+    text.push_str(name);
+    text.push('=');
+    text.push_str(value);
 }
 
 /// Percent-encodes everything but letters and digits; control characters are left out.
@@ -158,6 +184,7 @@ mod tests {
             together,
             display_name: None,
             reason: "owner".to_owned(),
+            recorded: Recorded::default(),
         }
     }
 
@@ -186,6 +213,23 @@ mod tests {
         );
         assert_eq!(text(&answer(&[], false)), "");
         assert_eq!(text(&answer(&["10&1"], false)), "");
+    }
+
+    #[test]
+    fn what_a_line_says_of_recording_is_asked_first() {
+        let mut asked = answer(&["101"], false);
+        asked.recorded = Recorded {
+            never: false,
+            prompt: Some("custom/recorded".to_owned()),
+            asks: true,
+        };
+        assert_eq!(
+            text(&asked),
+            "notice=custom/recorded&consent=ask&target=101&ring=9.500"
+        );
+        let mut never = answer(&[], false);
+        never.recorded.never = true;
+        assert_eq!(text(&never), "record=no");
     }
 
     #[test]

@@ -7,12 +7,17 @@ use super::{
     *,
 };
 use crate::{
-    model::event::RecordingSource,
+    model::{
+        call::Call,
+        event::{ConsentSaid, RecordingSource},
+    },
+    on_write,
     pbx::{
         Decoder, Intake, Pbx, PbxError,
         recording::{Fetch, RecordingSettings},
     },
     recordings::{audio::fixtures as sound, fixtures::Folder},
+    rules::recorded::{Consent, LineRule},
     store::{
         self,
         recordings::{Recording, fixtures as told},
@@ -143,6 +148,101 @@ fn wav() -> Vec<u8> {
     let one = sound::speech(&[(true, 1_000), (false, 1_000)]);
     let other = sound::speech(&[(false, 2_000)]);
     sound::wav(8_000, 2, &sound::interleaved(&one, &other))
+}
+
+/// The call is one of a line with this rule, which began after the rule did; it is known so much of it.
+async fn of_line(bench: &Bench, call: CallId, rule: &LineRule, derived: &str) {
+    on_write!(&bench.db, pool => {
+        sqlx::query("insert into line (id, account, did, name) values (7, 'office', '+7', 'x')")
+            .execute(pool)
+            .await
+            .unwrap();
+        sqlx::query("update call set line = 7, started_at = 2000, derived = $2 where id = $1")
+            .bind(call.0)
+            .bind(derived)
+            .execute(pool)
+            .await
+            .unwrap();
+    });
+    store::recorded::put(&bench.db, 7, rule, Timestamp::from_micros(1_000))
+        .await
+        .unwrap();
+}
+
+fn derived(consent: Option<ConsentSaid>) -> String {
+    serde_json::to_string(&Call {
+        consent,
+        ..Call::default()
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_recorded_has_nothing_fetched() {
+    let bench = Bench::new().await;
+    let call = bench.tell_file(&wav()).await;
+    let never = LineRule {
+        kept: false,
+        ..LineRule::default()
+    };
+    of_line(&bench, call, &never, &derived(None)).await;
+    bench.lane.work_due().await;
+    let (state, reason) = bench.state(call).await;
+    assert_eq!(
+        (state, reason.as_str()),
+        (RecordingState::Absent, "line_not_recorded")
+    );
+    let row = bench.recording(call).await;
+    assert_eq!((row.sha256, row.size), (None, None));
+    let (source,): (Option<String>,) = crate::on_read!(&bench.db, pool => {
+        sqlx::query_as("select source from recording").fetch_one(pool).await.unwrap()
+    });
+    assert_eq!(source, None, "where it lies is forgotten");
+}
+
+#[tokio::test]
+async fn a_call_before_the_rule_is_kept_as_it_was() {
+    let bench = Bench::new().await;
+    let call = bench.tell_file(&wav()).await;
+    let never = LineRule {
+        kept: false,
+        ..LineRule::default()
+    };
+    of_line(&bench, call, &never, &derived(None)).await;
+    on_write!(&bench.db, pool => {
+        sqlx::query("update call set started_at = 999").execute(pool).await.unwrap();
+    });
+    bench.lane.work_due().await;
+    assert_eq!(bench.state(call).await.0, RecordingState::Kept);
+}
+
+#[tokio::test]
+async fn a_recording_without_the_consent_it_needs_is_withheld() {
+    let asked = LineRule {
+        consent: Consent::Asked,
+        ..LineRule::default()
+    };
+    for (said, wanted) in [
+        (None, RecordingState::Withheld),
+        (Some(ConsentSaid::Heard), RecordingState::Withheld),
+        (Some(ConsentSaid::Given), RecordingState::Kept),
+        (Some(ConsentSaid::Refused), RecordingState::Absent),
+    ] {
+        let bench = Bench::new().await;
+        let call = bench.tell_file(&wav()).await;
+        of_line(&bench, call, &asked, &derived(said)).await;
+        bench.lane.work_due().await;
+        let row = bench.recording(call).await;
+        assert_eq!(row.state, wanted, "{said:?}");
+        let picture = rows::picture(&bench.db, row.id).await.unwrap();
+        assert_eq!(picture.is_some(), wanted == RecordingState::Kept);
+        if wanted == RecordingState::Withheld {
+            store::recorded::release(&bench.db, row.id).await.unwrap();
+            assert_eq!(bench.state(call).await.0, RecordingState::Kept);
+            let shown = told::shown(&bench.db, call).await.2;
+            assert_eq!(shown.as_deref(), Some("kept"));
+        }
+    }
 }
 
 #[tokio::test]

@@ -108,6 +108,14 @@ impl Trouble {
 }
 
 impl Ended {
+    /// The line's rule says so.
+    pub(super) fn left(reason: &'static str) -> Self {
+        Self::Never {
+            state: RecordingState::Absent,
+            reason,
+        }
+    }
+
     pub(super) fn never(reason: &'static str) -> Self {
         Self::Never {
             state: RecordingState::Failed,

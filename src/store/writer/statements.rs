@@ -367,14 +367,14 @@ pub(super) static ADD_JOBS: Statement = Statement::new(
      where ready = 1 \
      and not exists (select 1 from outbox o where o.lane = r.lane and o.state <> 'failed') \
      and not exists (select 1 from recording k where k.call = r.call \
-     and k.recording = r.recording and k.state in ('kept', 'no_player'))",
+     and k.recording = r.recording and k.state in ('kept', 'no_player', 'withheld'))",
     RECORDING,
 );
 /// The best state of a call's recordings, by worth.
 pub(super) static SHOW_RECORDINGS: Statement = Statement::new(
     "update call set recording = (select state from recording where recording.call = call.id \
-     order by case state when 'kept' then 0 when 'no_player' then 1 when 'fetching' then 2 \
-     when 'waiting' then 3 when 'failed' then 4 when 'refused' then 5 else 6 end limit 1) \
+     order by case state when 'kept' then 0 when 'no_player' then 1 when 'withheld' then 2 \
+     when 'fetching' then 3 when 'waiting' then 4 when 'failed' then 5 when 'refused' then 6 else 7 end limit 1) \
      where id in (select call from {rows} as r)",
     RECORDING,
 );

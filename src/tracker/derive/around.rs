@@ -3,8 +3,9 @@
 use super::known::Known;
 use crate::{
     model::{
-        call::{Call, RecordingNews},
-        event::{Fact, RecordingSource, RecordingStage},
+        call::{Call, RecordingNews, RecordingPause},
+        event::{ConsentSaid, Fact, RecordingSource, RecordingStage},
+        time::Timestamp,
     },
     tracker::merge::stage_order,
 };
@@ -21,6 +22,9 @@ pub(super) fn around(known: &Known<'_>, call: &mut Call) {
             } => {
                 note_recording(&mut call.recordings, recording, *stage, source.as_ref());
             }
+            Fact::Consents { said } => note_consent(&mut call.consent, *said),
+            Fact::RecordingPauses => pause(&mut call.recording_pauses, moment.at),
+            Fact::RecordingResumes => resume(&mut call.recording_pauses, moment.at),
             Fact::Digits { digits } => call.digits.push_str(digits),
             Fact::Tracking { fields } => {
                 for (name, value) in fields {
@@ -45,6 +49,25 @@ pub(super) fn around(known: &Known<'_>, call: &mut Call) {
     }
     call.route_reason = last_route.map(|(_, _, reason)| reason.clone());
     call.recordings.sort_unstable();
+}
+
+/// The last word counts; that the notice was heard is no word.
+fn note_consent(known: &mut Option<ConsentSaid>, said: ConsentSaid) {
+    if said != ConsentSaid::Heard || known.is_none() {
+        *known = Some(said);
+    }
+}
+
+fn pause(pauses: &mut Vec<RecordingPause>, at: Timestamp) {
+    if pauses.last().is_none_or(|last| last.to.is_some()) {
+        pauses.push(RecordingPause { from: at, to: None });
+    }
+}
+
+fn resume(pauses: &mut [RecordingPause], at: Timestamp) {
+    if let Some(last) = pauses.last_mut().filter(|last| last.to.is_none()) {
+        last.to = Some(at);
+    }
 }
 
 /// What was being recorded into a file ends with the call: no PBX records one that is over.

@@ -218,7 +218,10 @@ fn rank(fact: &Fact) -> u8 {
         Fact::Ends { .. } => 10,
         Fact::Summary(_) | Fact::Over { .. } => 11,
         Fact::Unheard => 12,
+        Fact::RecordingPauses => 13,
+        Fact::RecordingResumes => 14,
         Fact::Recording { .. }
+        | Fact::Consents { .. }
         | Fact::Digits { .. }
         | Fact::SipCallId { .. }
         | Fact::Tracking { .. }
@@ -246,6 +249,9 @@ pub(super) fn is_of_the_call(fact: &Fact) -> bool {
     !matches!(
         fact,
         Fact::Recording { .. }
+            | Fact::Consents { .. }
+            | Fact::RecordingPauses
+            | Fact::RecordingResumes
             | Fact::Digits { .. }
             | Fact::SipCallId { .. }
             | Fact::Tracking { .. }

@@ -106,6 +106,7 @@ async fn show(
             a.button href="/dead-letters" { (t.say("letters-title")) } " "
             a.button href="/health" { (t.say("health-title")) } " "
             a.button href="/changes" { (t.say("changes-title")) } " "
+            a.button href="/purged" { (t.say("purged-title")) } " "
             a.button href="/channels" { (t.say("channels-title")) }
         }
     };

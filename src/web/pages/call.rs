@@ -11,12 +11,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{facts, keep, marks, player};
+use super::{facts, keep, marks, player, recorded};
 use crate::{
     model::{
         call::{Leg, LegResult, Transfer},
         event::{CallEvent, Party, TransferKind},
         ids::{CallId, Extension},
+        recording::RecordingState,
         time::Timestamp,
     },
     policy::{self, Action, Object},
@@ -68,6 +69,15 @@ struct View {
     /// Of the client's number: `spam`, `blocked` or nothing.
     mark: String,
     decisions_on: Option<keep::Decisions>,
+}
+
+impl View {
+    fn waits_for_consent(&self) -> bool {
+        let waits = |recording: &Recording| recording.state == RecordingState::Withheld;
+        self.recordings
+            .iter()
+            .any(|(recording, _)| waits(recording))
+    }
 }
 
 async fn show(
@@ -146,7 +156,8 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: sight::Sight) -> M
         }
         (who(&pen, visitor, view))
         (tiles(&pen, view))
-        (player::recordings(&pen, visitor, &view.object, &view.recordings))
+        (player::recordings(&pen, visitor, &view.object, &view.page.call, &view.recordings))
+        (recorded::section(site, &pen, visitor, &view.page, &view.object, view.waits_for_consent()))
         (legs(&pen, view))
         (decisions(&pen, &view.decisions))
         (chain(&pen, view))

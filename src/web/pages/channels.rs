@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::{
     model::time::Timestamp,
-    policy::{Action, Object},
+    policy::{self, Action, Object},
     reports::channels::begin,
     rules::channels::{DAY_MINUTES, Span, TargetRule, Unfit},
     store::{
@@ -83,7 +83,12 @@ async fn show(
     let content = html! {
         div.heading {
             h1 { (t.say("channels-title")) }
-            a.button href="/spend" { (t.say("spend-title")) }
+            span {
+                @if policy::can(&visitor.person, Action::RunInstallation, &Object::Whole).is_allowed() {
+                    a.button href="/lines/recording" { (t.say("recorded-title")) } " "
+                }
+                a.button href="/spend" { (t.say("spend-title")) }
+            }
         }
         @if SAID.contains(&said.said.as_str()) {
             p.done role="status" data-said=(said.said) { (t.word("channel-said", &said.said)) }

@@ -69,6 +69,7 @@ async fn show(
         div.heading {
             h1 { (t.say("lines-title")) }
             span {
+                @if may(Action::RunInstallation) { a.button href="/lines/recording" { (t.say("recorded-title")) } " " }
                 @if may(Action::ManageChannels) { a.button href="/channels" { (t.say("channels-title")) } " " }
                 @if may(Action::Export) {
                     a.button href={ "/lines.csv?" (days) "&all=" (asked.all) } { (t.say("export-csv")) }

@@ -22,6 +22,8 @@ pub mod me;
 pub mod outside;
 pub mod player;
 pub mod pop;
+pub mod purged;
+pub mod recorded;
 pub mod reload;
 pub mod setup;
 pub mod sign_in;

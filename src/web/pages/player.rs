@@ -10,8 +10,9 @@ use axum::{
 };
 use maud::{Markup, html};
 
+use super::recorded;
 use crate::{
-    model::recording::RecordingState,
+    model::{call::Call, recording::RecordingState},
     policy::{self, Action, Object},
     recordings::{
         audio::{Measures, PEAKS_PER_SIDE},
@@ -110,6 +111,11 @@ pub async fn wanted(
         .ok_or(Error::NotFound)?;
     let object = sight::call_belongs(site, visitor, &page).await?;
     demand(visitor, action, &object)?;
+    if recording.state == RecordingState::Withheld
+        && matches!(action, Action::Listen | Action::Download)
+    {
+        return Err(Error::Unusable("recording-withheld"));
+    }
     Ok(recording)
 }
 
@@ -160,6 +166,7 @@ pub fn recordings(
     pen: &Pen<'_>,
     visitor: &Visitor,
     object: &Object,
+    call: &Call,
     all: &[(Recording, Option<Picture>)],
 ) -> Markup {
     let t = pen.t;
@@ -174,7 +181,7 @@ pub fn recordings(
             @for (recording, picture) in all {
                 div.recording data-state=(recording.state.as_str()) {
                     @match recording.state {
-                        RecordingState::Kept if may_listen => { (player(t, recording, picture.as_ref())) }
+                        RecordingState::Kept if may_listen => { (player(t, call, recording, picture.as_ref())) }
                         RecordingState::Kept => { p { (t.say("recording-no-right")) } }
                         state => {
                             p { (t.word("recording-state", state.as_str())) }
@@ -189,7 +196,7 @@ pub fn recordings(
 }
 
 fn facts(t: Texts, recording: &Recording, may_download: bool) -> Markup {
-    let here = recording.sha256.is_some();
+    let here = recording.state.is_open();
     html! {
         p.fine {
             @if let Some(ms) = recording.duration_ms { (format::span(ms)) " · " }
@@ -207,11 +214,11 @@ fn container(format: &str) -> String {
     format.split('_').next().unwrap_or(format).to_uppercase()
 }
 
-fn player(t: Texts, recording: &Recording, picture: Option<&Picture>) -> Markup {
+fn player(t: Texts, call: &Call, recording: &Recording, picture: Option<&Picture>) -> Markup {
     let duration_ms = recording.duration_ms.unwrap_or_default();
     html! {
         div.player data-player data-duration=(duration_ms) tabindex="-1" {
-            @if let Some(picture) = picture { (waveform(t, picture)) }
+            @if let Some(picture) = picture { (waveform(t, picture, &recorded::pauses_in(call, duration_ms))) }
             audio controls preload="none" src={ "/recordings/" (recording.id) "/audio" } {}
             div.controls hidden {
                 button.play type="button" data-play aria-keyshortcuts="Space" data-words-play=(t.say("player-play"))
@@ -246,7 +253,7 @@ const WIDTH: usize = 1_000;
 const HALF: usize = 40;
 
 /// Both sides as one drawing: the first side above, the second below; one side is drawn mirrored.
-fn waveform(t: Texts, picture: &Picture) -> Markup {
+fn waveform(t: Texts, picture: &Picture, pauses: &[(i64, i64)]) -> Markup {
     let sides: Vec<&[u8]> = picture.peaks.chunks(PEAKS_PER_SIDE).collect();
     // Quiet recordings are drawn as high as loud ones: the drawing shows who talks when.
     let loudest = picture.peaks.iter().copied().max().unwrap_or_default();
@@ -264,6 +271,9 @@ fn waveform(t: Texts, picture: &Picture) -> Markup {
                 @if !stereo { path.client d=(outline(first, loudest, false)) {} }
             }
             @if let Some(second) = sides.get(1) { path.employee d=(outline(second, loudest, false)) {} }
+            @for (from, to) in pauses {
+                rect.pause x=(from) y="0" width=(to - from) height=(HALF * 2) { title { (t.say("pause-mark")) } }
+            }
             line.middle x1="0" y1=(HALF) x2=(WIDTH) y2=(HALF) {}
             line.cursor x1="0" y1="0" x2="0" y2=(HALF * 2) data-cursor {}
         }

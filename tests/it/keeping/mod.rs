@@ -2,6 +2,7 @@
 
 mod backup;
 mod erase;
+mod holds;
 mod place;
 mod retention;
 mod stock;

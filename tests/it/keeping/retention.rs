@@ -3,7 +3,7 @@
 use ringcard::{
     flow,
     keeping::retention::{self, Settings},
-    model::time::Timestamp,
+    model::{call::Call, event::ConsentSaid, time::Timestamp},
     on_read, on_write,
     recordings::vault::Vault,
     store::{Db, hold},
@@ -97,6 +97,7 @@ impl Story<'_> {
             recording_days: recording,
             call_days: call,
             card_days: card,
+            ..Settings::default()
         };
         retention::once(self.db, vault, &settings, self.now)
             .await
@@ -170,6 +171,88 @@ async fn it_goes_by_class_and_not_under_a_hold(place: Place) {
         ["calls call 3", "cards card 3"]
     );
     db.close().await;
+}
+
+/// Recordings that wait for consent: the late one goes, the young one waits, the one that has got it in the
+/// meantime is free, and a hold keeps its own.
+async fn it_waits_for_consent(place: Place) {
+    place.run(&["migrate"]).await;
+    let db = place.open().await;
+    let vault = Vault::open(&place.recordings()).unwrap();
+    let story = Story {
+        db: &db,
+        now: flow::now(),
+    };
+    on_write!(&db, pool => {
+        for sql in [
+            "insert into line (id, account, did, name) values (1, 'cloud', '+74950000099', 'Main')",
+            "insert into line_recording (line, valid_from, kept, notice, prompt, consent) \
+             values (1, 0, 1, 'none', '', 'asked')",
+        ] {
+            sqlx::query(sql).execute(pool).await.unwrap();
+        }
+    });
+    let call = Call::default();
+    let given = Call {
+        consent: Some(ConsentSaid::Given),
+        ..Call::default()
+    };
+    for (key, days, call) in [
+        ("late", 20, &call),
+        ("held", 21, &call),
+        ("free", 22, &given),
+        ("young", 3, &call),
+    ] {
+        let id = story.call(key, days, &"c".repeat(64)).await;
+        if key == "held" {
+            hold::set(&db, &format!("call:{id}"), "a claim", None, story.now)
+                .await
+                .unwrap();
+        }
+        let kept_at = story.now.plus_millis(-days * DAY_MS).as_micros();
+        on_write!(&db, pool => {
+            sqlx::query("update call set line = 1, derived = $2 where id = $1")
+                .bind(id)
+                .bind(serde_json::to_string(call).unwrap())
+                .execute(pool)
+                .await
+                .unwrap();
+            sqlx::query("update recording set state = 'withheld', kept_at = $2 where call = $1")
+                .bind(id)
+                .bind(kept_at)
+                .execute(pool)
+                .await
+                .unwrap();
+        });
+    }
+    story.goes(&vault, 0, 0, 0).await;
+    assert_eq!(
+        story.words(RECORDINGS).await,
+        [
+            "free no_player ",
+            "held withheld ",
+            "late absent consent_missing",
+            "young withheld "
+        ]
+    );
+    assert_eq!(
+        story.words(PURGED).await,
+        ["consent_missing recording 1"],
+        "others have the same file"
+    );
+    db.close().await;
+}
+
+#[tokio::test]
+async fn it_waits_for_consent_on_sqlite() {
+    let folder = Folder::new();
+    it_waits_for_consent(Place::sqlite(&folder.0)).await;
+}
+
+#[tokio::test]
+async fn it_waits_for_consent_on_postgres() {
+    let folder = Folder::new();
+    it_waits_for_consent(Place::postgres(&folder.0).await).await;
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ pub mod office;
 mod outside;
 mod pops;
 mod postgres;
+mod purged;
+mod recorded;
 mod rights;
 mod sign_in;
 mod trace;

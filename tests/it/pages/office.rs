@@ -434,6 +434,12 @@ impl<'a> Call<'a> {
         self.ends(66).await;
     }
 
+    /// Anything else the PBX tells of a phone, or (without one) of the whole call.
+    pub async fn also(&self, extension: &str, what: &str, at_s: i64, fact: Fact) {
+        self.tell(vec![self.event(extension, what, at_s, fact)])
+            .await;
+    }
+
     /// An employee calls the client in vain; the provider tells of the client's leg only.
     pub async fn goes_out_in_vain(&self, extension: &str) {
         let number = Number::E164 {

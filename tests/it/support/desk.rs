@@ -91,25 +91,28 @@ impl Desk {
 
     /// Asks for a call to the first phone of this card, as the button on its page does.
     pub async fn calls(&self, card: uuid::Uuid) {
-        let page = self.client.get(format!("{}/cards/{card}", self.base));
-        let page = page.header("cookie", &self.cookie).send().await;
-        let page = page.expect("an answer").text().await.expect("a page");
-        let (_, rest) = page
+        let page = format!("/cards/{card}");
+        self.posts(&page, "call", &[("phone", "0")]).await;
+    }
+
+    /// Sends a form of a page to this address below it, which must be taken.
+    pub async fn posts(&self, page: &str, below: &str, fields: &[(&str, &str)]) {
+        let shown = self.client.get(format!("{}{page}", self.base));
+        let shown = shown.header("cookie", &self.cookie).send().await;
+        let shown = shown.expect("an answer").text().await.expect("a page");
+        let (_, rest) = shown
             .split_once("name=\"csrf\" content=\"")
             .expect("a token");
         let csrf = rest.split('"').next().unwrap_or_default();
-        let form = [("csrf", csrf), ("phone", "0")];
-        let asked = self.client.post(format!("{}/cards/{card}/call", self.base));
+        let form = [&[("csrf", csrf)], fields].concat();
+        let asked = self.client.post(format!("{}{page}/{below}", self.base));
         let asked = asked
             .header("cookie", &self.cookie)
             .form(&form)
             .send()
             .await;
-        assert_eq!(
-            asked.expect("an answer").status(),
-            303,
-            "the call is asked for"
-        );
+        let asked = asked.expect("an answer");
+        assert_eq!(asked.status(), 303, "{below} is asked for");
     }
 }
 

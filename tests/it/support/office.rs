@@ -9,8 +9,13 @@ use std::{
 
 use ringcard::{
     flow,
-    model::ids::PersonId,
+    model::{
+        call::{Call, Phase},
+        ids::PersonId,
+        time::Timestamp,
+    },
     on_write,
+    rules::recorded::LineRule,
     store::{self, Db},
     web::auth,
 };
@@ -18,7 +23,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    asterisk::Lab,
+    asterisk::{ACCOUNT, Lab, SECRET},
     cel::{self, Logged},
     desk::{Desk, Shown},
     journal::Case,
@@ -26,6 +31,7 @@ use super::{
     postgres,
     process::Process,
     proxy::Proxy,
+    scripted::eventually,
     sound,
     stall::{self, held_up_us},
     witness::{Heard, Witness},
@@ -376,6 +382,70 @@ impl Office {
         let standing = flow::reconcile::standing(&self.db, &"office".into()).await;
         let standing = standing.expect("the database can be read");
         standing.expect("the log has been read").brought
+    }
+
+    /// Gives a number of ours this rule of recording, and waits until answers to the dialplan hold this.
+    pub async fn rule_of_recording(&self, did: &str, rule: &LineRule, holds: &str) {
+        let sql = format!(
+            "insert into line (id, account, did, name) values (1, 'office', '+{did}', 'Main')"
+        );
+        on_write!(&self.db, pool => {
+            sqlx::query(AssertSqlSafe(sql)).execute(pool).await.map(drop)
+        })
+        .expect("a line can be made");
+        store::recorded::put(&self.db, 1, rule, Timestamp::from_micros(0))
+            .await
+            .expect("a rule can be made");
+        let client = reqwest::Client::new();
+        let url = self
+            .gateway
+            .url(&format!("/hooks/{ACCOUNT}/route?did={did}&attempt=1"));
+        eventually("the rule is answered", async || {
+            let asked = client.get(&url).bearer_auth(SECRET).send().await;
+            let answer = asked.expect("an answer").text().await;
+            answer.expect("a text").contains(holds)
+        })
+        .await;
+    }
+
+    /// The call that somebody talks in now, as derived, once it is so.
+    pub async fn talking(&self) -> (uuid::Uuid, Call) {
+        let found = std::cell::RefCell::new(None);
+        eventually("somebody talks", async || {
+            let mut calls = self.derived().await;
+            calls.retain(|(_, call)| call.phase == Phase::Talking);
+            *found.borrow_mut() = calls.pop();
+            found.borrow().is_some()
+        })
+        .await;
+        found.into_inner().expect("it was just there")
+    }
+
+    /// Every call as derived.
+    pub async fn derived(&self) -> Vec<(uuid::Uuid, Call)> {
+        let rows: Vec<(uuid::Uuid, String)> = ringcard::on_read!(&self.db, pool => {
+            sqlx::query_as("select id, derived from call order by started_at").fetch_all(pool).await
+        })
+        .expect("calls can be read");
+        let read = |text: &str| serde_json::from_str(text).expect("our own");
+        rows.iter().map(|(id, text)| (*id, read(text))).collect()
+    }
+
+    /// Where the recordings stand.
+    pub async fn recording_states(&self) -> Vec<String> {
+        let rows: Vec<(String,)> = ringcard::on_read!(&self.db, pool => {
+            sqlx::query_as("select state from recording order by id").fetch_all(pool).await
+        })
+        .expect("recordings can be read");
+        rows.into_iter().map(|(state,)| state).collect()
+    }
+
+    /// What a player would draw of the only recording.
+    pub async fn picture(&self) -> (i64, Vec<u8>) {
+        ringcard::on_read!(&self.db, pool => {
+            sqlx::query_as("select duration_ms, peaks from recording").fetch_one(pool).await
+        })
+        .expect("there is one recording")
     }
 
     /// How many cards there are.
