@@ -6,7 +6,12 @@ use std::{
 
 use super::*;
 use crate::{
-    model::{call::CallResult, people::Role, recording::RecordingState},
+    model::{
+        call::CallResult,
+        people::Role,
+        recording::{CONSENT_MISSING, CONSENT_REFUSED, LINE_NOT_RECORDED, RecordingState},
+    },
+    rules::recorded::{Consent, Notice},
     web::api::scope::Scope,
 };
 
@@ -32,6 +37,9 @@ const FACTS: &[&str] = &[
     "transferred_from",
     "ends",
     "recording",
+    "consents",
+    "recording_pauses",
+    "recording_resumes",
     "digits",
     "sip_call_id",
     "tracking",
@@ -62,6 +70,10 @@ const REASONS: &[&str] = &[
     "expired",
     "gone",
     "changed",
+    CONSENT_MISSING,
+    // Said by the line's rule.
+    CONSENT_REFUSED,
+    LINE_NOT_RECORDED,
     "not_there",
     "still_growing",
     "outside_folder",
@@ -203,6 +215,25 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
         ),
         ("recording-state", states),
         ("recording-reason", own(REASONS)),
+        (
+            "recorded-said",
+            own(&["saved", "prompt", "nothing_announced", "unreadable"]),
+        ),
+        ("recorded-notice", own(&Notice::ALL.map(Notice::as_str))),
+        ("recorded-consent", own(&Consent::ALL.map(Consent::as_str))),
+        ("consent", own(&["heard", "refused", "given"])),
+        (
+            "purge-rule",
+            own(&[
+                "recordings",
+                "calls",
+                "cards",
+                "erase",
+                "consent",
+                CONSENT_REFUSED,
+                CONSENT_MISSING,
+            ]),
+        ),
         ("phone-kind", own(&["own", "company", "shared"])),
         (
             "card-event",
