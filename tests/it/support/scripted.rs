@@ -7,6 +7,7 @@ use ringcard::{
     app::settings::Account,
     model::{
         event::{CallEvent, Clock, Direction, Fact},
+        ids::LegKey,
         phone::Number,
         time::Timestamp,
     },
@@ -83,6 +84,11 @@ impl Pbx for Scripted {
     /// Takes every command, and says nothing more of it.
     async fn command(&self, _command: &Command) -> Result<Taken, PbxError> {
         Ok(Taken::ByCommand)
+    }
+
+    /// Pauses every recording, and leaves it to the story to tell that it was done.
+    async fn pause_recording(&self, _leg: &LegKey, _pause: bool) -> Result<(), PbxError> {
+        Ok(())
     }
 
     async fn history(&self, cursor: Option<&str>, _: Timestamp) -> Result<Page, PbxError> {
