@@ -275,10 +275,8 @@ fn recorded_leg(facts: &[CallEvent]) -> Option<&LegKey> {
 
 /// Whether recordings can be paused at the PBX of this account.
 fn can_pause(site: &Site, account: &str) -> bool {
-    let known = site
-        .accounts
-        .iter()
-        .find(|one| one.name.as_str() == account);
+    let accounts = site.accounts.all();
+    let known = accounts.iter().find(|one| one.name.as_str() == account);
     let provider = known.and_then(|one| PROVIDERS.iter().find(|of| of.name == one.kind));
     provider.is_some_and(|provider| provider.abilities.contains(&Ability::Pause))
 }
