@@ -1,6 +1,6 @@
 # The first two are all a newcomer needs. `tests/setup.sh` installs what is missing and says when it
 # needs root.
-.PHONY: run test test-full check sim planted bench build setup-build setup-test fmt clippy doc tidy
+.PHONY: run test test-full check sim planted bench build deb setup-build setup-test fmt clippy doc tidy
 
 CARGO ?= cargo
 SEEDS ?= 1000
@@ -42,6 +42,9 @@ bench: setup-build ## BENCH=ingest|pop|route STORE=sqlite|postgres
 
 build: setup-build
 	$(CARGO) build --release
+
+deb: build ## target/debian/ringcard_<version>_<architecture>.deb
+	deploy/debian/build.sh
 
 setup-build:
 	@tests/setup.sh build

@@ -5,6 +5,7 @@
 //! Log lines pass through [`redact()`] on their way out: secrets are blanked at every level, phone
 //! numbers above `debug`. So no caller has to remember it.
 
+mod fetched;
 mod redact;
 
 use std::{io, sync::OnceLock, time::Duration};
@@ -15,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 use self::redact::Redacting;
-pub use self::redact::{hide, redact};
+pub use self::{
+    fetched::{Reconciled, RecordingFetched, RecordingLeft},
+    redact::{hide, redact},
+};
 
 /// How the log is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -344,65 +348,6 @@ impl PopReached {
     }
 }
 
-/// A recording has been fetched and kept, or not.
-pub struct RecordingFetched {
-    /// `None`: kept. Otherwise a closed word.
-    pub failed: Option<&'static str>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl RecordingFetched {
-    /// Counts it.
-    pub fn emit(self) {
-        histogram!("ringcard_recording_fetch_seconds").record(self.took.as_secs_f64());
-        if let Some(reason) = self.failed {
-            counter!("ringcard_recording_failed_total", "reason" => reason).increment(1);
-        }
-    }
-}
-
-/// A recording was left where it is, because its line is not recorded or the client did not agree.
-pub struct RecordingLeft {
-    /// Why, as a closed word.
-    pub reason: &'static str,
-}
-
-impl RecordingLeft {
-    /// Counts it.
-    pub fn emit(self) {
-        counter!("ringcard_recording_left_total", "reason" => self.reason).increment(1);
-    }
-}
-
-/// A PBX's own records have been read.
-pub struct Reconciled<'a> {
-    /// Provider's name.
-    pub provider: &'static str,
-    /// The account, for the log.
-    pub account: &'a str,
-    /// Calls in them.
-    pub read: u64,
-    /// Calls that live events had not told, or not to the end.
-    pub missing: u64,
-}
-
-impl Reconciled<'_> {
-    /// Counts it.
-    pub fn emit(self) {
-        counter!("ringcard_reconcile_missing_total", "provider" => self.provider)
-            .increment(self.missing);
-        if self.read > 0 {
-            tracing::info!(
-                account = self.account,
-                read = self.read,
-                missing = self.missing,
-                "reconciled with the PBX's own records"
-            );
-        }
-    }
-}
-
 /// The configuration has been read anew.
 pub struct ConfigurationRead<'a> {
     /// What is wrong; empty: it was taken over.
@@ -519,8 +464,9 @@ mod tests {
 
     #[test]
     fn every_name_emitted_is_on_the_list() {
-        let source = include_str!("telemetry.rs");
-        let code = source.split("#[cfg(test)]").next().unwrap();
+        let own = include_str!("telemetry.rs");
+        let own = own.split("#[cfg(test)]").next().unwrap();
+        let code = [own, include_str!("telemetry/fetched.rs")].concat();
         for (at, _) in code.match_indices("!(\"ringcard_") {
             let name: String = code[at + 3..].chars().take_while(|c| *c != '"').collect();
             assert!(NAMES.iter().any(|(known, _)| *known == name), "{name}");

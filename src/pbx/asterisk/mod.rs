@@ -10,6 +10,7 @@
 //! | `wire` | blocks on the wire, actions |
 //! | `session` | one connection: login, list of channels, signs of life |
 //! | `events`, `passing` | what events say about calls; transfers and Local channels |
+//! | `recorded` | the client's word on being recorded, pauses |
 //! | `facts` | channels as legs and parties, identities of facts |
 //! | `cel`, `rows` | the event log: the file, and what its rows say |
 //! | `route` | the dialplan's question and our answer |
@@ -22,6 +23,7 @@ mod commands;
 mod events;
 mod facts;
 mod passing;
+mod recorded;
 mod route;
 mod rows;
 mod session;
