@@ -6,3 +6,4 @@ mod holds;
 mod place;
 mod retention;
 mod stock;
+mod upgrade;
