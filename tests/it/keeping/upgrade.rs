@@ -1,4 +1,5 @@
-//! A company that began with the first schema comes to today's program with its data.
+//! A company that began with the first schema comes to today's program with its data, which the program of that
+//! time has written (`spine.sh`).
 
 use std::collections::BTreeMap;
 
@@ -69,9 +70,9 @@ async fn facts_are_read(db: &Db) {
     }
 }
 
-async fn it_comes_along(place: Place, engine: &str) {
+async fn it_comes_along(place: Place, (dump, calls): (&str, &str)) {
     let db = place.open().await;
-    let dump = fixture(&format!("{engine}.sql"));
+    let dump = fixture(dump);
     on_write!(&db, pool => sqlx::raw_sql(AssertSqlSafe(dump)).execute(pool).await.map(drop))
         .unwrap();
     db.close().await;
@@ -112,7 +113,7 @@ async fn it_comes_along(place: Place, engine: &str) {
         .map(|line| serde_json::from_str(line).unwrap())
         .map(|call: Value| (call["id"].as_str().unwrap().to_owned(), call))
         .collect();
-    let then = fixture(&format!("{engine}-calls.jsonl"));
+    let then = fixture(calls);
     assert_eq!(then.lines().count(), today.len());
     for line in then.lines() {
         let then: Value = serde_json::from_str(line).unwrap();
@@ -126,11 +127,13 @@ async fn it_comes_along(place: Place, engine: &str) {
 #[tokio::test]
 async fn a_company_of_the_first_schema_comes_along_on_sqlite() {
     let folder = Folder::new();
-    it_comes_along(Place::sqlite(&folder.0), "sqlite").await;
+    let files = ("sqlite.sql", "sqlite-calls.jsonl");
+    it_comes_along(Place::sqlite(&folder.0), files).await;
 }
 
 #[tokio::test]
 async fn a_company_of_the_first_schema_comes_along_on_postgres() {
     let folder = Folder::new();
-    it_comes_along(Place::postgres(&folder.0).await, "postgres").await;
+    let files = ("postgres.sql", "postgres-calls.jsonl");
+    it_comes_along(Place::postgres(&folder.0).await, files).await;
 }
