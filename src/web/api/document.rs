@@ -167,7 +167,8 @@ pub fn refusals(endpoint: &Endpoint, shape: &Shape) -> Vec<Problem> {
         all.extend([Problem::TooLarge, Problem::NotJson]);
     }
     if matches!(shape.answer, Answer::Sound) {
-        all.push(Problem::NoSuchPart(None));
+        // A recording that waits for the client's consent.
+        all.extend([Problem::NoSuchPart(None), Problem::Unusable(words())]);
     }
     all
 }

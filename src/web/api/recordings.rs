@@ -64,7 +64,7 @@ pub struct Recording {
     id: i64,
     /// The call.
     call: Uuid,
-    /// Where it stands; `kept` and `no_player` can be fetched.
+    /// Where it stands; `kept` and `no_player` can be fetched, `withheld` waits for the client's consent.
     #[schemars(schema_with = "words::recording_state")]
     state: String,
     /// Why, as a closed word, where there is more to say than the state.
