@@ -262,8 +262,7 @@ pub enum DecodeError {
 
 /// Turns what arrived into facts and enquiries. No I/O, no logging; time only as an input.
 pub trait Decoder: Send {
-    /// Feeds one input. On `Err`, whatever is already in `out` still counts, and the decoder goes on
-    /// with the next message.
+    /// Feeds one input. On `Err`, what is in `out` still counts, and the next message is read on.
     fn feed(
         &mut self,
         input: Input<'_>,
@@ -350,7 +349,7 @@ pub struct RouteAnswer {
     pub recorded: Recorded,
 }
 
-/// What a PBX is to do about recording a call. Where nothing is asked it does what it would do anyway.
+/// What a PBX is to do about recording a call; else it does what it would do anyway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// The call is not to be recorded.
@@ -462,8 +461,7 @@ pub trait Pbx: Send + Sync {
         Err(PbxError::Unsupported)
     }
 
-    /// How the file behind a recording's source can be fetched now; links may be signed for the
-    /// moment. The recordings lane does the fetching, the retries and the checks.
+    /// How the file behind a recording's source can be fetched now; links may be signed for the moment.
     fn recording(
         &self,
         _source: &RecordingSource,
@@ -477,8 +475,7 @@ pub trait Pbx: Send + Sync {
         Err(PbxError::Unsupported)
     }
 
-    /// Stops recording this leg for a while, or records it again. That it was done the PBX's own events
-    /// tell, with its own time.
+    /// Stops recording this leg for a while, or records it again; the PBX's events tell that it was done.
     async fn pause_recording(&self, _leg: &LegKey, _pause: bool) -> Result<(), PbxError> {
         Err(PbxError::Unsupported)
     }
