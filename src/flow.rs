@@ -15,6 +15,7 @@ pub mod command;
 pub mod dial;
 pub mod enquiry;
 pub mod overdue;
+pub mod phones;
 pub mod probe;
 pub mod reconcile;
 pub mod route;

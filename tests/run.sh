@@ -9,6 +9,13 @@ trap 'rm -f "$log"' EXIT
 cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
+# The stories of a real Asterisk once more, on the other store.
+if [ $# -eq 0 ] && [ "${RINGCARD_STORIES:-}" = both ]; then
+    RINGCARD_STORIES_ON=postgres cargo test --locked --no-fail-fast --test it asterisk:: 2>&1 | tee -a "$log"
+    stories=${PIPESTATUS[0]}
+    [ "$status" -ne 0 ] || status=$stories
+fi
+
 # The pages in a real browser, with the binary that the tests above have built.
 if [ $# -eq 0 ]; then
     export RINGCARD_BIN=${RINGCARD_BIN:-$(realpath "${CARGO_TARGET_DIR:-target}")/debug/ringcard}

@@ -219,6 +219,7 @@ mod tests {
                 attempt: 1,
                 is_it: None,
                 digits: String::new(),
+                rung: Vec::new(),
                 // Long after the phone given out to the question before.
                 at: flow::now().plus_millis(60_000 * self.asked.fetch_add(1, Relaxed)),
             };

@@ -230,6 +230,7 @@ async fn put_together(settings: &Settings, db: Db, hub: Arc<Hub>) -> Result<Part
             settings.server.trusted_proxies.clone(),
             Arc::clone(&refusals),
         ),
+        phones: Arc::clone(desk.phones()),
         tasks: tasks.clone(),
         pbxes: Default::default(),
         shown: Default::default(),

@@ -15,11 +15,15 @@ use crate::{
     flow::{
         self, Flow,
         dial::{Line, Link},
+        phones::Phones,
         reconcile::Reader,
     },
     pbx::{self, Intake},
     store::Db,
-    web::{self, hooks::Hooks},
+    web::{
+        self,
+        hooks::{Hooks, asked::Door},
+    },
 };
 
 /// Everybody who needs accounts by name, and what runs them.
@@ -27,6 +31,7 @@ pub(super) struct Office {
     pub(super) db: Db,
     pub(super) flow: Flow,
     pub(super) hooks: Arc<Hooks>,
+    pub(super) phones: Arc<Phones>,
     pub(super) tasks: Tasks,
     /// For those who ask an account something.
     pub(super) pbxes: pbx::Accounts,
@@ -42,6 +47,8 @@ pub(super) struct Running {
     link: Option<watch::Receiver<Link>>,
     records: Option<Arc<Notify>>,
     part: Part,
+    /// Where it asks over plain connections.
+    door: Option<Part>,
 }
 
 impl Office {
@@ -80,6 +87,9 @@ impl Office {
             if settings.table_of(&gone.account.name).is_none() {
                 changed.push(name);
             }
+            if let Some(door) = &mut gone.door {
+                door.end(patience).await;
+            }
             gone.part.end(patience).await;
         }
         for one in new {
@@ -104,6 +114,7 @@ impl Office {
 
     fn run(&self, account: Account, settings: &Settings) -> Running {
         let table = settings.table_of(&account.name).cloned();
+        let door = self.open_door(&account);
         match account.pbx.intake() {
             Intake::Dial { address } => {
                 let (link, told) = watch::channel(Link::Down {
@@ -116,6 +127,7 @@ impl Office {
                     table,
                     link: Some(told),
                     records: None,
+                    door,
                 }
             }
             Intake::Webhook => {
@@ -126,9 +138,24 @@ impl Office {
                     table,
                     link: None,
                     records: Some(asked),
+                    door,
                 }
             }
         }
+    }
+
+    /// Listens for the questions of one who asks over plain connections.
+    fn open_door(&self, account: &Account) -> Option<Part> {
+        let address = account.pbx.asks_at()?;
+        let door = Door::new(Arc::clone(&self.hooks), account.name.clone(), address);
+        Some(self.tasks.part("questions", move |stop| {
+            let serve = Arc::clone(&door).serve();
+            async move {
+                stop.run_until_cancelled_owned(serve)
+                    .await
+                    .unwrap_or_default()
+            }
+        }))
     }
 
     /// Reads the records of one who posts.
@@ -164,7 +191,7 @@ impl Office {
         settings: &Settings,
     ) -> Part {
         let (account, writer, db) = (account.clone(), self.flow.writer().clone(), self.db.clone());
-        let settings = settings.dial.clone();
+        let (settings, phones) = (settings.dial.clone(), Arc::clone(&self.phones));
         self.tasks.part("dial", move |stop| {
             let line = Line {
                 account: account.name.clone(),
@@ -173,6 +200,7 @@ impl Office {
                 writer: writer.clone(),
                 db: db.clone(),
                 settings: settings.clone(),
+                phones: Arc::clone(&phones),
                 clock: flow::now,
             };
             line.run(link.clone(), stop)

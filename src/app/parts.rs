@@ -54,6 +54,7 @@ impl Parts {
             db: self.db.clone(),
             flow: self.flow.clone(),
             accounts: self.office.shown.clone(),
+            phones: Arc::clone(self.desk.phones()),
             folders: settings.folders(),
             settings: settings.ops.clone(),
             trusted_proxies: settings.server.trusted_proxies.clone(),

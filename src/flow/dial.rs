@@ -25,6 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::phones::Phones;
 use crate::{
     model::{ids::AccountName, time::Timestamp},
     pbx::{Decoded, Decoder, Input, Message, Pbx, PbxError},
@@ -108,6 +109,8 @@ pub struct Line {
     pub db: Db,
     /// Bounds.
     pub settings: Settings,
+    /// Where the PBX's words on its phones go.
+    pub phones: Arc<Phones>,
     /// Our clock.
     pub clock: fn() -> Timestamp,
 }
@@ -126,6 +129,7 @@ impl Line {
                     let was_up = matches!(*link.borrow(), Link::Up { .. });
                     tracing::warn!(account = %line.account, %why, "connection to the PBX is down");
                     link.send_replace(Link::Down { since: (line.clock)(), why });
+                    line.phones.forget(&line.account);
                     was_up
                 }
                 () = stop.cancelled() => break,
@@ -282,6 +286,7 @@ impl Talk<'_> {
         {
             tracing::warn!(account = %self.line.account, note, "our user at the PBX may not do all it should");
         }
+        self.line.phones.note(&self.line.account, decoded.devices);
         if let Some(alive) = decoded.alive {
             tokio::spawn(gone::end_the_gone(Arc::clone(self.line), alive));
         }
@@ -532,6 +537,7 @@ mod tests {
                 writer: writer.clone(),
                 db: db.clone(),
                 settings,
+                phones: Arc::default(),
                 clock: || AT,
             };
             let task = tokio::spawn(line.run(told, stop.clone()));

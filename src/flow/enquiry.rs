@@ -16,11 +16,12 @@ use std::{
 use arc_swap::ArcSwap;
 
 use self::log::Log;
+use super::phones::Phones;
 use crate::{
     model::{
         call::{Call, Change},
         event::{CallEvent, Clock, Fact},
-        ids::{AccountName, CallId, Extension, FactId, PersonId},
+        ids::{AccountName, CallId, CallKey, Extension, FactId, PersonId},
         phone::Number,
         time::Timestamp,
     },
@@ -68,6 +69,7 @@ pub struct Desk {
     rules: ArcSwap<(Policy, Settings)>,
     tables: ArcSwap<Tables>,
     state: Mutex<State>,
+    phones: Arc<Phones>,
     log: Log,
 }
 
@@ -137,6 +139,7 @@ impl Desk {
             rules: ArcSwap::from_pointee((policy, settings)),
             tables: ArcSwap::from_pointee(tables),
             state: Mutex::default(),
+            phones: Arc::default(),
             log,
         };
         desk.rebuild().await?;
@@ -146,6 +149,11 @@ impl Desk {
     /// Goes on under other rules and deadlines.
     pub fn adopt(&self, policy: Policy, settings: Settings) {
         self.rules.store(Arc::new((policy, settings)));
+    }
+
+    /// Where connections tell which phones can be rung.
+    pub fn phones(&self) -> &Arc<Phones> {
+        &self.phones
     }
 
     /// Reads anew who is busy: at start, and when changes were missed.
@@ -212,6 +220,12 @@ impl Desk {
                 .engaged
                 .insert(id, (version, [ringing, talking].concat()));
         }
+    }
+
+    /// Whether the PBX has asked about this call itself.
+    pub fn was_asked(&self, account: &AccountName, key: &CallKey) -> bool {
+        let name = (account.clone(), key.as_str().to_owned());
+        self.lock().calls.contains_key(&name)
     }
 
     /// Answers one enquiry. Never fails: what cannot be known in time is left out of the decision.
@@ -291,8 +305,12 @@ impl Desk {
         let tables = self.tables.load();
         let rules = self.rules.load();
         let policy = &rules.0;
+        let phones = self.phones.troubled(&enquiry.account);
         let state = self.lock();
-        let now = state.now(enquiry.at, name);
+        let now = Now {
+            phones,
+            ..state.now(enquiry.at, name)
+        };
         let tried = match state.calls.get(name) {
             Some(remembered) if remembered.is_new_round(enquiry) => Vec::new(),
             Some(remembered) => remembered.tried.clone(),
@@ -376,6 +394,7 @@ impl State {
             busy: busy.into_iter().collect(),
             last_talk: self.last_talk.clone(),
             last_turn: self.last_turn.clone(),
+            phones: BTreeMap::new(),
         }
     }
 
@@ -434,6 +453,7 @@ fn question<'a>(
         owner,
         attempt,
         tried,
+        rung: &enquiry.rung,
         at: enquiry.at,
     }
 }
@@ -566,6 +586,7 @@ mod tests {
             attempt,
             is_it: None,
             digits: String::new(),
+            rung: Vec::new(),
             at,
         }
     }

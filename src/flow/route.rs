@@ -1,5 +1,7 @@
 //! Routes calls at PBXes that do not ask who should ring but can be told: while the client hears a menu or
 //! waits in a queue, the question is asked on the PBX's behalf ([`Desk`]) and the answer sent as a command.
+//! Some can be told later, too: a client who hears somebody's phone ring is sent on to the responsible
+//! manager, if it is none of those whom the PBX has chosen to ring.
 //!
 //! Only what is durable is acted on: the task hears of calls after their commit. A command that comes too
 //! late, or that the PBX has no room for, leaves the call to the PBX's own scheme.
@@ -36,14 +38,17 @@ pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
             Err(RecvError::Lagged(_)) => continue, // those calls go by the PBX's own scheme
             Err(RecvError::Closed) => return,
         };
-        let Some(leg) = waiting_leg(&change.call) else {
+        let Some((leg, rung)) = way(&change.call) else {
             continue;
         };
         let Some(pbx) = accounts.get(&change.account) else {
             continue;
         };
-        if !pbx.routes_by_command() {
+        if !pbx.routes_by_command() || pbx.sends_on_what_rings() == rung.is_empty() {
             continue;
+        }
+        if !rung.is_empty() && desk.was_asked(&change.account, &change.key) {
+            continue; // the answer is on its way into the call
         }
         if asked.len() >= REMEMBERED {
             asked.clear();
@@ -51,7 +56,8 @@ pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
         if asked.insert(change.id) {
             let (flow, desk, pbx, leg) = (flow.clone(), Arc::clone(&desk), pbx, leg.clone());
             tokio::spawn(async move {
-                let routed = timeout(PATIENCE, one(&flow, &desk, pbx.as_ref(), &change, &leg));
+                let way = Way { leg, rung };
+                let routed = timeout(PATIENCE, one(&flow, &desk, pbx.as_ref(), &change, &way));
                 if routed.await.is_err() {
                     tracing::info!(account = %change.account, "a call could not be routed in time");
                 }
@@ -60,14 +66,50 @@ pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
     }
 }
 
-/// The leg on which a client waits for somebody, in a call that has not been routed and rings nobody.
-fn waiting_leg(call: &Call) -> Option<&LegKey> {
-    let is_new = call.direction == Some(Direction::In)
+/// How a call can be routed now.
+struct Way {
+    /// The client's leg.
+    leg: LegKey,
+    /// Phones that the PBX has rung for it.
+    rung: Vec<Extension>,
+}
+
+/// The client's leg, and the phones that have rung for it so far: none while the client waits.
+fn way(call: &Call) -> Option<(&LegKey, Vec<Extension>)> {
+    ringing_leg(call).or_else(|| Some((waiting_leg(call)?, Vec::new())))
+}
+
+/// Whether a call came in and nobody has answered or routed it.
+fn is_new(call: &Call) -> bool {
+    call.direction == Some(Direction::In)
         && !call.is_over()
         && call.answered_at.is_none()
-        && call.route_reason.is_none();
-    let is_persons = |leg: &Leg| matches!(leg.party, Some(Party::Person(_)));
-    if !is_new || call.legs.iter().any(is_persons) {
+        && call.route_reason.is_none()
+}
+
+fn person_of(leg: &Leg) -> Option<&Extension> {
+    match &leg.party {
+        Some(Party::Person(extension)) => Some(extension),
+        _ => None,
+    }
+}
+
+/// The client's own leg in a call that rings somebody, and every phone that was called for it.
+fn ringing_leg(call: &Call) -> Option<(&LegKey, Vec<Extension>)> {
+    if !is_new(call) || call.ringing.is_empty() {
+        return None;
+    }
+    let is_clients = |leg: &&Leg| {
+        matches!(leg.party, Some(Party::Client(_))) && leg.ended_at.is_none() && !leg.initiator
+    };
+    let leg = call.legs.iter().find(is_clients)?;
+    let rung = call.legs.iter().filter_map(person_of).cloned();
+    Some((&leg.key, rung.collect()))
+}
+
+/// The leg on which a client waits for somebody, in a call that has not been routed and rings nobody.
+fn waiting_leg(call: &Call) -> Option<&LegKey> {
+    if !is_new(call) || call.legs.iter().any(|leg| person_of(leg).is_some()) {
         return None;
     }
     let waits = |leg: &&Leg| {
@@ -76,7 +118,7 @@ fn waiting_leg(call: &Call) -> Option<&LegKey> {
     call.legs.iter().rfind(waits).map(|leg| &leg.key)
 }
 
-async fn one(flow: &Flow, desk: &Desk, pbx: &dyn Pbx, change: &Change, leg: &LegKey) {
+async fn one(flow: &Flow, desk: &Desk, pbx: &dyn Pbx, change: &Change, way: &Way) {
     let now = super::now();
     let enquiry = Enquiry {
         account: change.account.clone(),
@@ -86,6 +128,7 @@ async fn one(flow: &Flow, desk: &Desk, pbx: &dyn Pbx, change: &Change, leg: &Leg
         attempt: 1,
         is_it: None,
         digits: change.call.digits.clone(),
+        rung: way.rung.clone(),
         at: now,
     };
     let Answered { answer, event, .. } = desk.enquire(&enquiry).await;
@@ -93,7 +136,7 @@ async fn one(flow: &Flow, desk: &Desk, pbx: &dyn Pbx, change: &Change, leg: &Leg
         return; // nobody in particular: the PBX's own scheme goes on
     };
     let command = uuid::Uuid::now_v7().simple().to_string();
-    if let Err(error) = pbx.route(leg, target, &answer, &command).await {
+    if let Err(error) = pbx.route(&way.leg, target, &answer, &command).await {
         tracing::info!(account = %change.account, %error, "a call was not routed");
         return;
     }
@@ -129,6 +172,7 @@ fn sent(change: &Change, target: &Extension, command: String) -> CallEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{phone::Number, time::Timestamp};
 
     fn leg(key: &str, party: Party) -> Leg {
         Leg {
@@ -152,6 +196,29 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_rings_is_sent_on_by_the_clients_leg() {
+        let number = Number::Withheld;
+        let mut ringing = call(vec![
+            leg("t", Party::Client(number)),
+            leg("l", Party::Glue),
+            leg("p", Party::Person("101".into())),
+            leg("q", Party::Person("102".into())),
+        ]);
+        assert_eq!(ringing_leg(&ringing), None, "nobody's phone rings yet");
+        ringing.ringing = vec!["102".into()];
+        let all = vec!["101".into(), "102".into()];
+        assert_eq!(ringing_leg(&ringing), Some((&"t".into(), all)));
+        let mut answered = ringing.clone();
+        answered.answered_at = Some(Timestamp::from_seconds(1));
+        assert_eq!(ringing_leg(&answered), None);
+        let mut out = ringing.clone();
+        out.direction = Some(Direction::Out);
+        assert_eq!(ringing_leg(&out), None);
+        ringing.route_reason = Some("owner".to_owned());
+        assert_eq!(ringing_leg(&ringing), None, "the PBX has asked");
+    }
+
+    #[test]
     fn a_call_is_routed_once_while_nobody_rings() {
         let waits = call(vec![leg("a", Party::Menu)]);
         assert_eq!(waiting_leg(&waits), Some(&"a".into()));
@@ -161,7 +228,7 @@ mod tests {
             None
         );
         let mut over = leg("a", Party::Menu);
-        over.ended_at = Some(crate::model::time::Timestamp::from_seconds(1));
+        over.ended_at = Some(Timestamp::from_seconds(1));
         let queue = leg("q", Party::Queue("700".to_owned()));
         assert_eq!(
             waiting_leg(&call(vec![over.clone(), queue])),

@@ -325,6 +325,11 @@ pub enum Fact {
     Holds,
     /// Hold is over. Without a hold before it says nothing.
     Resumes,
+    /// The leg's party is put aside by the other side and waits, for no phone in particular, until somebody
+    /// fetches them (parking). What led to it in words ([`Fact::Transfers`]) passes them on to nobody.
+    Parked,
+    /// The leg's party waits aside no more: fetched, rung back, or gone.
+    Unparked,
     /// The leg is now handled by a machine: menu, queue, voicemail, conference.
     Runs {
         /// What handles it ([`Party::Menu`], [`Party::Queue`], [`Party::Voicemail`], [`Party::Conference`]).

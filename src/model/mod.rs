@@ -1,6 +1,7 @@
 //! The words of the domain. Pure: no I/O, no clock, no vendor's words.
 
 pub mod call;
+pub mod device;
 pub mod event;
 pub mod ids;
 pub mod money;

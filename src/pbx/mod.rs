@@ -16,13 +16,14 @@ pub mod sipuni;
 mod span;
 mod wall;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::accounts::Accounts;
 use crate::model::{
+    device::DeviceNews,
     event::{CallEvent, RecordingSource},
     ids::{AccountName, CallKey, Extension, LegKey},
     phone::Number,
@@ -205,6 +206,8 @@ pub struct Decoded {
     pub ignored: Vec<&'static str>,
     /// Messages that make no call but are understood (`ping`, `duplicate`), by name.
     pub notes: Vec<&'static str>,
+    /// What the PBX says of its phones, outside of any call.
+    pub devices: Vec<DeviceNews>,
     /// When the decoder wants an [`Input::Timer`].
     pub wake_at: Option<Timestamp>,
     /// Every leg that lives, when the PBX has listed them.
@@ -239,6 +242,9 @@ pub struct Enquiry {
     pub is_it: Option<Extension>,
     /// Keys pressed before.
     pub digits: String,
+    /// Nobody has asked: the PBX rings these phones, or has rung them, by its own scheme. Only the
+    /// responsible one may be rung instead.
+    pub rung: Vec<Extension>,
     /// When the question came.
     pub at: Timestamp,
 }
@@ -444,8 +450,32 @@ pub trait Pbx: Send + Sync {
         Reply::empty()
     }
 
+    /// Where the PBX asks over a plain connection, if not (or not only) over HTTP.
+    fn asks_at(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Reads what has come over such a connection as the request that asks the same over HTTP; `None` as
+    /// long as it is not whole.
+    fn read_question(&self, _raw: &[u8], _remote: &str) -> Result<Option<Request>, DecodeError> {
+        Err(DecodeError::Malformed(
+            "this PBX does not ask so".to_owned(),
+        ))
+    }
+
+    /// Writes the answer for such a connection.
+    fn write_answer(&self, _answer: &RouteAnswer) -> Bytes {
+        Bytes::new()
+    }
+
     /// Whether calls are routed by commands of ours, because this PBX does not ask.
     fn routes_by_command(&self) -> bool {
+        false
+    }
+
+    /// Whether calls that ring somebody by the PBX's own scheme are sent on to the responsible one by
+    /// commands of ours.
+    fn sends_on_what_rings(&self) -> bool {
         false
     }
 

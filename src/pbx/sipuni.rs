@@ -382,6 +382,7 @@ impl SipuniDecoder {
             attempt: 1,
             is_it: Some(Extension::from(extension)),
             digits: keys(fields.get("dtmf").unwrap_or_default()),
+            rung: Vec::new(),
             at: now, // the format of `time` is not documented
         });
         Ok(())

@@ -4,5 +4,6 @@ pub mod channels;
 pub mod figures;
 pub mod matching;
 pub mod news;
+pub mod phones;
 pub mod recorded;
 pub mod routing;

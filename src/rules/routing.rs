@@ -162,6 +162,8 @@ pub struct Now {
     pub last_talk: BTreeMap<PersonId, Timestamp>,
     /// Who had each group's last call.
     pub last_turn: BTreeMap<i64, PersonId>,
+    /// Phones of the asking account that cannot be rung, as their PBX says.
+    pub phones: BTreeMap<Extension, PassedOver>,
 }
 
 /// The question, as far as the decision needs it.
@@ -179,6 +181,9 @@ pub struct Question<'a> {
     pub attempt: u32,
     /// Who has been told to ring for this call already.
     pub tried: &'a [PersonId],
+    /// Phones that the PBX rings or has rung for this call by its own scheme: nobody has asked, and only
+    /// the responsible manager may be rung instead. Empty: the PBX waits for the answer.
+    pub rung: &'a [Extension],
     /// When it was asked.
     pub at: Timestamp,
 }
@@ -212,6 +217,8 @@ pub enum Reason {
     NoRule,
     /// Everybody has been tried or cannot be rung.
     NobodyLeft,
+    /// The PBX's own scheme rings the responsible manager, or has rung them.
+    RungAlready,
     /// The caller is blocked.
     Blocked,
     /// The answer could not be worked out in time.
@@ -229,6 +236,7 @@ impl Reason {
             Self::Group => "group",
             Self::NoRule => "no_rule",
             Self::NobodyLeft => "nobody_left",
+            Self::RungAlready => "rung_already",
             Self::Blocked => "blocked",
             Self::Timeout => "timeout",
             Self::StoreAway => "store_away",
@@ -242,8 +250,12 @@ impl Reason {
 pub enum PassedOver {
     /// Was told to ring for this call before.
     Tried,
-    /// Rings or talks.
+    /// Rings or talks, as calls or the PBX say.
     Busy,
+    /// The phone is not registered or does not answer.
+    Unreachable,
+    /// Has taken a pause at the PBX.
+    Paused,
     /// On a break.
     OnBreak,
     /// Has no phone at this account.
@@ -262,6 +274,9 @@ pub fn decide(question: &Question<'_>, tables: &Tables, now: &Now, policy: &Poli
     };
     if question.is_blocked {
         return search.nobody(Reason::Blocked);
+    }
+    if !question.rung.is_empty() {
+        return search.instead(policy);
     }
     if question.attempt > policy.max_attempts {
         return search.nobody(Reason::NobodyLeft);
@@ -292,6 +307,29 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// Whether the responsible manager shall ring instead of those whom the PBX rings. Nobody stands in
+    /// here: the PBX has chosen them.
+    fn instead(mut self, policy: &Policy) -> Decision {
+        let Some(owner) = self.question.owner else {
+            return self.nobody(Reason::NoRule);
+        };
+        let phones = self
+            .tables
+            .agents
+            .get(&owner)
+            .map(|agent| &agent.extensions);
+        let is_rung = phones.into_iter().flatten().any(|(account, phone)| {
+            account == self.question.account && self.question.rung.contains(phone)
+        });
+        if is_rung {
+            return self.nobody(Reason::RungAlready);
+        }
+        match self.phone_of(owner) {
+            Some(phone) => self.answer(vec![(owner, phone)], Reason::Owner, None, policy),
+            None => self.nobody(Reason::NobodyLeft),
+        }
+    }
+
     /// The group of the line dialled, else the default group.
     fn group(&self, policy: &Policy) -> Option<(i64, &'a Group)> {
         let by_line = self.question.did.and_then(|did| {
@@ -380,6 +418,9 @@ impl<'a> Search<'a> {
         }
         if self.now.busy.contains(&person) {
             return Err(PassedOver::Busy);
+        }
+        if let Some(why) = self.now.phones.get(extension) {
+            return Err(*why);
         }
         Ok(extension.clone())
     }
@@ -480,6 +521,7 @@ mod tests {
             is_blocked: false,
             attempt: u32::try_from(tried.len()).unwrap() + 1,
             tried,
+            rung: &[],
             at: AT,
         };
         decide(&question, tables, now, &Policy::default())
@@ -535,6 +577,23 @@ mod tests {
         tables.agents.get_mut(&THIRD).unwrap().active = false;
         let decision = ask(Some(OWNER), &[], &tables, &now);
         assert_eq!(decision.reason, Reason::NobodyLeft);
+    }
+
+    #[test]
+    fn a_phone_that_cannot_be_rung_is_passed_over_with_the_word_of_its_pbx() {
+        let tables = tables(Strategy::RoundRobin);
+        let mut now = Now::default();
+        now.phones.insert("101".into(), PassedOver::Unreachable);
+        now.phones.insert("102".into(), PassedOver::Paused);
+        let decision = ask(Some(OWNER), &[], &tables, &now);
+        assert_eq!(people(&decision), [THIRD]);
+        assert_eq!(
+            decision.passed_over,
+            [
+                (OWNER, PassedOver::Unreachable),
+                (DEPUTY, PassedOver::Paused)
+            ]
+        );
     }
 
     #[test]
@@ -602,6 +661,7 @@ mod tests {
             is_blocked: false,
             attempt: 1,
             tried: &[],
+            rung: &[],
             at: AT,
         };
         let decision = decide(&question, &tables, &Now::default(), &Policy::default());
@@ -627,10 +687,50 @@ mod tests {
             is_blocked: false,
             attempt: 7,
             tried: &[],
+            rung: &[],
             at: AT,
         };
         let decision = decide(&question, &tables, &Now::default(), &Policy::default());
         assert_eq!(decision.reason, Reason::NobodyLeft);
+    }
+
+    #[test]
+    fn what_rings_elsewhere_goes_to_the_responsible_manager_or_stays() {
+        let decided = |owner, rung: &[&str], now: &Now| {
+            let rung: Vec<Extension> = rung.iter().map(|phone| Extension::from(*phone)).collect();
+            let question = Question {
+                account: &office(),
+                did: Some("+74950000001"),
+                owner,
+                is_blocked: false,
+                attempt: 1,
+                tried: &[],
+                rung: &rung,
+                at: AT,
+            };
+            let tables = tables(Strategy::RoundRobin);
+            let decision = decide(&question, &tables, now, &Policy::default());
+            (people(&decision), decision.reason)
+        };
+        let now = Now::default();
+        assert_eq!(
+            decided(Some(OWNER), &["103"], &now),
+            (vec![OWNER], Reason::Owner)
+        );
+        assert_eq!(
+            decided(Some(OWNER), &["103", "101"], &now),
+            (vec![], Reason::RungAlready)
+        );
+        assert_eq!(decided(None, &["103"], &now), (vec![], Reason::NoRule));
+        let busy = Now {
+            busy: BTreeSet::from([OWNER]),
+            ..Now::default()
+        };
+        assert_eq!(
+            decided(Some(OWNER), &["103"], &busy),
+            (vec![], Reason::NobodyLeft),
+            "neither deputy nor group: somebody rings"
+        );
     }
 
     #[test]
@@ -642,6 +742,7 @@ mod tests {
             is_blocked: true,
             attempt: 1,
             tried: &[],
+            rung: &[],
             at: AT,
         };
         let decision = decide(

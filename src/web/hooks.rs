@@ -13,6 +13,7 @@
 //! | 429 | more messages than the account may send |
 //! | 503 with Retry-After | the store cannot take it now; nothing has been promised |
 
+pub mod asked;
 mod journalled;
 mod turned;
 
@@ -218,7 +219,10 @@ async fn receive(
         raw: journal(&request, account.pbx.secret_path_parts()),
     };
     match decoded.enquiries.first().cloned() {
-        Some(enquiry) => answer(&hooks, account, &enquiry, message, decoded, began).await,
+        Some(enquiry) => {
+            let told = answer(&hooks, account, &enquiry, message, decoded, began).await;
+            written(account.pbx.format_route(&enquiry, &told))
+        }
         None => keep(&hooks, account, message, decoded, error, began).await,
     }
 }
@@ -362,7 +366,7 @@ async fn answer(
     message: Message,
     mut decoded: Decoded,
     began: Instant,
-) -> Response {
+) -> RouteAnswer {
     let deadline = Duration::from_millis(account.settings.route_timeout_ms);
     let answered = tokio::time::timeout(deadline, hooks.desk.enquire(enquiry))
         .await
@@ -388,7 +392,7 @@ async fn answer(
         }
         .emit();
     });
-    written(account.pbx.format_route(enquiry, &answered.answer))
+    answered.answer
 }
 
 /// The answer is given and nobody sends it again: a store that is behind or away is asked once more.

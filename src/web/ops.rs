@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    flow::{self, Flow, dial::Link},
+    flow::{self, Flow, dial::Link, phones::Phones},
     store::{Db, deliveries, depths, writer::Health},
     telemetry,
 };
@@ -60,6 +60,8 @@ pub struct Ops {
     pub flow: Flow,
     /// Accounts, with the connections we dial.
     pub accounts: super::Accounts,
+    /// Which phones their PBXes say cannot be rung.
+    pub phones: Arc<Phones>,
     /// Folders whose disks must have room.
     pub folders: Vec<PathBuf>,
     /// Limits.
@@ -119,13 +121,17 @@ async fn readyz(
     (status, Json(report)).into_response()
 }
 
-/// How the connections we dial stand.
+/// How the connections we dial stand, and which phones cannot be rung there.
 fn links(ops: &Ops) -> BTreeMap<String, Value> {
     let accounts = ops.accounts.all();
     let told = accounts.iter().filter_map(|account| {
         let link = account.link.as_ref()?;
         let stands = match &*link.borrow() {
-            Link::Up { since } => json!({ "up": true, "since": since.rfc3339() }),
+            Link::Up { since } => json!({
+                "up": true,
+                "since": since.rfc3339(),
+                "phones_not_rung": ops.phones.troubled(&account.name),
+            }),
             Link::Down { since, why } => {
                 json!({ "up": false, "since": since.rfc3339(), "why": why })
             }

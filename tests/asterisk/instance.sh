@@ -11,6 +11,7 @@
 #   LAB_RTP_PORT    first of 400 UDP ports for sound
 #   LAB_ROUTE_URL   where the dialplan asks who should ring (default: nobody listens there)
 #   LAB_ROUTE_TOKEN token of that question
+#   LAB_AGI         where it asks over FastAGI instead, agi://host:port (default: nowhere)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,11 +39,11 @@ for template in "$here"/etc/*.conf; do
         -e "s|@PHONE_102@|$(phone 102)|g" \
         -e "s|@PHONE_103@|$(phone 103)|g" \
         -e "s|@PHONE_104@|$(phone 104)|g" \
-        -e "s|@PHONE_105@|$(phone 105)|g" \
         -e "s|@RTP_FIRST@|$LAB_RTP_PORT|g" \
         -e "s|@RTP_LAST@|$((LAB_RTP_PORT + 399))|g" \
         -e "s|@ROUTE_URL@|${LAB_ROUTE_URL:-http://127.0.0.1:9}|g" \
         -e "s|@ROUTE_TOKEN@|${LAB_ROUTE_TOKEN:-}|g" \
+        -e "s|@AGI@|${LAB_AGI:-}|g" \
         "$template" >"$base/etc/$(basename "$template")"
 done
 

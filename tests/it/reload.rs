@@ -237,6 +237,7 @@ async fn people_and_lines_are_known_at_once_whoever_changes_them() {
             attempt: 1,
             is_it: None,
             digits: String::new(),
+            rung: Vec::new(),
             at: ringcard::flow::now(),
         };
         let answered = office.gateway.gateway().desk().enquire(&enquiry).await;

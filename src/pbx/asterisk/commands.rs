@@ -1,4 +1,4 @@
-//! Commands on the live connection: click-to-call by Originate, pauses of recordings.
+//! Commands on the live connection: click-to-call by Originate, sending on by Redirect, pauses of recordings.
 //!
 //! Nothing that people or clients wrote goes into an action unchecked: the manager interface separates
 //! by line ends and commas, and a dialplan executes what it is given.
@@ -20,8 +20,9 @@ use tokio::{
 
 use super::{
     Settings,
-    events::COMMAND,
+    events::{COMMAND, SEND_ON},
     facts::{Directory, OWN, OWN_PEER},
+    route,
     wire::Action,
 };
 use crate::pbx::PbxError;
@@ -36,8 +37,11 @@ pub struct Commands {
     connected: AtomicBool,
     queue: mpsc::Sender<Outgoing>,
     leaving: tokio::sync::Mutex<mpsc::Receiver<Outgoing>>,
-    waiting: Mutex<HashMap<String, oneshot::Sender<Result<(), PbxError>>>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
 }
+
+/// What the PBX says to an action: the `Value` of its answer, if it has one.
+type Answer = Result<String, PbxError>;
 
 struct Outgoing {
     bytes: Bytes,
@@ -58,7 +62,7 @@ impl Default for Commands {
 
 impl Commands {
     /// Sends an action and waits until the PBX has accepted it.
-    pub async fn carry_out(&self, id: &str, action: Action) -> Result<(), PbxError> {
+    pub async fn carry_out(&self, id: &str, action: Action) -> Answer {
         if !self.connected.load(Ordering::Acquire) {
             return Err(PbxError::Unreachable);
         }
@@ -94,14 +98,10 @@ impl Commands {
     }
 
     /// The PBX has answered the action of this id.
-    pub fn answered(&self, id: &str, ok: bool, message: &str) {
+    pub fn answered(&self, id: &str, answer: Answer) {
         if let Some(waiting) = self.waiting().remove(id) {
-            let result = match ok {
-                true => Ok(()),
-                false => Err(PbxError::Refused(message.to_owned())),
-            };
             // Whoever asked may have given up meanwhile.
-            let _ = waiting.send(result);
+            let _ = waiting.send(answer);
         }
     }
 
@@ -116,7 +116,7 @@ impl Commands {
         self.waiting().clear();
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Result<(), PbxError>>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Answer>>> {
         // Each change of the map is one statement, so a panic elsewhere leaves it whole.
         self.waiting
             .lock()
@@ -178,8 +178,62 @@ pub fn pause_recording(channel: &str, pause: bool) -> Result<(String, Action), P
     Ok((id, action))
 }
 
+/// What is told and asked to send a ringing client on, in this order; each waits for the one before.
+pub struct SendOn {
+    /// Tells the dialplan how long the phone may ring.
+    pub ring: (String, Action),
+    /// Asks whom the client is connected with: nobody, or the call is left alone.
+    pub peer: (String, Action),
+    /// Sends the client to the phone.
+    pub redirect: (String, Action),
+}
+
+/// The actions that send the client on this channel to `extension` in `context`.
+pub fn send_on(
+    context: &str,
+    (uniqueid, extension): (&str, &str),
+    ring_ms: i64,
+    command: &str,
+) -> Result<SendOn, PbxError> {
+    let refuse = |what: &str| Err(PbxError::Refused(format!("{what} cannot be sent on")));
+    if !is_name(uniqueid, 128) || !is_name(command, 64) {
+        return refuse("this call");
+    }
+    if !(1..=32).contains(&extension.len()) || !all_digits(extension) {
+        return refuse("a call to this extension");
+    }
+    let of = |name: &str, what: &str| {
+        let id = format!("{SEND_ON}{what}/{command}");
+        // asterisk/main/channel.c, ast_channel_get_by_name: a Uniqueid is taken for a name.
+        let action = Action::new(name, &id).with("Channel", uniqueid);
+        (id, action)
+    };
+    let (ring, peer, redirect) = (
+        of("Setvar", "ring"),
+        of("Getvar", "peer"),
+        of("Redirect", "redirect"),
+    );
+    Ok(SendOn {
+        ring: (
+            ring.0,
+            ring.1
+                .with("Variable", "RINGCARD_RING")
+                .with("Value", &route::seconds(ring_ms)),
+        ),
+        peer: (peer.0, peer.1.with("Variable", "BRIDGEPEER")),
+        redirect: (
+            redirect.0,
+            redirect
+                .1
+                .with("Context", context)
+                .with("Exten", extension)
+                .with("Priority", "1"),
+        ),
+    })
+}
+
 /// Letters, digits, `-`, `_` and `.`, and not too many.
-fn is_name(text: &str, longest: usize) -> bool {
+pub fn is_name(text: &str, longest: usize) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=longest).contains(&text.len()) && text.bytes().all(allowed)
 }
@@ -249,6 +303,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nothing_but_a_channel_is_sent_to_nothing_but_a_number() {
+        let told = |leg: &str, extension: &str| {
+            send_on("ringcard-sent-on", (leg, extension), 9_500, "c1").map(|actions| {
+                let bytes = [actions.ring, actions.peer, actions.redirect]
+                    .map(|(_, action)| action.bytes())
+                    .concat();
+                String::from_utf8(bytes).unwrap()
+            })
+        };
+        let text = told("sys-1773728100.7", "101").unwrap();
+        for line in [
+            "Channel: sys-1773728100.7\r\n",
+            "Variable: RINGCARD_RING\r\nValue: 9.500\r\n",
+            "Context: ringcard-sent-on\r\nExten: 101\r\nPriority: 1\r\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        for (leg, extension) in [
+            ("1.1\r\nAction: Command", "101"),
+            ("", "101"),
+            ("PJSIP/trunk-1", "101"),
+            ("1.1", ""),
+            ("1.1", "10&1"),
+            ("1.1", "anna"),
+            ("1.1", "١٠١"),
+        ] {
+            let result = told(leg, extension);
+            assert!(
+                matches!(result, Err(PbxError::Refused(_))),
+                "{leg} {extension}"
+            );
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_command_waits_for_the_word_of_the_pbx() {
         let commands = Arc::new(Commands::default());
@@ -263,7 +352,8 @@ mod tests {
         let asker = Arc::clone(&commands);
         let task = tokio::spawn(async move { asker.carry_out("a", action()).await });
         assert!(commands.next().await.starts_with(b"Action: Originate"));
-        commands.answered("a", false, "Extension does not exist.");
+        let wrong = "Extension does not exist.".to_owned();
+        commands.answered("a", Err(PbxError::Refused(wrong)));
         let result = task.await.unwrap();
         assert!(matches!(result, Err(PbxError::Refused(why)) if why.contains("exist")));
     }

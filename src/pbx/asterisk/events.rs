@@ -20,6 +20,8 @@ use crate::{
 pub const CHANNELS: &str = "ringcard/channels/";
 /// ActionID of a question for a SIP Call-ID; Uniqueid, a space and Linkedid follow.
 pub const SIP_CALL_ID: &str = "ringcard/sip/";
+/// ActionIDs of what sends a call on begin so.
+pub const SEND_ON: &str = "ringcard/send-on/";
 /// ActionID of a click-to-call; our command's id follows.
 pub const COMMAND: &str = "ringcard/command/";
 
@@ -28,6 +30,13 @@ const RINGING: &str = "5";
 const UP: &str = "6";
 /// `ChannelState` of a channel that calls us.
 const CALLING: &str = "4";
+
+/// Technology of bridges in which nobody hears anybody: parking, music for those who wait.
+pub const HOLDING: &str = "holding_bridge";
+
+/// Technology of bridges for many: whoever is in one is in one call, which Asterisk's own names do not say
+/// of a conference.
+pub const ROOM: &str = "softmix";
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +109,10 @@ impl<'a> Say<'a> {
             "blindtransfer" => self.blind_transfer(),
             "attendedtransfer" => self.attended_transfer(),
             "pickup" => self.pickup(),
+            "parkedcall" => self.parking("parked", Fact::Parked),
+            "unparkedcall" | "parkedcalltimeout" | "parkedcallgiveup" => {
+                self.parking("unparked", Fact::Unparked)
+            }
             "hanguprequest" => self.hangup_request(),
             "hangup" => self.hangup(),
             "queuecallerjoin" => self.queue(),
@@ -275,6 +288,11 @@ impl<'a> Say<'a> {
         let bridge = self.block.get("BridgeUniqueid");
         let bridge = bridge.ok_or(DecodeError::Field("BridgeUniqueid"))?;
         self.tell.belongs(&leg);
+        match self.block.get("BridgeTechnology") {
+            Some(HOLDING) => return Ok(Told::Facts),
+            Some(ROOM) => self.tell.same_call(leg.linked, bridge),
+            _ => {}
+        }
         tell(&mut self.tell, &leg, bridge);
         Ok(Told::Facts)
     }

@@ -90,6 +90,18 @@ impl Directory {
         }
     }
 
+    /// The extension of a device, named as a channel without its number (`PJSIP/101`), or of what is
+    /// dialled for it (`Local/101@from-queue/n`).
+    pub fn device(&self, name: &str) -> Option<Extension> {
+        if name.starts_with("Local/") {
+            return self.transfer_target(name);
+        }
+        match self.end(&format!("{name}-0")) {
+            End::Phone(extension) => Some(extension),
+            End::Trunk | End::Helper => None,
+        }
+    }
+
     /// The endpoint that rings an extension.
     pub fn endpoint<'a>(&'a self, extension: &'a str) -> &'a str {
         self.extensions

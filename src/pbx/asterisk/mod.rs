@@ -11,13 +11,15 @@
 //! | `session` | one connection: login, list of channels, signs of life |
 //! | `events`, `passing` | what events say about calls; transfers and Local channels |
 //! | `recorded` | the client's word on being recorded, pauses |
+//! | `states` | which phones can be rung: devices, hints, pauses in queues |
 //! | `facts` | channels as legs and parties, identities of facts |
 //! | `cel`, `rows` | the event log: the file, and what its rows say |
-//! | `route` | the dialplan's question and our answer |
-//! | `commands` | click-to-call |
+//! | `route`, `agi` | the dialplan's question and our answer: over HTTP, over FastAGI |
+//! | `commands` | click-to-call, sending on what rings |
 //!
-//! Left out: ARI, FastAGI, SQL back ends of CEL and CDR.
+//! Left out: ARI, SQL back ends of CEL and CDR.
 
+mod agi;
 mod cel;
 mod commands;
 mod events;
@@ -27,11 +29,12 @@ mod recorded;
 mod route;
 mod rows;
 mod session;
+mod states;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,13 +42,13 @@ use serde::Deserialize;
 
 use self::{commands::Commands, facts::Directory, session::Session};
 use super::{
-    Ability, Command, Decoder, Enquiry, Intake, Page, Pbx, PbxError, Provider, Refused, Reply,
-    Request, RouteAnswer, SettingsError, Taken, Tools,
+    Ability, Command, DecodeError, Decoder, Enquiry, Intake, Page, Pbx, PbxError, Provider,
+    Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
     event::RecordingSource,
-    ids::{AccountName, LegKey},
+    ids::{AccountName, Extension, LegKey},
     time::Timestamp,
 };
 
@@ -78,6 +81,8 @@ struct Settings {
     secret: String,
     /// Token of the dialplan's questions; without it none is answered.
     route_token: String,
+    /// Where we listen for the same questions over FastAGI, `127.0.0.1:4573`; empty: nowhere.
+    agi_listen: String,
     /// Endpoints that lead outside; none named: every endpoint whose name is not a short number.
     trunks: Vec<String>,
     /// Endpoints whose name is not their extension: `anna-desk = "201"`.
@@ -93,6 +98,9 @@ struct Settings {
     click_timeout_ms: u32,
     /// Digits that stand for the plus of a number when the dialplan dials it.
     dial_prefix: String,
+    /// Context to which a client is sent who hears somebody else's phone ring than the responsible
+    /// manager's (`ringcard-sent-on` of the dialplan we ship); empty: nobody is.
+    send_on_context: String,
     /// Where recordings lie.
     recordings: RecordingSettings,
 }
@@ -104,6 +112,7 @@ impl Default for Settings {
             user: "ringcard".to_owned(),
             secret: String::new(),
             route_token: String::new(),
+            agi_listen: String::new(),
             trunks: Vec::new(),
             extensions: BTreeMap::new(),
             cel: None,
@@ -111,6 +120,7 @@ impl Default for Settings {
             click_context: "from-internal".to_owned(),
             click_timeout_ms: 25_000,
             dial_prefix: String::new(),
+            send_on_context: String::new(),
             recordings: RecordingSettings::default(),
         }
     }
@@ -129,7 +139,22 @@ impl Settings {
         if !commands::all_digits(&self.dial_prefix) {
             return problem("dial_prefix may hold only digits");
         }
+        if !self.agi_listen.is_empty() && self.agi_address().is_none() {
+            return problem("agi_listen must be an address and a port");
+        }
+        if !self.agi_listen.is_empty() && self.route_token.is_empty() {
+            return problem("agi_listen needs a route_token: FastAGI itself knows no passwords");
+        }
+        if !self.send_on_context.is_empty() && !commands::is_name(&self.send_on_context, 80) {
+            return problem("send_on_context must be the name of a context");
+        }
         Ok(())
+    }
+}
+
+impl Settings {
+    fn agi_address(&self) -> Option<SocketAddr> {
+        self.agi_listen.parse().ok()
     }
 }
 
@@ -199,6 +224,18 @@ impl Pbx for Account {
         Box::new(Session::new(self.shared()))
     }
 
+    fn asks_at(&self) -> Option<SocketAddr> {
+        self.settings.agi_address()
+    }
+
+    fn read_question(&self, raw: &[u8], remote: &str) -> Result<Option<Request>, DecodeError> {
+        agi::question(raw, remote)
+    }
+
+    fn write_answer(&self, answer: &RouteAnswer) -> Bytes {
+        agi::answer(answer)
+    }
+
     fn format_route(&self, _enquiry: &Enquiry, answer: &RouteAnswer) -> Reply {
         route::reply(answer)
     }
@@ -226,7 +263,38 @@ impl Pbx for Account {
 
     async fn pause_recording(&self, leg: &LegKey, pause: bool) -> Result<(), PbxError> {
         let (id, action) = commands::pause_recording(leg.as_str(), pause)?;
-        self.commands.carry_out(&id, action).await
+        self.commands.carry_out(&id, action).await.map(drop)
+    }
+
+    fn routes_by_command(&self) -> bool {
+        !self.settings.send_on_context.is_empty()
+    }
+
+    fn sends_on_what_rings(&self) -> bool {
+        self.routes_by_command()
+    }
+
+    /// Never a client whom somebody has answered: what is between the question and the command is the
+    /// way to the PBX and back.
+    async fn route(
+        &self,
+        leg: &LegKey,
+        target: &Extension,
+        answer: &RouteAnswer,
+        command: &str,
+    ) -> Result<(), PbxError> {
+        let client = (leg.as_str(), target.as_str());
+        let context = &self.settings.send_on_context;
+        let send = commands::send_on(context, client, answer.ring_ms, command)?;
+        let (id, action) = send.ring;
+        self.commands.carry_out(&id, action).await?;
+        let (id, action) = send.peer;
+        let peer = self.commands.carry_out(&id, action).await?;
+        if !peer.is_empty() {
+            return Err(PbxError::Refused("somebody has answered".to_owned()));
+        }
+        let (id, action) = send.redirect;
+        self.commands.carry_out(&id, action).await.map(drop)
     }
 
     async fn outgoing(&self) -> Bytes {

@@ -70,6 +70,13 @@ impl Say<'_> {
         Ok(Told::Facts)
     }
 
+    /// Whoever is parked is put aside by the other side.
+    pub(super) fn parking(&mut self, what: &str, fact: Fact) -> Result<Told, DecodeError> {
+        let parkee = self.need("Parkee")?;
+        self.tell.again(&parkee, what, fact);
+        Ok(Told::Facts)
+    }
+
     /// Somebody takes a call that rings at another phone: both are one call from now on.
     pub(super) fn pickup(&mut self) -> Result<Told, DecodeError> {
         let (taker, target) = (self.need("")?, self.need("Target")?);

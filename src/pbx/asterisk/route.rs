@@ -60,6 +60,7 @@ pub fn enquiry(
         attempt: attempt.map_err(|_| DecodeError::Field("attempt"))?,
         is_it: None,
         digits: String::new(),
+        rung: Vec::new(),
         at: now,
     })
 }
@@ -73,29 +74,11 @@ pub fn reply(answer: &RouteAnswer) -> Reply {
             ..Reply::empty()
         };
     }
-    let wanted = if answer.together {
-        answer.targets.len()
-    } else {
-        1
-    };
-    let dialable = |target: &&Extension| {
-        let text = target.as_str();
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let targets: Vec<&str> = answer
-        .targets
-        .iter()
-        .filter(dialable)
-        .take(wanted)
-        .map(Extension::as_str)
-        .collect();
+    let targets: Vec<&str> = targets(answer).map(Extension::as_str).collect();
     ask_of_recording(&answer.recorded, &mut text);
     if !targets.is_empty() {
-        let ring_ms = answer.ring_ms.max(1_000);
-        // Dial() takes parts of a second.
-        let ring = format!("{}.{:03}", ring_ms / 1_000, ring_ms % 1_000);
         field("target", &targets.join("-"), &mut text);
-        field("ring", &ring, &mut text);
+        field("ring", &seconds(answer.ring_ms), &mut text);
         if let Some(name) = &answer.display_name {
             let mut escaped = String::new();
             escape(name, &mut escaped);
@@ -130,14 +113,57 @@ fn field(name: &str, value: &str, text: &mut String) {
     text.push_str(value);
 }
 
-/// Percent-encodes everything but letters and digits; control characters are left out.
-fn escape(name: &str, out: &mut String) {
+/// Who shall ring, as far as a dialplan can dial them.
+pub fn targets(answer: &RouteAnswer) -> impl Iterator<Item = &Extension> {
+    let wanted = if answer.together {
+        answer.targets.len()
+    } else {
+        1
+    };
+    let dialable = |target: &&Extension| {
+        let text = target.as_str();
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    answer.targets.iter().filter(dialable).take(wanted)
+}
+
+/// How long to ring: Dial() takes parts of a second.
+pub fn seconds(ring_ms: i64) -> String {
+    let ring_ms = ring_ms.max(1_000);
+    format!("{}.{:03}", ring_ms / 1_000, ring_ms % 1_000)
+}
+
+/// A name as a phone shows it: no control characters, and not too long.
+pub fn displayed(name: &str) -> impl Iterator<Item = char> {
     const LONGEST: usize = 60;
-    for letter in name
-        .chars()
+    name.chars()
         .filter(|letter| !letter.is_control())
         .take(LONGEST)
-    {
+}
+
+/// The query string of a question with these fields, as far as they are known.
+pub fn query(fields: [(&str, Option<&str>); 6]) -> String {
+    let mut text = String::new();
+    for (name, value) in fields {
+        if let Some(value) = value {
+            text.push_str(if text.is_empty() { "" } else { "&" });
+            text.push_str(name);
+            text.push('=');
+            for byte in value.bytes() {
+                match byte {
+                    b'.' | b'-' => text.push(char::from(byte)),
+                    _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+                    _ => write!(text, "%{byte:02X}").expect("writing to a String never fails"),
+                }
+            }
+        }
+    }
+    text
+}
+
+/// Percent-encodes everything but letters and digits.
+fn escape(name: &str, out: &mut String) {
+    for letter in displayed(name) {
         if letter.is_ascii_alphanumeric() {
             out.push(letter);
             continue;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
-    events::{machine, over, visible},
+    events::{HOLDING, ROOM, machine, over, visible},
     facts::{Directory, End, Leg, Teller, cause, is_short_number, own_command},
     wire::{UNKNOWN, seconds},
 };
@@ -131,6 +131,7 @@ struct Row {
 #[serde(default)]
 struct Extra {
     bridge_id: Option<String>,
+    bridge_technology: String,
     hangupcause: Option<u16>,
     hangupsource: String,
     dialstatus: String,
@@ -209,6 +210,8 @@ impl Told<'_> {
                 let to = target.and_then(|channel| self.directory.transfer_target(channel));
                 self.transfer(&leg, TransferKind::Attended, to);
             }
+            "PARK_START" => self.tell.again(&leg, "parked", Fact::Parked),
+            "PARK_END" => self.tell.again(&leg, "unparked", Fact::Unparked),
             "PICKUP" => {
                 let taker = row.extra.pickup_channel_uniqueid.as_deref();
                 self.tell.same_call(leg.linked, taker.unwrap_or_default());
@@ -342,6 +345,11 @@ impl Told<'_> {
             return;
         };
         self.tell.belongs(leg);
+        match self.row.extra.bridge_technology.as_str() {
+            HOLDING => return,
+            ROOM => self.tell.same_call(leg.linked, &bridge),
+            _ => {}
+        }
         match self.row.kind.as_str() {
             "BRIDGE_ENTER" => self.tell.enters(leg, &bridge),
             _ => self.tell.leaves(leg, &bridge),

@@ -14,11 +14,12 @@ use super::{
     events::{CHANNELS, Reader, SIP_CALL_ID, Told},
     route,
     rows::Rows,
+    states,
     wire::{Action, Block, Frame, Framer, KEPT_OF_TOO_LONG, LONGEST_BLOCK},
 };
 use crate::{
     model::{ids::LegKey, time::Timestamp},
-    pbx::{Alive, DecodeError, Decoded, Decoder, Input, Message},
+    pbx::{Alive, DecodeError, Decoded, Decoder, Input, Message, PbxError},
 };
 
 const CHALLENGE: &str = "ringcard/challenge";
@@ -130,6 +131,8 @@ impl Session {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
+        out.devices
+            .extend(states::news(block, &self.account.directory));
         match block.get("Event").unwrap_or_default() {
             "" => return self.response(block, now, out),
             event if event.eq_ignore_ascii_case("FullyBooted") => {
@@ -186,10 +189,17 @@ impl Session {
                 let asked_at =
                     format!("{CHANNELS}{}.{:06}", micros / 1_000_000, micros % 1_000_000);
                 send(Action::new("CoreShowChannels", &asked_at), out);
+                states::ask_for_all().for_each(|list| send(list, out));
             }
             RIGHTS => out.notes.extend(missing_rights(block)),
             id if id.starts_with(CHANNELS) && !ok => out.notes.push(NEEDED[3].1),
-            id => self.account.commands.answered(id, ok, block.raw("Message")),
+            id => {
+                let answer = match ok {
+                    true => Ok(block.raw("Value").to_owned()),
+                    false => Err(PbxError::Refused(block.raw("Message").to_owned())),
+                };
+                self.account.commands.answered(id, answer);
+            }
         }
         Ok(())
     }

@@ -362,6 +362,12 @@ fn a_login_ends_in_the_list_of_what_lives() {
         b"Response: Success\r\nActionID: ringcard/clock\r\nPing: Pong\r\nTimestamp: 1773728199.500000\r\n\r\n",
     );
     assert!(sent(&out).contains("ActionID: ringcard/channels/1773728199.500000\r\n"));
+    for list in ["DeviceStateList", "ExtensionStateList", "QueueStatus"] {
+        assert!(
+            sent(&out).contains(&format!("Action: {list}\r\n")),
+            "{list}"
+        );
+    }
     let id = "ActionID: ringcard/channels/1773728199.500000\r\n";
     let list = [
         format!(
@@ -397,6 +403,127 @@ fn missing_rights_are_told() {
     let rights = b"Response: Success\r\nActionID: ringcard/rights\r\nGetvar: Gets a variable (Priv: call,reporting,all)\r\nRedirect: x\r\nCoreShowChannels: x\r\n\r\n";
     let out = decode(account().decoder().as_mut(), rights);
     assert_eq!(out.notes, ["missing_right_originate"]);
+}
+
+/// What the account wants to say next, as text.
+async fn said(account: &Account) -> String {
+    String::from_utf8(account.outgoing().await.to_vec()).unwrap()
+}
+
+fn told_in_answer(account: &Account, said: &str, more: &str) {
+    let id = said
+        .lines()
+        .find_map(|line| line.strip_prefix("ActionID: "))
+        .unwrap();
+    let answer = format!("Response: Success\r\nActionID: {id}\r\n{more}\r\n");
+    decode(account.decoder().as_mut(), answer.as_bytes());
+}
+
+/// Sends the client on; the PBX says that they are connected with `peer`.
+async fn sent_on(peer: &str) -> (Result<(), PbxError>, String) {
+    let account = account();
+    let login = b"Response: Success\r\nActionID: ringcard/login\r\n\r\n";
+    decode(account.decoder().as_mut(), login);
+    let asker = Arc::clone(&account);
+    let routed = tokio::spawn(async move {
+        let answer = RouteAnswer {
+            targets: vec!["101".into()],
+            ring_ms: 9_500,
+            together: false,
+            display_name: None,
+            reason: "owner".to_owned(),
+            recorded: Default::default(),
+        };
+        asker
+            .route(&"1773728100.7".into(), &"101".into(), &answer, "c1")
+            .await
+    });
+    let ring = said(&account).await;
+    assert!(ring.starts_with("Action: Setvar\r\n"), "{ring}");
+    told_in_answer(&account, &ring, "");
+    let question = said(&account).await;
+    assert!(question.contains("Variable: BRIDGEPEER\r\n"), "{question}");
+    told_in_answer(&account, &question, &format!("Value: {peer}\r\n"));
+    let mut last = String::new();
+    if peer.is_empty() {
+        last = said(&account).await;
+        told_in_answer(&account, &last, "");
+    }
+    (routed.await.unwrap(), last)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_sent_on_unless_somebody_has_answered() {
+    let (result, last) = sent_on("").await;
+    assert!(result.is_ok());
+    assert!(last.starts_with("Action: Redirect\r\n"), "{last}");
+    let (result, _) = sent_on("PJSIP/102-00000002").await;
+    assert!(matches!(result, Err(PbxError::Refused(_))), "{result:?}");
+}
+
+#[test]
+fn nobody_hears_anybody_in_a_bridge_that_only_holds() {
+    let enters = |technology: &str| {
+        let fields = format!(
+            "{}BridgeUniqueid: {BRIDGE}\r\nBridgeTechnology: {technology}\r\n",
+            client(6)
+        );
+        let told = told(&[event("BridgeEnter", "101.000000", &fields)]);
+        let is_in = |event: &CallEvent| matches!(event.fact, Fact::Enters { .. });
+        told.iter().any(is_in)
+    };
+    assert!(enters("simple_bridge"));
+    assert!(!enters("holding_bridge"));
+}
+
+/// Everybody in a conference has come with a call of their own.
+#[test]
+fn whoever_is_in_a_room_is_in_one_call() {
+    let enters = |ids: (&str, &str), technology: &str| {
+        let fields = format!(
+            "{}BridgeUniqueid: {BRIDGE}\r\nBridgeTechnology: {technology}\r\n",
+            channel("", "PJSIP/101-00000009", 6, "101", "650", ids)
+        );
+        let told = told(&[event("BridgeEnter", "101.000000", &fields)]);
+        let with = BRIDGE.into();
+        told.iter().any(|event| {
+            event.call.as_str() == ids.1
+                && event.fact
+                    == Fact::SameCall {
+                        with: Clone::clone(&with),
+                    }
+        })
+    };
+    assert!(enters(("1773728100.8", "1773728100.8"), "softmix"));
+    assert!(enters(("1773728100.9", "1773728100.9"), "softmix"));
+    assert!(!enters(("1773728100.9", "1773728100.9"), "simple_bridge"));
+}
+
+#[test]
+fn the_log_confirms_who_was_parked() {
+    let fields = "ParkeeChannel: PJSIP/trunk-00000001\r\nParkeeUniqueid: 1773728100.1\r\n\
+                  ParkeeLinkedid: 1773728100.1\r\nParkingSpace: 801\r\n";
+    let live = told(&[
+        event("ParkedCall", "120.100000", fields),
+        event("UnParkedCall", "125.100000", fields),
+    ]);
+    let rows = [("PARK_START", "120.100100"), ("PARK_END", "125.100100")].map(|(kind, at)| {
+        row(
+            kind,
+            at,
+            ("74950000077", "74950000001", "PJSIP/trunk-00000001"),
+            ("", ""),
+            ("1773728100.1", "1773728100.1"),
+            "{}",
+        )
+    });
+    let ids = |events: &[CallEvent]| -> Vec<(String, Fact)> {
+        let told = events.iter();
+        told.map(|event| (event.id.to_string(), event.fact.clone()))
+            .collect()
+    };
+    assert_eq!(ids(&live), ids(&logged(&rows)));
+    assert_eq!(live.len(), 2);
 }
 
 #[test]
@@ -806,6 +933,9 @@ fn settings_that_cannot_work_are_told() {
         "address = '127.0.0.1:5038'",
         "address = '127.0.0.1:5038'\nsecret = 's'\ndial_prefix = '8w'",
         "address = '127.0.0.1:5038'\nsecret = 's'\nsecrett = 's'",
+        "address = '127.0.0.1:5038'\nsecret = 's'\nsend_on_context = 'a,b'",
+        "address = '127.0.0.1:5038'\nsecret = 's'\nroute_token = 't'\nagi_listen = '4573'",
+        "address = '127.0.0.1:5038'\nsecret = 's'\nagi_listen = '127.0.0.1:4573'",
     ] {
         assert!(open(wrong).is_err(), "{wrong}");
     }

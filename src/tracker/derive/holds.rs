@@ -1,8 +1,10 @@
 //! How long the client was on hold.
 //!
 //! Hold is the time after the answer in which nobody talks with the client, but an employee keeps
-//! them waiting: has pressed hold, or consults a colleague. A hold ends when it is resumed, when the
-//! employee's leg ends, or when somebody else talks with the client; the silence between two
+//! them waiting: has pressed hold, consults a colleague, or has parked them. A hold ends when it is
+//! resumed, when the employee's leg ends, or when somebody else talks with the client; that of a parked
+//! client ends when they are fetched or rung back, whoever had parked them. A client in a conference is
+//! kept waiting while none of ours is in it. The silence between two
 //! employees after a blind transfer is not hold.
 
 use super::talks::{Talk, Talks, With};

@@ -115,7 +115,14 @@ impl<'a> Sweep<'_, 'a> {
                 }
             }
             Fact::Holds => self.hold(place, moment),
-            Fact::Resumes | Fact::Transfers { .. } => self.talks.resume(place, at),
+            Fact::Parked => self.talks.hold(place, at),
+            // Who is alone in a room waits for those who have them come there.
+            Fact::Runs {
+                what: Party::Conference(_),
+            } if matches!(ends.party, Some(Party::Client(_))) => self.talks.hold(place, at),
+            Fact::Resumes | Fact::Unparked | Fact::Transfers { .. } => {
+                self.talks.resume(place, at);
+            }
             Fact::TransferredFrom { from } => {
                 leg.transferred_from = leg.transferred_from.or(Some((from, at)));
             }

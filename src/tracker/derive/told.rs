@@ -115,7 +115,12 @@ fn goes_on(known: &Known<'_>, at: Timestamp) -> bool {
     let later = |fact: &Fact| {
         matches!(
             fact,
-            Fact::Talks { .. } | Fact::Holds | Fact::Resumes | Fact::Ends { .. }
+            Fact::Talks { .. }
+                | Fact::Holds
+                | Fact::Resumes
+                | Fact::Parked
+                | Fact::Unparked
+                | Fact::Ends { .. }
         )
     };
     told(later) && !told(begins)

@@ -53,7 +53,9 @@ pub(super) fn transfers(known: &Known<'_>, swept: &Swept<'_>) -> Vec<Transfer> {
     }
     let mut transfers = Vec::new();
     for (place, talk) in talks.iter().enumerate() {
-        let Some(to) = talk.person else { continue };
+        let Some(to) = talk.person.filter(|_| !joins(known, swept, talk)) else {
+            continue;
+        };
         if let Some(from) = passed_on_by(to, &talks[..place], talk, &words) {
             let word = words
                 .iter_mut()
@@ -80,10 +82,34 @@ pub(super) fn transfers(known: &Known<'_>, swept: &Swept<'_>) -> Vec<Transfer> {
     transfers
 }
 
+/// Whether who talks has come to a conference: nobody has passed the client on to them.
+fn joins(known: &Known<'_>, swept: &Swept<'_>, talk: &Talk<'_>) -> bool {
+    let ends = swept.legs[talk.leg as usize].ends;
+    let is_room = |fact: &Fact| {
+        let what = match fact {
+            Fact::Runs { what } => what,
+            _ => return false,
+        };
+        matches!(what, Party::Conference(_))
+    };
+    let mut line = known.line.iter();
+    line.any(|moment| moment.leg == ends && moment.at <= talk.from && is_room(&moment.event.fact))
+}
+
+/// What is told in words, but for what put the client aside: that passes them on to nobody.
 fn words<'a>(known: &Known<'a>, swept: &Swept<'a>) -> Vec<Word<'a>> {
     let mut words: Vec<Word<'a>> = Vec::new();
+    let parks = |at: Timestamp| {
+        let mut parked = known.line.iter();
+        parked.any(|moment| {
+            moment.event.fact == Fact::Parked
+                && moment.at.millis_since(at).abs() <= LEAVE_TOGETHER_MS
+        })
+    };
     for moment in &known.line {
-        if let Fact::Transfers { kind, to } = &moment.event.fact {
+        if let Fact::Transfers { kind, to } = &moment.event.fact
+            && !parks(moment.at)
+        {
             let ends = known.ends.get(moment.leg as usize);
             let from = ends.and_then(|ends| match ends.party {
                 Some(Party::Person(extension)) => Some(extension),

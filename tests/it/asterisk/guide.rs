@@ -7,7 +7,7 @@ use scraper::{Html, Selector};
 
 use super::{ROUTED, STRANGER};
 use crate::support::{
-    asterisk::{Lab, Scenario},
+    asterisk::{ACCOUNT, Lab, Scenario, Wishes},
     desk::Desk,
     process::Process,
     scripted::eventually,
@@ -89,7 +89,7 @@ fn told(page: &Html, key: &str) -> String {
 async fn the_guided_page_leads_from_nothing_to_a_popped_call() {
     let began = Instant::now();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut lab = Lab::plan();
+    let mut lab = Lab::plan(ACCOUNT, Wishes::default());
     let folder = std::env::temp_dir().join(format!("ringcard-guide-{}", uuid::Uuid::now_v7()));
     std::fs::create_dir_all(&folder).expect("a folder for the gateway");
     let store = format!("sqlite:{}", folder.join("ringcard.db").display());
@@ -127,7 +127,7 @@ async fn the_guided_page_leads_from_nothing_to_a_popped_call() {
         "nobody listens yet"
     );
     lab.boot_as(&process.url("/hooks/office"), &secret, &token);
-    process.until_linked().await;
+    process.until_linked(ACCOUNT).await;
     let tried = root.post("/setup/office/test", &[]).await;
     assert_eq!(all(&tried, "[data-probe=good]").len(), 1);
 

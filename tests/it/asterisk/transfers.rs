@@ -107,26 +107,6 @@ async fn a_transfer_given_up_while_it_rings_is_blind() {
     office.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_colleague_picks_up_what_rings_elsewhere() {
-    let office = Office::open().await;
-    let _anna = office.lab.phone(101, Scenario::rings());
-    let client = office
-        .lab
-        .world(Scenario::calls(STRANGER, ONE_PHONE, 2_000));
-    sleep(Duration::from_millis(1_000)).await;
-    let boris = office.lab.phone_calls(Scenario::calls("102", "*8", 60_000));
-    client.finish().await;
-    boris.finish().await;
-    let calls = office.check(1).await;
-    let call = &calls[0];
-    assert_eq!(call.line["answered_by"]["extension"], "102");
-    assert_eq!(call.word("direction"), "in");
-    assert!(call.log.transfers.is_empty());
-    assert_eq!(call.popped, ["anna", "boris"]);
-    office.close().await;
-}
-
 fn check_transfer(kept: &Kept, kind: &str) {
     let transfers = kept.line["transfers"].as_array().expect("a list");
     let [one] = transfers.as_slice() else {

@@ -24,6 +24,7 @@ async fn answer(office: &Office, key: &str) -> (usize, String) {
         attempt: 1,
         is_it: None,
         digits: String::new(),
+        rung: Vec::new(),
         // Long after the phone that the question before was given.
         at: flow::now().plus_millis(60_000 * i64::from(key.as_bytes()[0])),
     };

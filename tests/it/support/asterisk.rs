@@ -25,6 +25,8 @@ use super::scripted::eventually;
 pub const SECRET: &str = "laboratory";
 /// Name of the account in the gateway.
 pub const ACCOUNT: &str = "office";
+/// And of the other one, where there are two.
+pub const BRANCH: &str = "branch";
 
 const WORLD: &str = "127.0.0.2";
 const PHONES: &str = "127.0.0.1";
@@ -33,6 +35,8 @@ const FOR_EVER_MS: u32 = 600_000;
 
 /// One Asterisk, running or not yet.
 pub struct Lab {
+    /// Name of its account.
+    pub account: &'static str,
     id: String,
     chroot: PathBuf,
     /// Scenarios as rendered, sound, and what SIPp complained of.
@@ -42,7 +46,23 @@ pub struct Lab {
     trunk: u16,
     phones: u16,
     rtp: u16,
+    wishes: Wishes,
+    /// Where the gateway listens for questions over FastAGI.
+    agi: u16,
     child: Option<Child>,
+}
+
+/// What a story wants to be other than usual.
+#[derive(Clone, Copy, Default)]
+pub struct Wishes {
+    /// The gateway keeps its data in PostgreSQL.
+    pub postgres: bool,
+    /// Calls that ring elsewhere are sent on to the responsible manager.
+    pub sends_on: bool,
+    /// The dialplan asks over FastAGI.
+    pub asks_by_agi: bool,
+    /// There is a second Asterisk, with an account and a 101 of its own.
+    pub branch: bool,
 }
 
 /// What SIPp plays.
@@ -95,6 +115,11 @@ impl Scenario {
         Self::new("busy.xml").with("STATUS", "486 Busy Here")
     }
 
+    /// A phone that passes every call on to another one without ringing.
+    pub fn forwards(to: &str) -> Self {
+        Self::new("forward.xml").with("TARGET", to)
+    }
+
     /// A phone that rings and is then declined.
     pub fn declines(after_ms: u32) -> Self {
         Self::new("refuse.xml")
@@ -126,6 +151,11 @@ impl Scenario {
     /// Calls a number and gives up this long after it began to ring.
     pub fn gives_up(from: &str, to: &str, wait_ms: u32) -> Self {
         Self::calling("abandon.xml", from, to).with("WAIT_MS", wait_ms)
+    }
+
+    /// Calls a number, and hears busy without ever hearing it ring.
+    pub fn is_turned_away(from: &str, to: &str) -> Self {
+        Self::calling("turned_away.xml", from, to)
     }
 
     /// Calls without showing the number.
@@ -185,12 +215,13 @@ impl Playing {
 
 impl Lab {
     /// Chooses ports and folders; nothing runs yet.
-    pub fn plan() -> Self {
+    pub fn plan(account: &'static str, wishes: Wishes) -> Self {
         let id = format!("it-{}", uuid::Uuid::now_v7().simple());
         let folder = std::env::temp_dir().join(format!("ringcard-{id}"));
         std::fs::create_dir_all(&folder).expect("a folder for scenarios");
         std::fs::write(folder.join("tone.alaw"), tone()).expect("the folder can be written");
         Self {
+            account,
             id,
             chroot: chroot().clone(),
             folder,
@@ -200,6 +231,8 @@ impl Lab {
             phones: free_ports(PHONES, 5),
             // Asterisk steps over ports that are taken.
             rtp: 10_000 + rand::random_range(0..24) * 400,
+            wishes,
+            agi: free_tcp_port(),
             child: None,
         }
     }
@@ -216,11 +249,19 @@ impl Lab {
 
     /// The account's entry in the configuration; the manager interface is reached at `port`.
     pub fn config(&self, port: u16) -> String {
+        let mut more = String::new();
+        if self.wishes.sends_on {
+            more.push_str("send_on_context = 'ringcard-sent-on'\n");
+        }
+        if self.wishes.asks_by_agi {
+            more.push_str(&format!("agi_listen = '127.0.0.1:{}'\n", self.agi));
+        }
         format!(
-            "[[pbx]]\nname = '{ACCOUNT}'\ntype = 'asterisk'\naddress = '127.0.0.1:{port}'\n\
+            "[[pbx]]\nname = '{}'\ntype = 'asterisk'\naddress = '127.0.0.1:{port}'\n\
              secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\n\
-             click_timeout_ms = 4000\ncel = '{}'\n\
+             click_timeout_ms = 4000\n{more}cel = '{}'\n\
              [pbx.recordings]\nfolder = '{}'\nstrip = '/srv/ringcard/{}/spool/monitor'\n",
+            self.account,
             self.log().display(),
             self.recordings().display(),
             self.id,
@@ -243,6 +284,10 @@ impl Lab {
 
     /// The same with a manager user and a token of the story's own.
     pub fn boot_as(&mut self, route_url: &str, secret: &str, token: &str) {
+        let agi = match self.wishes.asks_by_agi {
+            true => format!("agi://127.0.0.1:{}", self.agi),
+            false => String::new(),
+        };
         let child = Command::new("tests/asterisk/instance.sh")
             .env("LAB_CHROOT", &self.chroot)
             .env("LAB_ID", &self.id)
@@ -254,6 +299,7 @@ impl Lab {
             .env("LAB_RTP_PORT", self.rtp.to_string())
             .env("LAB_ROUTE_URL", route_url)
             .env("LAB_ROUTE_TOKEN", token)
+            .env("LAB_AGI", agi)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)
@@ -271,6 +317,17 @@ impl Lab {
     /// Plays a phone that is called.
     pub fn phone(&self, extension: u16, scenario: Scenario) -> Playing {
         self.play(&scenario, PHONES, self.phones + extension - 101)
+    }
+
+    /// Registers a phone that has to.
+    pub async fn register(&self, extension: u16) {
+        let port = self.phones + extension - 101;
+        let scenario = Scenario::new("register.xml")
+            .with("FROM", extension)
+            .with("PORT", port);
+        self.play(&scenario, PHONES, free_ports(PHONES, 1))
+            .finish()
+            .await;
     }
 
     /// Plays the outside world: it calls, or is called.

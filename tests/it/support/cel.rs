@@ -34,6 +34,8 @@ pub struct Logged {
     /// Who heard whom and when, by beginning.
     pub talks: Vec<Talk>,
     pub transfers: Vec<Transfer>,
+    /// When the client stood in a parking lot, or in a conference: whoever is alone there waits.
+    pub aside: Vec<(i64, i64)>,
     /// Files that MixMonitor was given.
     pub recordings: BTreeSet<String>,
     /// `client` or `employee`, if the log names a person.
@@ -180,6 +182,10 @@ fn group(rows: &[Row]) -> BTreeMap<usize, Vec<usize>> {
         ] {
             names.extend(row.extra[other].as_str());
         }
+        // Whoever is in a conference is in one call.
+        if row.extra["bridge_technology"] == "softmix" {
+            names.extend(row.extra["bridge_id"].as_str());
+        }
         let known: BTreeSet<usize> = names
             .iter()
             .filter_map(|name| call_of.get(name).copied())
@@ -252,7 +258,8 @@ fn logged(rows: &[&Row]) -> Logged {
         line: (direction == "in").then(|| first.exten.clone()),
         started_at: first.at,
         ended_at,
-        transfers: transfers(rows, &talks),
+        transfers: [transfers(rows, &talks), fetched(rows, &talks)].concat(),
+        aside: [aside(rows), in_rooms(rows)].concat(),
         phones,
         talks,
         recordings: of("APP_START")
@@ -317,6 +324,7 @@ fn machine(rows: &[&Row]) -> Option<&'static str> {
     match () {
         () if ran("VoiceMail") => Some("voicemail"),
         () if ran("Queue") => Some("queue"),
+        () if ran("ConfBridge") => Some("conference"),
         () => rows.iter().find(picked_up).map(|_| "menu"),
     }
 }
@@ -415,7 +423,12 @@ fn together<'r>(bridge: &str, inside: &BTreeMap<&'r str, &str>) -> BTreeSet<&'r 
 fn transfers(rows: &[&Row], talks: &[Talk]) -> Vec<Transfer> {
     let told = rows
         .iter()
-        .filter(|row| matches!(row.kind.as_str(), "BLINDTRANSFER" | "ATTENDEDTRANSFER"));
+        .filter(|row| matches!(row.kind.as_str(), "BLINDTRANSFER" | "ATTENDEDTRANSFER"))
+        .filter(|row| {
+            let aside = aside(rows);
+            let parks = |at: &i64| (at - row.at).abs() < PARKS_US;
+            !aside.iter().any(|(parked, _)| parks(parked))
+        });
     told.filter_map(|row| {
         let from = phone(&row.channel)?.to_owned();
         let gets = |talk: &&Talk| talk.with.is_none() && talk.from > row.at - SEAM_US;
@@ -447,6 +460,54 @@ fn transfers(rows: &[&Row], talks: &[Talk]) -> Vec<Transfer> {
         })
     })
     .collect()
+}
+
+/// How close the log tells that somebody was parked to the transfer that did it.
+const PARKS_US: i64 = 1_000_000;
+
+/// When somebody was parked, and until when; without an end the log is not written to its end.
+fn aside(rows: &[&Row]) -> Vec<(i64, i64)> {
+    let of = |kind: &'static str| rows.iter().filter(move |row| row.kind == kind);
+    let until = |began: &Row| {
+        let mut ends = of("PARK_END").filter(|row| row.unique == began.unique);
+        ends.find(|row| row.at >= began.at).map(|row| row.at)
+    };
+    of("PARK_START")
+        .filter_map(|began| Some((began.at, until(began)?)))
+        .collect()
+}
+
+/// When the client was in a conference.
+fn in_rooms(rows: &[&Row]) -> Vec<(i64, i64)> {
+    let entered = rows.iter().filter(|row| {
+        row.kind == "APP_START" && row.application == "ConfBridge" && is_trunk(&row.channel)
+    });
+    let left = |row: &Row| {
+        let mut ends = rows.iter().filter(|end| end.unique == row.unique);
+        ends.find(|end| end.kind == "HANGUP").map(|end| end.at)
+    };
+    entered
+        .filter_map(|row| Some((row.at, left(row)?)))
+        .collect()
+}
+
+/// Who fetches a client that somebody else has parked has got them passed on.
+fn fetched(rows: &[&Row], talks: &[Talk]) -> Vec<Transfer> {
+    let with_client = || talks.iter().filter(|talk| talk.with.is_none());
+    aside(rows)
+        .into_iter()
+        .filter_map(|(parked, _)| {
+            let by = with_client().rfind(|talk| talk.from < parked)?;
+            let next = with_client().find(|talk| talk.from > parked)?;
+            (next.extension != by.extension).then(|| Transfer {
+                kind: "blind",
+                from: by.extension.clone(),
+                to: next.extension.clone(),
+                at: next.from,
+                left: parked,
+            })
+        })
+        .collect()
 }
 
 /// The extension in the name of a phone's or Local channel.

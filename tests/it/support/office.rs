@@ -23,7 +23,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    asterisk::{ACCOUNT, Lab, SECRET},
+    asterisk::{ACCOUNT, BRANCH, Lab, SECRET, Wishes},
     cel::{self, Logged},
     desk::{Desk, Shown},
     journal::Case,
@@ -46,15 +46,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long recordings and the last frames may take.
 const SETTLES: Duration = Duration::from_secs(10);
 
-/// Managers 1 to 5 with phones 101 to 105, and the owner, who has no phone and watches nobody. 102 stands
+/// Managers 1 to 5 with phones 101 to 105 (104 is 101 at the branch), and the owner, who has no phone and watches nobody. 102 stands
 /// in for 101, whose client is +74950000077.
-const COMPANY: [&str; 4] = [
+const COMPANY: [&str; 5] = [
     "insert into person (id, login, name, role, deputy, created_at) values \
      (2, 'boris', 'Boris Orlov', 'manager', null, 0), (1, 'anna', 'Anna Lebedeva', 'manager', 2, 0), \
      (3, 'vera', 'Vera Sokolova', 'manager', null, 0), (4, 'gleb', 'Gleb Zaitsev', 'manager', null, 0), \
      (5, 'daria', 'Daria Belova', 'manager', null, 0), (6, 'olga', 'Olga Gromova', 'owner', null, 0)",
     "insert into person_extension (account, extension, person) \
      select 'office', cast(100 + id as text), id from person where id <= 5",
+    "insert into person_extension (account, extension, person) values ('branch', '101', 4)",
     "insert into card (id, name, owner, created_at, updated_at) \
      select $1, 'Client One', 1, 0, 0",
     "insert into card_phone (e164, ext, card, kind) values ('+74950000077', '', $1, 'own')",
@@ -70,6 +71,8 @@ pub struct Office {
     gateway: Process,
     wire: Proxy,
     pub witness: Witness,
+    /// The other Asterisk, if there are two, and who hears it past the gateway.
+    pub branch: Option<(Lab, Witness)>,
     boots: usize,
     db: Db,
     folder: PathBuf,
@@ -105,34 +108,62 @@ impl Kept {
 impl Office {
     /// Starts everything on SQLite and waits until events flow.
     pub async fn open() -> Self {
-        Self::open_on(None).await
+        Self::open_with(Wishes::default()).await
     }
 
     /// The same on PostgreSQL.
     pub async fn open_on_postgres() -> Self {
-        Self::open_on(Some(postgres::new_database().await)).await
+        let postgres = true;
+        Self::open_with(Wishes {
+            postgres,
+            ..Wishes::default()
+        })
+        .await
     }
 
-    async fn open_on(store: Option<String>) -> Self {
+    /// Starts everything as wished; `make test-full` tells every story once more on PostgreSQL.
+    pub async fn open_with(mut wishes: Wishes) -> Self {
+        let on = std::env::var("RINGCARD_STORIES_ON");
+        wishes.postgres |= on.is_ok_and(|store| store == "postgres");
         // Whichever story comes first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         stall::watch();
-        let mut lab = Lab::plan();
+        let mut lab = Lab::plan(ACCOUNT, wishes);
+        let mut branch = wishes.branch.then(|| Lab::plan(BRANCH, wishes));
         let folder = std::env::temp_dir().join(format!("ringcard-office-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir_all(&folder).expect("a folder for the gateway");
-        let file = || format!("sqlite:{}", folder.join("ringcard.db").display());
-        let store = store.unwrap_or_else(file);
+        let store = match wishes.postgres {
+            true => postgres::new_database().await,
+            false => format!("sqlite:{}", folder.join("ringcard.db").display()),
+        };
         let wire = Proxy::start(lab.ami()).await;
-        let mut gateway = Process::plan(&folder, &store, &lab.config(wire.port()));
+        let mut accounts = lab.config(wire.port());
+        if let Some(branch) = &branch {
+            accounts.push_str(&branch.config(branch.ami()));
+        }
+        let mut gateway = Process::plan(&folder, &store, &accounts);
         lab.boot(&gateway.url("/hooks/office"));
         let witness = Witness::start(lab.ami());
+        if let Some(branch) = &mut branch {
+            branch.boot(&gateway.url("/hooks/branch"));
+        }
         let card = uuid::Uuid::now_v7();
         let db = company(&store, card).await;
         gateway.start();
-        gateway.until_linked().await;
+        gateway.until_linked(ACCOUNT).await;
         witness.listens(1).await;
+        let branch = match branch {
+            Some(branch) => {
+                let witness = Witness::start(branch.ami());
+                gateway.until_linked(BRANCH).await;
+                witness.listens(1).await;
+                Some((branch, witness))
+            }
+            None => None,
+        };
         let mut office = Self {
             lab,
+            branch,
             desks: Vec::new(),
             card,
             gateway,
@@ -208,6 +239,57 @@ impl Office {
         self.come_back().await;
     }
 
+    /// Has this number put through no more, and waits until the gateway knows.
+    pub async fn blocks(&self, number: &str) {
+        let sql = "insert into number_mark (e164, mark, created_at) values ($1, 'blocked', 0)";
+        on_write!(&self.db, pool => sqlx::query(sql).bind(number).execute(pool).await.map(drop))
+            .expect("a number can be marked");
+        let question = self.gateway.url("/hooks/office/route");
+        eventually("the number is blocked", async || {
+            let asked = reqwest::Client::new()
+                .get(&question)
+                .query(&[("from", number)])
+                .bearer_auth(SECRET)
+                .send()
+                .await;
+            let answer = asked.expect("the gateway runs").text().await;
+            answer.is_ok_and(|answer| answer == "block=busy")
+        })
+        .await;
+    }
+
+    /// Waits until the gateway knows that exactly these phones cannot be rung, and why.
+    pub async fn rings_all_but(&self, phones: Value) {
+        eventually("it knows its phones", async || {
+            self.gateway.readiness().await["pbx"][ACCOUNT]["phones_not_rung"] == phones
+        })
+        .await;
+    }
+
+    /// Has an own number of a new client of this person's.
+    pub async fn has_client(&self, person: i64, number: &str) {
+        let card = uuid::Uuid::now_v7();
+        for sql in [
+            "insert into card (id, name, owner, created_at, updated_at) \
+             select $1, 'Another Client', $2, 0, 0 where $3 <> ''",
+            "insert into card_phone (e164, ext, card, kind) \
+             select $3, '', $1, 'own' where $2 > 0",
+        ] {
+            on_write!(&self.db, pool => {
+                let query = sqlx::query(sql).bind(card).bind(person).bind(number);
+                query.execute(pool).await.map(drop)
+            })
+            .expect("a card can be written");
+        }
+    }
+
+    /// Why calls were routed as they were: reason and explanation of every decision, by time.
+    pub async fn decisions(&self) -> Vec<(String, String)> {
+        let sql = "select reason, explain from decision order by at, id";
+        ringcard::on_read!(&self.db, pool => sqlx::query_as(sql).fetch_all(pool).await)
+            .expect("decisions can be read")
+    }
+
     fn leave(&mut self) {
         self.away.push((now_us(), i64::MAX));
     }
@@ -215,7 +297,7 @@ impl Office {
     async fn come_back(&mut self) {
         // The old connection may be believed in for a moment.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        self.gateway.until_linked().await;
+        self.gateway.until_linked(ACCOUNT).await;
         if let Some((_, until)) = self.away.last_mut() {
             *until = now_us();
         }
@@ -236,22 +318,25 @@ impl Office {
     /// The check. Waits until Asterisk's log has so many calls, all over, and the gateway says of each
     /// what the log says: journal, recordings and pops. Gives the calls by their start.
     pub async fn check(&self, calls: usize) -> Vec<Kept> {
-        let logged = self.logged(calls).await;
+        let logged = logged(&self.lab, calls, |log| self.is_lost(log)).await;
         let lines = self.journal(&logged).await;
         let folder = self.lab.recordings();
         let recordings = async || {
-            let lines = self.gateway.export().await;
+            let lines = self.lines(ACCOUNT).await;
             logged
                 .iter()
                 .try_for_each(|log| sound::check(log, line_of(log, &lines)?, &folder))
         };
         self.settles("recordings", recordings).await;
-        self.settles("pops", async || self.pops(&logged, &lines).map(drop))
-            .await;
-        let popped = self.pops(&logged, &lines).expect("it was just so");
+        let elsewhere = self.lines(BRANCH).await;
+        let id = |line: &Value| line["id"].as_str().unwrap_or_default().to_owned();
+        let elsewhere: Vec<String> = elsewhere.iter().map(id).collect();
+        let pops = || self.pops(&logged, &lines, &elsewhere);
+        self.settles("pops", async || pops().map(drop)).await;
+        let popped = pops().expect("it was just so");
         // The time of a pop is written a moment after it.
         let timed = async || {
-            let lines = self.gateway.export().await;
+            let lines = self.lines(ACCOUNT).await;
             logged.iter().zip(&popped).try_for_each(|(log, popped)| {
                 let line = line_of(log, &lines)?;
                 match line["pop_ms"].is_number() != popped.is_empty() {
@@ -261,7 +346,7 @@ impl Office {
             })
         };
         self.settles("pop_ms", timed).await;
-        let lines = self.gateway.export().await;
+        let lines = self.lines(ACCOUNT).await;
         let heard = self.witness.heard();
         let kept = logged.into_iter().zip(popped).map(|(log, popped)| Kept {
             line: line_of(&log, &lines).expect("it was just there").clone(),
@@ -272,21 +357,35 @@ impl Office {
         kept.collect()
     }
 
-    async fn logged(&self, calls: usize) -> Vec<Logged> {
-        let began = Instant::now();
-        loop {
-            let logged = cel::read(&self.lab.log());
-            let is_over = |log: &Logged| log.ended_at.is_some() || self.is_lost(log);
-            if logged.len() == calls && logged.iter().all(is_over) {
-                return logged;
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "Asterisk has {} calls of {calls}, or not over: {logged:#?}",
-                logged.len()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    /// The check of the branch's calls: journal and log say the same. Gives the lines by their start.
+    pub async fn check_branch(&self, calls: usize) -> Vec<Value> {
+        let (lab, witness) = self.branch.as_ref().expect("there is a branch");
+        let logged = logged(lab, calls, |_| false).await;
+        let says_the_same = async || {
+            let (lines, heard) = (self.lines(BRANCH).await, witness.heard());
+            logged.iter().try_for_each(|log| {
+                let case = Case {
+                    account: BRANCH,
+                    log,
+                    heard: &heard,
+                    line: line_of(log, &lines)?,
+                    away: &Vec::new(),
+                    is_lost: false,
+                };
+                case.check()
+            })
+        };
+        self.settles("the branch", says_the_same).await;
+        let lines = self.lines(BRANCH).await;
+        let line = |log| line_of(log, &lines).expect("it was just there").clone();
+        logged.iter().map(line).collect()
+    }
+
+    /// What the gateway exports of an account.
+    async fn lines(&self, account: &str) -> Vec<Value> {
+        let mut lines = self.gateway.export().await;
+        lines.retain(|line| line["account"] == account);
+        lines
     }
 
     /// Asterisk was killed in the middle of this call.
@@ -302,7 +401,7 @@ impl Office {
         let due = (ended + PROMPT_US).max(back);
         loop {
             let asked = now_us();
-            let lines = self.gateway.export().await;
+            let lines = self.lines(ACCOUNT).await;
             match self.compare(logged, &lines) {
                 Ok(()) => return lines,
                 Err(wrong) if asked > due + held_up_us(ended, asked) => panic!(
@@ -322,6 +421,7 @@ impl Office {
         let heard = self.witness.heard();
         for log in logged {
             let case = Case {
+                account: ACCOUNT,
                 log,
                 heard: &heard,
                 line: line_of(log, lines)?,
@@ -334,8 +434,14 @@ impl Office {
         Ok(())
     }
 
-    /// Who has seen the pop of each call, if it is exactly who should have.
-    fn pops(&self, logged: &[Logged], lines: &[Value]) -> Result<Vec<Vec<&'static str>>, String> {
+    /// Who has seen the pop of each call, if it is exactly who should have; calls with the ids `elsewhere`
+    /// are the branch's.
+    fn pops(
+        &self,
+        logged: &[Logged],
+        lines: &[Value],
+        elsewhere: &[String],
+    ) -> Result<Vec<Vec<&'static str>>, String> {
         let heard = self.witness.heard();
         let desks: Vec<(&str, BTreeMap<String, Shown>)> = self
             .desks
@@ -360,6 +466,7 @@ impl Office {
             popped.push(people);
             known.push(id);
         }
+        known.extend(elsewhere.iter().map(String::as_str));
         popped::strangers(&desks, &known)?;
         Ok(popped)
     }
@@ -467,6 +574,25 @@ impl Office {
 impl Drop for Office {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Asterisk's log as soon as it has so many calls that are all over, or lost.
+async fn logged(lab: &Lab, calls: usize, is_lost: impl Fn(&Logged) -> bool) -> Vec<Logged> {
+    let began = Instant::now();
+    loop {
+        let logged = cel::read(&lab.log());
+        let is_over = |log: &Logged| log.ended_at.is_some() || is_lost(log);
+        if logged.len() == calls && logged.iter().all(is_over) {
+            return logged;
+        }
+        assert!(
+            began.elapsed() < PATIENCE,
+            "Asterisk has {} calls of {calls}, or not over: {logged:#?}\n{}",
+            logged.len(),
+            std::fs::read_to_string(lab.log()).unwrap_or_default()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

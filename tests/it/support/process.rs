@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::{
-    asterisk::{ACCOUNT, SECRET, free_tcp_port},
+    asterisk::{SECRET, free_tcp_port},
     scripted::eventually,
 };
 
@@ -123,15 +123,18 @@ impl Process {
         assert!(status.success(), "{status}: {}", self.log());
     }
 
-    /// Waits until events flow from Asterisk.
-    pub async fn until_linked(&self) {
-        let url = self.url("/readyz");
+    /// What `/readyz` says; nothing while it does not answer.
+    pub async fn readiness(&self) -> Value {
+        match reqwest::get(self.url("/readyz")).await {
+            Ok(answer) => answer.json().await.unwrap_or_default(),
+            Err(_) => Value::Null,
+        }
+    }
+
+    /// Waits until events flow from an account's Asterisk.
+    pub async fn until_linked(&self, account: &str) {
         eventually("events flow from Asterisk", async || {
-            let Ok(answer) = reqwest::get(&url).await else {
-                return false;
-            };
-            let report: Value = answer.json().await.unwrap_or_default();
-            report["pbx"][ACCOUNT]["up"] == true
+            self.readiness().await["pbx"][account]["up"] == true
         })
         .await;
     }

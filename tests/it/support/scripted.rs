@@ -206,6 +206,7 @@ fn enquiry(caller: &str, now: Timestamp) -> Enquiry {
         attempt: 1,
         is_it: None,
         digits: String::new(),
+        rung: Vec::new(),
         at: now,
     }
 }

@@ -2,7 +2,7 @@
 //! know (who rang and when, who was on hold), on Asterisk's own clock.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -22,9 +22,27 @@ pub struct Heard {
     pub rang: BTreeMap<String, i64>,
     /// Holds: whose device, from, to.
     pub holds: Vec<(String, i64, Option<i64>)>,
-    /// The last channel of each phone, by its extension.
-    channels: BTreeMap<String, String>,
+    /// The last channel of each phone, by its extension: name and Uniqueid.
+    channels: BTreeMap<String, (String, String)>,
+    /// Channels that are in a bridge.
+    inside: BTreeSet<String>,
+    /// Parking spaces taken since the beginning.
+    parked: usize,
     logins: usize,
+}
+
+impl Heard {
+    /// Whether the phone's last channel is connected with somebody.
+    fn talks(&self, extension: &str) -> bool {
+        let last = self.channels.get(extension);
+        last.is_some_and(|(_, unique)| self.inside.contains(unique))
+    }
+
+    /// Whether the phone's last channel has rung.
+    fn has_rung(&self, extension: &str) -> bool {
+        let last = self.channels.get(extension);
+        last.is_some_and(|(_, unique)| self.rang.contains_key(unique))
+    }
 }
 
 /// The connection; it lives as long as this, through restarts of Asterisk.
@@ -44,7 +62,7 @@ impl Witness {
 
     /// Presses keys of a phone that talks, as if its device had sent them.
     pub async fn press(&self, extension: &str, keys: &str) {
-        let channel = self.heard().channels[extension].clone();
+        let (channel, _) = self.heard().channels[extension].clone();
         let mut socket = connect(self.port).await.expect("Asterisk runs");
         for key in keys.chars() {
             let action = format!(
@@ -57,12 +75,44 @@ impl Witness {
         }
     }
 
+    /// Has Asterisk do something; the fields are lines `Key: value`.
+    pub async fn act(&self, action: &str, fields: &[&str]) {
+        let mut socket = connect(self.port).await.expect("Asterisk runs");
+        let action = format!("Action: {action}\r\n{}\r\n\r\n", fields.join("\r\n"));
+        let sent = socket.write_all(action.as_bytes()).await;
+        sent.expect("Asterisk reads");
+        let mut lines = BufReader::new(socket).lines();
+        let mut answers = Vec::new();
+        // To the login and to the action.
+        while answers.len() < 2 {
+            let line = lines.next_line().await.expect("Asterisk answers");
+            let line = line.expect("Asterisk does not hang up");
+            answers.extend(line.strip_prefix("Response: ").map(str::to_owned));
+        }
+        assert_eq!(answers, ["Success", "Success"], "{action}");
+    }
+
     /// Waits until it has logged in so many times.
     pub async fn listens(&self, logins: usize) {
         eventually("the witness listens", async || {
             self.heard().logins >= logins
         })
         .await;
+    }
+
+    /// Waits until the phone rings.
+    pub async fn rings(&self, extension: &str) {
+        eventually("the phone rings", async || self.heard().has_rung(extension)).await;
+    }
+
+    /// Waits until the phone is connected with somebody.
+    pub async fn talks(&self, extension: &str) {
+        eventually("somebody talks", async || self.heard().talks(extension)).await;
+    }
+
+    /// Waits until so many calls have been parked since the beginning.
+    pub async fn parks(&self, calls: usize) {
+        eventually("the call is parked", async || self.heard().parked >= calls).await;
     }
 
     /// What was heard so far.
@@ -120,10 +170,14 @@ fn note(block: &BTreeMap<String, String>, heard: &mut Heard) {
             .and_then(|name| name.split_once('-'))
     {
         let channel = field("Channel").to_owned();
-        heard.channels.insert(extension.to_owned(), channel);
+        let named = (channel, unique.clone());
+        heard.channels.insert(extension.to_owned(), named);
     }
     match field("Event") {
         "FullyBooted" => heard.logins += 1,
+        "BridgeEnter" => drop(heard.inside.insert(unique)),
+        "BridgeLeave" => drop(heard.inside.remove(&unique)),
+        "ParkedCall" => heard.parked += 1,
         // 5 is "Ringing": the device has said 180.
         "Newstate" | "Newchannel" if field("ChannelState") == "5" => {
             heard.rang.entry(unique).or_insert(at);

@@ -8,7 +8,7 @@ use crate::{
     tracker::{Facts, derive, story::*},
 };
 
-const IN: Direction = Direction::In;
+pub(super) const IN: Direction = Direction::In;
 const OUT: Direction = Direction::Out;
 
 fn with(mut story: Vec<Line>, more: &[Line]) -> Vec<Line> {
@@ -22,7 +22,7 @@ fn comes_in() -> Vec<Line> {
 }
 
 /// `leg` is the phone of `extension`; `by` makes it ring.
-fn phone(at: f64, leg: &'static str, extension: &str, by: &str) -> Vec<Line> {
+pub(super) fn phone(at: f64, leg: &'static str, extension: &str, by: &str) -> Vec<Line> {
     vec![
         (at, leg, is(person(extension))),
         (at, leg, dialled(by)),
@@ -31,7 +31,7 @@ fn phone(at: f64, leg: &'static str, extension: &str, by: &str) -> Vec<Line> {
 }
 
 /// Both are up and meet in a bridge.
-fn meet(at: f64, bridge: &str, one: &'static str, other: &'static str) -> Vec<Line> {
+pub(super) fn meet(at: f64, bridge: &str, one: &'static str, other: &'static str) -> Vec<Line> {
     vec![
         (at, one, Fact::Up),
         (at, other, Fact::Up),
@@ -41,7 +41,7 @@ fn meet(at: f64, bridge: &str, one: &'static str, other: &'static str) -> Vec<Li
 }
 
 /// `first` hangs up, `second` is hung up a moment later.
-fn part(at: f64, bridge: &str, first: &'static str, second: &'static str) -> Vec<Line> {
+pub(super) fn part(at: f64, bridge: &str, first: &'static str, second: &'static str) -> Vec<Line> {
     vec![
         (at, first, leaves(bridge)),
         (at + 0.001, second, leaves(bridge)),
@@ -51,7 +51,7 @@ fn part(at: f64, bridge: &str, first: &'static str, second: &'static str) -> Vec
 }
 
 /// The client comes in at 0, 201 (`p`) rings at 1 and answers at 6 in bridge `x`.
-fn answered() -> Vec<Line> {
+pub(super) fn answered() -> Vec<Line> {
     with(
         with(comes_in(), &phone(1.0, "p", "201", "t")),
         &meet(6.0, "x", "p", "t"),

@@ -2,5 +2,6 @@
 
 mod channels;
 mod clouds;
+mod parked;
 mod properties;
 mod simulated;

@@ -277,6 +277,8 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         any_leg_key().prop_map(tied),
         Just(Fact::Holds),
         Just(Fact::Resumes),
+        Just(Fact::Parked),
+        Just(Fact::Unparked),
         any_party().prop_map(runs),
         prop::sample::select(vec![TransferKind::Blind, TransferKind::Attended])
             .prop_map(|kind| transfers(kind, "202")),

@@ -107,6 +107,7 @@ route-deputy = you stand in for the responsible person
 route-group = your group's turn
 route-no-rule = no rule, the PBX decided
 route-nobody-left = nobody else is left
+route-rung-already = the responsible person's phone rings already
 route-timeout = no answer in time, the PBX decided
 route-store-away = the database was away, the PBX decided
 
@@ -249,6 +250,8 @@ fact-enters = enters
 fact-leaves = leaves
 fact-tied-to = tied
 fact-holds = holds
+fact-parked = parked
+fact-unparked = parked no more
 fact-resumes = resumes
 fact-runs = runs
 fact-transfers = transfers

@@ -108,6 +108,7 @@ route-deputy = вы заменяете ответственного
 route-group = очередь вашей группы
 route-no-rule = правила нет, так решила АТС
 route-nobody-left = больше никого нет
+route-rung-already = у ответственного уже звонит
 route-timeout = правило не успело ответить, так решила АТС
 route-store-away = база недоступна, так решила АТС
 
@@ -252,6 +253,8 @@ fact-enters = вошёл в
 fact-leaves = вышел из
 fact-tied-to = связан
 fact-holds = удержание
+fact-parked = на парковке
+fact-unparked = снят с парковки
 fact-resumes = снят с удержания
 fact-runs = обрабатывает
 fact-transfers = переводит
