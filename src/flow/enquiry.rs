@@ -3,8 +3,10 @@
 //! An enquiry never waits for the writer: people, groups and lines are in memory, who is busy follows
 //! from the changes the writer tells, and the caller's card is one read with a deadline. If the
 //! database is away or late, the answer is worked out without the card. The answer given is itself a
-//! fact ([`Fact::RouteAnswered`]) that the asker sends the ordinary way, and a row of the decision log.
+//! fact ([`RouteAnswered`](crate::model::event::Fact::RouteAnswered)) that the asker sends the ordinary
+//! way, and a row of the decision log.
 
+mod caller;
 mod log;
 
 use std::{
@@ -15,19 +17,21 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use self::log::Log;
+use self::{
+    caller::{caller_of, fact_of},
+    log::Log,
+};
 use super::phones::Phones;
 use crate::{
     model::{
         call::{Call, Change},
-        event::{CallEvent, Clock, Fact},
-        ids::{AccountName, CallId, CallKey, Extension, FactId, PersonId},
+        event::CallEvent,
+        ids::{AccountName, CallId, CallKey, Extension, PersonId},
         phone::Number,
         time::Timestamp,
     },
     pbx::{Enquiry, Recorded, RouteAnswer},
     rules::{
-        matching::{Candidate, PhoneKind, rank},
         recorded::{Consent, Notice},
         routing::{self, Decision, Now, Policy, Question, Reason, Tables},
     },
@@ -472,49 +476,6 @@ fn tried_in_order(
         tried.extend(decision.targets.iter().map(|(person, _)| *person));
     }
     tried
-}
-
-/// The caller's card, as the commit of the same call will choose it.
-fn caller_of<'a>(known: &'a [KnownBy], enquiry: &Enquiry) -> Option<&'a KnownBy> {
-    let ext = enquiry
-        .client
-        .as_ref()
-        .and_then(|number| number.ext())
-        .unwrap_or_default();
-    let candidates: Vec<Candidate> = known.iter().filter_map(candidate).collect();
-    let (_, best) = rank(ext, &candidates).into_iter().next()?;
-    known.iter().find(|known| known.card == best)
-}
-
-fn candidate(known: &KnownBy) -> Option<Candidate> {
-    Some(Candidate {
-        card: known.card,
-        kind: PhoneKind::parse(&known.kind)?,
-        ext: known.ext.clone(),
-    })
-}
-
-fn fact_of(enquiry: &Enquiry, answer: &RouteAnswer, at: Timestamp) -> Option<CallEvent> {
-    let call = enquiry.call.clone()?;
-    Some(CallEvent {
-        account: enquiry.account.clone(),
-        leg: None,
-        at,
-        clock: Clock::Exact,
-        // A call can be asked about in several rounds: the time tells them apart.
-        id: FactId::from(format!(
-            "{call}/route/{}/{}",
-            at.as_millis(),
-            enquiry.attempt
-        )),
-        fact: Fact::RouteAnswered {
-            targets: answer.targets.clone(),
-            ring_ms: answer.ring_ms,
-            attempt: enquiry.attempt,
-            reason: answer.reason.clone(),
-        },
-        call,
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Vendor words never leave the file. Steps 1 and 2 of a call event (`receive`, `decode`).
 
 mod accounts;
+mod asked;
 pub mod asterisk;
 mod budget;
 mod dialable;
@@ -21,12 +22,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use self::accounts::Accounts;
+pub use self::{
+    accounts::Accounts,
+    asked::{Enquiry, Recorded, RouteAnswer},
+};
 use crate::model::{
     device::DeviceNews,
     event::{CallEvent, RecordingSource},
     ids::{AccountName, CallKey, Extension, LegKey},
-    phone::Number,
     time::Timestamp,
 };
 
@@ -225,30 +228,6 @@ pub struct Alive {
     pub booted_at: Option<Timestamp>,
 }
 
-/// The PBX asks who should ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enquiry {
-    /// The account that asks.
-    pub account: AccountName,
-    /// The call's key, where the question carries one.
-    pub call: Option<CallKey>,
-    /// The caller.
-    pub client: Option<Number>,
-    /// Our number that was dialled.
-    pub did: Option<Number>,
-    /// Which question of this call it is, from 1.
-    pub attempt: u32,
-    /// Asks only whether this extension is the responsible one (Sipuni's yes/no node).
-    pub is_it: Option<Extension>,
-    /// Keys pressed before.
-    pub digits: String,
-    /// Nobody has asked: the PBX rings these phones, or has rung them, by its own scheme. Only the
-    /// responsible one may be rung instead.
-    pub rung: Vec<Extension>,
-    /// When the question came.
-    pub at: Timestamp,
-}
-
 /// Why bytes could not be understood. The raw message becomes a visible dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -335,41 +314,6 @@ impl PbxError {
             Error::Timeout | Error::Unreachable => Self::Unreachable,
             error => Self::Refused(error.to_string()),
         }
-    }
-}
-
-/// The answer to an [`Enquiry`], in our words; the adapter formats it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteAnswer {
-    /// Who should ring, in order of preference; all at once if `together`.
-    pub targets: Vec<Extension>,
-    /// How long they may ring, in milliseconds.
-    pub ring_ms: i64,
-    /// Whether all targets ring at once.
-    pub together: bool,
-    /// The client's name for the phone's display.
-    pub display_name: Option<String>,
-    /// Why, as a closed word (`owner`, `deputy`, `group`, `line`, `default`, `timeout`).
-    pub reason: String,
-    /// What the line's rule of recording asks of the PBX; told with the first answer of a call.
-    pub recorded: Recorded,
-}
-
-/// What a PBX is to do about recording a call; else it does what it would do anyway.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// The call is not to be recorded.
-    pub never: bool,
-    /// The file to be played to the caller before anybody's phone rings.
-    pub prompt: Option<String>,
-    /// The caller is to be asked for a key.
-    pub asks: bool,
-}
-
-impl RouteAnswer {
-    /// Whether the caller is not to be put through at all.
-    pub fn is_blocked(&self) -> bool {
-        self.reason == crate::model::event::ROUTE_BLOCKED
     }
 }
 
