@@ -1,4 +1,4 @@
-//! Clients who are put aside: parked, fetched, given up.
+//! Clients who are put aside: parked, fetched, brought back, given up.
 
 use super::{ONE_PHONE, STRANGER};
 use crate::support::{
@@ -37,6 +37,27 @@ async fn a_colleague_fetches_a_parked_client() {
     let waited_ms = calls[0].line["hold_ms"].as_i64();
     assert!(waited_ms >= Some(1_400), "{waited_ms:?} ms aside");
     assert_eq!(calls[0].popped, ["anna", "boris"]);
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parked_client_comes_back_after_a_while() {
+    let office = Office::open().await;
+    let _anna = office.lab.phone(101, Scenario::answers(300).times(2, 10));
+    parked_by_anna(&office, Scenario::calls(STRANGER, ONE_PHONE, 11_000))
+        .await
+        .finish()
+        .await;
+    let calls = office.check(1).await;
+    is_one_answered_call(&calls[0]);
+    let by_anna = calls[0].log.with_client().count();
+    assert_eq!(
+        by_anna, 2,
+        "before she parked them and after they came back"
+    );
+    let transfers = calls[0].line["transfers"].as_array();
+    assert!(transfers.is_none_or(Vec::is_empty), "{transfers:?}");
+    assert_eq!(calls[0].popped, ["anna"]);
     office.close().await;
 }
 
