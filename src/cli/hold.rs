@@ -24,7 +24,7 @@ use crate::{
 pub enum Command {
     /// Keep a call or card from going, until the hold is lifted
     Add {
-        /// call:<id> or card:<id>, as in the address of its page
+        /// `call:<id>` or `card:<id>`, as in the address of its page
         object: String,
         /// Why; shown on its page
         #[arg(long)]
@@ -34,7 +34,7 @@ pub enum Command {
     List,
     /// Let time and erasure take it again
     Lift {
-        /// call:<id> or card:<id>
+        /// `call:<id>` or `card:<id>`
         object: String,
     },
 }
