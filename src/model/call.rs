@@ -310,10 +310,13 @@ pub struct Call {
     /// The first person who talked with the client (outgoing: the caller).
     pub answered_by: Option<Extension>,
     /// Legs of parties, by first sight. Helper legs of the PBX are left out.
+    #[serde(default)]
     pub legs: Vec<Leg>,
     /// Passings-on, in time order.
+    #[serde(default)]
     pub transfers: Vec<Transfer>,
     /// Recordings told of, by id.
+    #[serde(default)]
     pub recordings: Vec<RecordingNews>,
     /// What the client has said to being recorded; the last word counts, and a word more than silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -322,14 +325,18 @@ pub struct Call {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recording_pauses: Vec<RecordingPause>,
     /// Extensions whose phones ring right now.
+    #[serde(default)]
     pub ringing: Vec<Extension>,
     /// Extensions that talk with the client right now.
+    #[serde(default)]
     pub talking: Vec<Extension>,
     /// Why the last routing answer was what it was.
     pub route_reason: Option<String>,
     /// Keys the caller pressed, in order.
+    #[serde(default)]
     pub digits: String,
     /// Attribution told by call-tracking services.
+    #[serde(default)]
     pub tracking: Vec<(String, String)>,
     /// The latest moment at which anything was heard of the call.
     pub heard_at: Timestamp,

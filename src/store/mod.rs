@@ -168,6 +168,10 @@ pub enum Db {
         read: SqlitePool,
         /// The one write connection.
         write: SqlitePool,
+        /// The writer's own, for batches: it does not wait for the disk. Who writes with it holds the
+        /// connection of `write` meanwhile, and has the log synced before anybody is told
+        /// ([`writer`], `log`).
+        batch: SqlitePool,
         /// The writer's own read-only connection: no page may keep the writer waiting for one.
         ahead: SqlitePool,
         /// Copies the log back into the file.
@@ -186,7 +190,7 @@ impl Db {
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 // FULL: an acknowledged message survives power loss.
-                .synchronous(synchronous())
+                .synchronous(synchronous(SqliteSynchronous::Full))
                 .busy_timeout(Duration::from_secs(5))
                 // The default of 2 MB holds no more than one batch's pages; taken only as needed.
                 .pragma("cache_size", "-32000")
@@ -208,6 +212,17 @@ impl Db {
                 // The rows of a batch come in one go, not in portions that each wait for their reader.
                 .connect_with(options.clone().row_buffer_size(1_024))
                 .await?;
+            let batch = SqlitePoolOptions::new()
+                .max_connections(1)
+                .test_before_acquire(false)
+                .acquire_timeout(acquire)
+                .connect_lazy_with(
+                    options
+                        .clone()
+                        // SQLite looks through all of it at every commit that has split a page.
+                        .pragma("cache_size", "-8000")
+                        .synchronous(synchronous(SqliteSynchronous::Normal)),
+                );
             let checkpoint = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(acquire)
@@ -225,6 +240,7 @@ impl Db {
             return Ok(Self::Lite {
                 read,
                 write,
+                batch,
                 ahead,
                 checkpoint,
             });
@@ -269,12 +285,14 @@ impl Db {
             Self::Lite {
                 read,
                 write,
+                batch,
                 ahead,
                 checkpoint,
             } => {
                 checkpoint.close().await;
                 ahead.close().await;
                 read.close().await;
+                batch.close().await;
                 write.close().await;
             }
             Self::Pg(pool) => pool.close().await,
@@ -290,12 +308,12 @@ impl Db {
     }
 }
 
-fn synchronous() -> SqliteSynchronous {
+fn synchronous(wanted: SqliteSynchronous) -> SqliteSynchronous {
     #[cfg(feature = "planted")]
     if crate::planted::is("synchronous_off") {
         return SqliteSynchronous::Off;
     }
-    SqliteSynchronous::Full
+    wanted
 }
 
 #[cfg(test)]

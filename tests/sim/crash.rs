@@ -89,6 +89,18 @@ fn a_store_that_does_not_sync_is_found_out() {
     assert!(!wrong.is_empty(), "synchronous=OFF lost nothing");
 }
 
+/// Nor may the store acknowledge what is committed and not yet on the disk.
+#[cfg(feature = "planted")]
+#[test]
+fn a_log_that_is_not_synced_is_found_out() {
+    let wrong = power_fails(&[("RINGCARD_PLANTED", "log_not_synced")]);
+    println!("{}", wrong.join("\n"));
+    assert!(
+        !wrong.is_empty(),
+        "a log that was never synced lost nothing"
+    );
+}
+
 fn power_fails(planted: &[(&str, &str)]) -> Vec<String> {
     let place = Place::new();
     let url = format!("sqlite:{}", place.data().join("ringcard.db").display());

@@ -28,6 +28,7 @@ use crate::{
 
 /// A batch ready to be written.
 pub(super) struct Prepared {
+    batch: SqlitePool,
     write: SqlitePool,
     writes: ScriptRows,
     /// Where the database must stand.
@@ -37,9 +38,10 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Writes it in one transaction, whole or not at all.
+    /// Writes it in one transaction, whole or not at all. It is durable once the log is synced.
     pub(super) async fn write(self) -> Result<Applied, sqlx::Error> {
-        self.writes.commit_alone(&self.write, self.stand).await?;
+        let pools = (&self.batch, &self.write);
+        self.writes.commit_alone(pools, self.stand).await?;
         Ok(self.applied)
     }
 }
@@ -47,10 +49,16 @@ impl Prepared {
 impl Committer {
     /// Prepares a batch. `None`: it must wait for the one on its way, and go in one transaction.
     pub(super) async fn prepare(&mut self, batch: &[&Submission]) -> Option<Prepared> {
-        let Db::Lite { ahead, write, .. } = &self.db else {
+        let Db::Lite {
+            ahead,
+            batch: alone,
+            write,
+            ..
+        } = &self.db
+        else {
             return None;
         };
-        let (ahead, write) = (ahead.clone(), write.clone());
+        let (ahead, alone, write) = (ahead.clone(), alone.clone(), write.clone());
         let stand = self.stand?;
         self.next_unread = Unread::default();
         let plan = match self.plan(&mut Source::Ahead(&ahead), batch).await {
@@ -70,6 +78,7 @@ impl Committer {
             ..stand
         });
         Some(Prepared {
+            batch: alone,
             write,
             writes: plan.writes,
             stand,

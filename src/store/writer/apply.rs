@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Derive, REPLAY, Receipt, Settings, Submission,
+    columns::{self, did_text},
     directory::Directory,
     effects,
     group::{Group, Keys},
@@ -28,7 +29,7 @@ use crate::{
     rules::matching::MatchReason,
     store::{
         Db,
-        rows::{self, Engine, Rows, ScriptRows, Statement, Tx},
+        rows::{self, Engine, Rows, ScriptRows, Tx},
     },
     tracker::{self, Facts},
 };
@@ -118,6 +119,8 @@ pub(super) struct Work {
     pub(super) known: Known,
     /// What the tables say of it until now; `None` for a new call.
     pub(super) before: Option<Stand>,
+    /// Whether it is shown by another key now.
+    renamed: bool,
     /// Calls that turned out to be this one.
     pub(super) losers: Vec<Known>,
     received_at: Timestamp,
@@ -434,13 +437,16 @@ impl Committer {
             .iter()
             .fold(known.version, |version, loser| version.max(loser.version))
             + 1;
-        if let Some(key) = tracker::main_key(&known.facts) {
+        let mut renamed = false;
+        if let Some(key) = tracker::main_key(&known.facts).filter(|key| **key != known.key) {
             known.key = key.clone();
+            renamed = true;
         }
         known.stand.call = Arc::new((self.derive)(&known.facts));
         Ok(Work {
             known,
             before,
+            renamed,
             losers,
             received_at: received_at.unwrap_or_default(),
         })
@@ -484,12 +490,10 @@ impl Committer {
     fn write(&self, writes: &mut ScriptRows, works: &[Work]) -> Result<(), ApplyError> {
         for work in works {
             let known = &work.known;
-            let statement = match &work.before {
-                None => &sql::ADD_CALLS,
-                Some(_) if known.sealed => &sql::CHANGE_CALLS,
-                Some(before) => statement_for_change(before, &known.stand),
-            };
-            write_call(writes.of(statement), known)?;
+            match &work.before {
+                None => columns::add(writes, known)?,
+                Some(before) => columns::change(writes, before, known, work.renamed)?,
+            }
         }
         effects::merge(writes, works);
         let now = works.iter().map(|work| work.received_at).max();
@@ -575,44 +579,6 @@ fn our_number(call: &Call) -> Option<&str> {
     did_text(call)
 }
 
-fn did_text(call: &Call) -> Option<&str> {
-    use crate::model::phone::Number;
-    match call.did.as_ref()? {
-        Number::E164 { e164, .. } => Some(e164),
-        Number::Service(text) | Number::Other(text) => Some(text),
-        Number::Withheld => None,
-    }
-}
-
-/// What to show for a client without a public number.
-fn client_shown(call: &Call) -> &str {
-    use crate::model::phone::Number;
-    match &call.client {
-        Some(Number::Service(text) | Number::Other(text)) => text,
-        Some(Number::Withheld) => "withheld",
-        Some(Number::E164 { .. }) | None => "",
-    }
-}
-
-/// How a change of a call is written, by which columns of indexes change.
-fn statement_for_change(before: &Stand, after: &Stand) -> &'static Statement {
-    let (b, a) = (&before.call, &after.call);
-    fn client(call: &Call) -> Option<&str> {
-        call.client.as_ref().and_then(|client| client.e164())
-    }
-    let others = before.card != after.card || before.line != after.line || client(b) != client(a);
-    let started = b.started_at != a.started_at;
-    let answered = before.answered_by != after.answered_by;
-    let ended = b.ended != a.ended || b.ended_at != a.ended_at;
-    match (others, started, answered, ended) {
-        (false, false, false, false) => &sql::TOUCH_CALLS,
-        (false, true, false, false) => &sql::START_CALLS,
-        (false, false, true, false) => &sql::ANSWER_CALLS,
-        (false, false, false, true) => &sql::END_CALLS,
-        _ => &sql::CHANGE_CALLS,
-    }
-}
-
 /// Faults that lose facts: late ones, or those that look like one that is there.
 #[cfg(feature = "planted")]
 fn planted_loss(known: &Known, event: &CallEvent) -> bool {
@@ -623,50 +589,6 @@ fn planted_loss(known: &Known, event: &CallEvent) -> bool {
     });
     (late && crate::planted::is("order_matters"))
         || (alike && crate::planted::is("repeats_dropped_wrongly"))
-}
-
-fn micros(at: Option<Timestamp>) -> Option<i64> {
-    at.map(Timestamp::as_micros)
-}
-
-fn to_json<T: serde::Serialize>(what: &str, value: &T) -> Result<String, ApplyError> {
-    serde_json::to_string(value).map_err(|error| ApplyError::Unusable(format!("{what}: {error}")))
-}
-
-fn write_call(rows: &mut Rows, known: &Known) -> Result<(), ApplyError> {
-    let stand = &known.stand;
-    let call = &*stand.call;
-    rows.id(known.id.0)
-        .bytes(&known.facts.pack())
-        .text(to_json("a call", call)?.as_str())
-        .text(known.key.as_str())
-        .int(known.version)
-        .text(call.phase.as_str())
-        .text(call.direction.map(Direction::as_str))
-        .text(call.result.map(|result| result.as_str()))
-        .text(call.hangup_by.map(|side| side.as_str()))
-        .text(client_shown(call))
-        .text(call.client_name.as_deref().unwrap_or_default())
-        .text(did_text(call))
-        .int(micros(call.rang_at))
-        .int(micros(call.answered_at))
-        .int(call.wait_ms)
-        .int(call.ring_ms)
-        .int(call.talk_ms)
-        .int(call.hold_ms)
-        .text(call.answered_by.as_ref().map(|ext| ext.as_str()))
-        .text(stand.reason.map(MatchReason::as_str))
-        .text(call.route_reason.as_deref())
-        .int(call.heard_at.as_micros())
-        .text(call.ended.map(|ended| ended.as_str()))
-        .int(micros(call.ended_at))
-        .int(stand.answered_by.map(|person| person.0))
-        .int(call.started_at.as_micros())
-        .text(known.account.as_str())
-        .text(call.client.as_ref().and_then(|client| client.e164()))
-        .int(stand.line.map(|line| line.0))
-        .id(stand.card.map(|card| card.0));
-    Ok(())
 }
 
 fn write_journal(rows: &mut Rows, submission: &Submission, (outcome, reason): (&str, &str)) {

@@ -93,8 +93,13 @@ impl Effects<'_> {
     fn persons(&self, writes: &mut ScriptRows, works: &[Work]) {
         for work in works {
             let account = &work.known.account;
-            let after = self.rung(account, work.call());
             let start = work.call().started_at;
+            if let Some(before) = &work.before
+                && (before.call.started_at, &before.call.legs) == (start, &work.call().legs)
+            {
+                continue;
+            }
+            let after = self.rung(account, work.call());
             if let Some(before) = &work.before {
                 let was = self.rung(account, &before.call);
                 let moved = before.call.started_at != start;

@@ -8,14 +8,18 @@ mod ahead;
 mod apply;
 mod cards;
 mod checkpoints;
+mod columns;
 mod directory;
 mod effects;
 mod group;
 mod known;
+mod log;
 mod press;
+mod short;
 mod sizes;
 mod source;
 pub(super) mod statements;
+mod thread;
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -23,10 +27,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -168,7 +169,7 @@ pub struct Writer {
     health: watch::Receiver<Health>,
     closing: CancellationToken,
     call_back: Arc<ArcSwap<effects::CallBack>>,
-    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    task: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
 }
 
 /// A message in the queue, with the place it takes and whom to tell.
@@ -201,10 +202,17 @@ impl Writer {
             committer,
             waiting,
             changes: changes.clone(),
-            health: health_told,
+            health: worker::HealthTold(health_told),
             batch_messages: settings.batch_messages,
         };
-        let task = tokio::spawn(worker.run(closing.clone()));
+        let (ended, task) = oneshot::channel();
+        match &worker.committer.db {
+            Db::Lite { .. } => thread::run(worker.run(closing.clone()), ended),
+            Db::Pg(_) => {
+                let work = worker.run(closing.clone());
+                _ = tokio::spawn(thread::until_ended(work, ended));
+            }
+        }
         Self {
             queue,
             room: Arc::new(Semaphore::new(settings.queue_kib as usize)),
@@ -287,9 +295,9 @@ impl Writer {
         self.closing.cancel();
         let task = self.task.lock().await.take();
         if let Some(task) = task
-            && let Err(error) = task.await
+            && task.await.is_err()
         {
-            tracing::error!(%error, "the writer task did not end well");
+            tracing::error!("the writer task did not end well");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Writes prepared batches one after another and tells their senders, while the next is prepared.
+//! Writes prepared batches one after another, while the next is prepared; tells their senders when they
+//! are durable, while the next is written.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
-use super::{Waiting, ahead::Prepared, apply::Applied, checkpoints};
+use super::{Waiting, ahead::Prepared, apply::Applied, checkpoints, log::Log, worker::HealthTold};
 use crate::{model::call::Change, store::Db};
 
 /// The task that writes what was prepared. Once a batch could not be written it writes nothing more,
@@ -21,20 +22,44 @@ enum Order {
     Finish(oneshot::Sender<Vec<Waiting>>),
 }
 
-impl Press {
-    /// Starts it; it ends when it is dropped.
-    pub(super) fn start(db: &Db, changes: broadcast::Sender<Arc<Change>>) -> Self {
-        let committed = Arc::new(Notify::new());
-        if let Db::Lite { checkpoint, .. } = db {
-            tokio::spawn(checkpoints::run(
-                checkpoint.clone(),
-                Arc::downgrade(&committed),
-            ));
+/// What follows a batch that is committed and not yet synced.
+enum Written {
+    Batch(Vec<Waiting>, Applied),
+    /// All before it are told: give these back.
+    Finish(oneshot::Sender<Vec<Waiting>>, Vec<Waiting>),
+}
+
+impl Written {
+    /// Whether a sender still waits for its answer.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Self::Batch(batch, _) => batch.iter().any(|waiting| !waiting.done.is_closed()),
+            Self::Finish(..) => false,
         }
+    }
+}
+
+/// Batches that may be committed while one sync goes on; the next sync is for all of them.
+const UNSYNCED: usize = 16;
+
+impl Press {
+    /// Starts it; it ends when it is dropped. On PostgreSQL it has nothing to do.
+    pub(super) fn start(
+        db: &Db,
+        changes: broadcast::Sender<Arc<Change>>,
+        health: HealthTold,
+    ) -> Self {
         // One batch is written, one waits.
         let (orders, waiting) = mpsc::channel(1);
         let (stopping, stopped) = watch::channel(false);
-        tokio::spawn(run(waiting, changes, committed, stopping));
+        if let (Db::Lite { checkpoint, .. }, Some(log)) = (db, Log::of(db, health)) {
+            let told = Arc::new(Notify::new());
+            let news = Arc::downgrade(&told);
+            tokio::spawn(checkpoints::run(checkpoint.clone(), news));
+            let (written, unsynced) = mpsc::channel(UNSYNCED);
+            tokio::spawn(run(waiting, written, stopping));
+            tokio::spawn(tell(unsynced, log, changes, told));
+        }
         Self { orders, stopped }
     }
 
@@ -67,30 +92,60 @@ impl Press {
 
 async fn run(
     mut orders: mpsc::Receiver<Order>,
-    changes: broadcast::Sender<Arc<Change>>,
-    committed: Arc<Notify>,
+    told: mpsc::Sender<Written>,
     stopping: watch::Sender<bool>,
 ) {
     let mut lost: Vec<Waiting> = Vec::new();
     while let Some(order) = orders.recv().await {
-        match order {
+        let next = match order {
             Order::Finish(done) => {
                 stopping.send_replace(false);
-                // Who asked waits for the answer.
-                _ = done.send(std::mem::take(&mut lost));
+                Written::Finish(done, std::mem::take(&mut lost))
             }
-            Order::Write(batch, _) if !lost.is_empty() => lost.extend(batch),
+            Order::Write(batch, _) if !lost.is_empty() => {
+                lost.extend(batch);
+                continue;
+            }
             Order::Write(batch, prepared) => match written(prepared).await {
-                Some(applied) => {
-                    acknowledge(&changes, batch, applied);
-                    committed.notify_one();
-                }
+                Some(applied) => Written::Batch(batch, applied),
                 None => {
                     lost.extend(batch);
                     stopping.send_replace(true);
+                    continue;
                 }
             },
+        };
+        if told.send(next).await.is_err() {
+            // Who should tell is gone: nobody is told anything any more, and all of it comes again.
+            return;
         }
+    }
+}
+
+/// Tells the senders of each batch once it is durable, in the order of the batches.
+async fn tell(
+    mut written: mpsc::Receiver<Written>,
+    mut log: Log,
+    changes: broadcast::Sender<Arc<Change>>,
+    told: Arc<Notify>,
+) {
+    let mut next = Vec::new();
+    while written.recv_many(&mut next, UNSYNCED).await > 0 {
+        if next
+            .iter()
+            .any(|written| matches!(written, Written::Batch(..)))
+        {
+            log.make_durable(|| next.iter().any(Written::is_awaited))
+                .await;
+        }
+        for written in next.drain(..) {
+            match written {
+                Written::Batch(batch, applied) => acknowledge(&changes, batch, applied),
+                // Who asked waits for the answer.
+                Written::Finish(done, lost) => _ = done.send(lost),
+            }
+        }
+        told.notify_one();
     }
 }
 

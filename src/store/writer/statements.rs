@@ -18,6 +18,7 @@ static STEPS: [Step; 19] = [
     Step::new(&[
         &JOURNAL,
         &ADD_CALLS,
+        &NOTE_CALLS,
         &TOUCH_CALLS,
         &START_CALLS,
         &ANSWER_CALLS,
@@ -167,7 +168,20 @@ macro_rules! update_call {
     };
 }
 
-/// A change of nothing that an index holds: most of them.
+/// Something was told that changes no other column: half of what is told of a call.
+pub(super) static NOTE_CALLS: Statement = Statement::new(
+    "update call set version = r.version, phase = r.phase, heard_at = r.heard_at, \
+     derived = r.derived, facts = r.facts from {rows} as r where call.id = r.id",
+    &[
+        ("id", Id),
+        ("facts", Bytes),
+        ("derived", Long),
+        ("version", Int),
+        ("phase", Text),
+        ("heard_at", Int),
+    ],
+);
+/// A change of nothing that an index holds.
 pub(super) static TOUCH_CALLS: Statement = Statement::new(update_call!(""), CALL);
 /// An earlier start has become known.
 pub(super) static START_CALLS: Statement =

@@ -23,7 +23,7 @@ pub(super) struct Worker {
     pub(super) committer: Committer,
     pub(super) waiting: mpsc::UnboundedReceiver<Waiting>,
     pub(super) changes: broadcast::Sender<Arc<Change>>,
-    pub(super) health: watch::Sender<Health>,
+    pub(super) health: HealthTold,
     pub(super) batch_messages: usize,
 }
 
@@ -37,7 +37,11 @@ enum Trouble {
 
 impl Worker {
     pub(super) async fn run(mut self, closing: CancellationToken) {
-        let mut press = Press::start(&self.committer.db, self.changes.clone());
+        let mut press = Press::start(
+            &self.committer.db,
+            self.changes.clone(),
+            self.health.clone(),
+        );
         loop {
             let mut batch = Vec::new();
             // Whatever comes while a batch waits for its turn is the next one.
@@ -120,13 +124,13 @@ impl Worker {
             }
             match self.try_commit(&part).await {
                 Ok(applied) => {
-                    self.health_is(Health::Good);
+                    self.health.is(Health::Good);
                     acknowledge(&self.changes, part, applied);
                     return None;
                 }
                 Err(Trouble::Poison(reason)) => return Some((part, reason)),
                 Err(Trouble::Away(reason)) => {
-                    self.health_is(Health::Failing(reason));
+                    self.health.is(Health::Failing(reason));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -171,7 +175,7 @@ impl Worker {
                         break;
                     }
                     Err(error) => {
-                        self.health_is(Health::Failing(error.to_string()));
+                        self.health.is(Health::Failing(error.to_string()));
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                     }
@@ -179,9 +183,16 @@ impl Worker {
             }
         }
     }
+}
 
-    fn health_is(&self, now: Health) {
-        self.health.send_if_modified(|known| {
+/// Tells how the database does.
+#[derive(Clone)]
+pub(super) struct HealthTold(pub(super) watch::Sender<Health>);
+
+impl HealthTold {
+    /// Says it, once for each change.
+    pub(super) fn is(&self, now: Health) {
+        self.0.send_if_modified(|known| {
             if *known == now {
                 return false;
             }

@@ -10,7 +10,7 @@ use ringcard::store::{
 use sqlx::Connection;
 
 use super::{
-    read::{count, outcomes, run},
+    read::{count, outcomes},
     told::{Told, message},
 };
 use crate::support::base::Base;
@@ -57,13 +57,23 @@ async fn a_locked_file_is_waited_for_and_then_used() {
     writer.close().await;
 }
 
+/// On both connections that write: SQLite keeps this limit for each.
+async fn limit_pages(db: &Db, pragma: &'static str) {
+    let Db::Lite { write, batch, .. } = db else {
+        panic!("a SQLite base has a SQLite database");
+    };
+    for pool in [write, batch] {
+        sqlx::query(pragma).execute(pool).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_said_and_recovered_from() {
     let base = Base::sqlite().await;
     let writer = impatient(&base);
     writer.commit(one("1")).await.unwrap();
     // SQLite's own limit gives the error that a full disk gives.
-    run(&base.db, "pragma max_page_count = 1").await;
+    limit_pages(&base.db, "pragma max_page_count = 1").await;
     let large = Submission {
         raw: vec![b'x'; 200_000].into(),
         ..one("2")
@@ -73,7 +83,7 @@ async fn a_full_disk_is_said_and_recovered_from() {
         panic!("a full disk is not healthy");
     };
     assert!(reason.contains("full"), "{reason}");
-    run(&base.db, "pragma max_page_count = 1000000").await;
+    limit_pages(&base.db, "pragma max_page_count = 1000000").await;
     until_taken(&writer, &large).await;
     assert_eq!(writer.health(), Health::Good);
     let outcomes = outcomes(&base.db).await;

@@ -39,13 +39,20 @@ impl Script {
 
 impl ScriptRows {
     /// Runs the script on SQLite as a transaction of its own, in one trip: whole or not at all, and only
-    /// if the database stands where it should.
-    pub async fn commit_alone(self, write: &SqlitePool, stand: Stand) -> Result<(), sqlx::Error> {
+    /// if the database stands where it should. `batch` may be a connection that does not wait for the
+    /// disk; nobody writes with another one meanwhile.
+    pub async fn commit_alone(
+        self,
+        (batch, write): (&SqlitePool, &SqlitePool),
+        stand: Stand,
+    ) -> Result<(), sqlx::Error> {
         let with_rare = self.with_rare();
         let query = sqlx::query(self.script.alone(with_rare));
         let query = self.bind(query, with_rare)?;
         let query = query.bind(stand.version).bind(stand.batches);
-        let mut connection = write.acquire().await?;
+        // SQLite would let the two ask for the lock again and again; this way they take turns.
+        let _turn = write.acquire().await?;
+        let mut connection = batch.acquire().await?;
         let done = query.execute(&mut *connection).await;
         if done.is_err() {
             // Fails where nothing was begun, or SQLite has taken it back by itself.
