@@ -212,17 +212,7 @@ impl Db {
                 // The rows of a batch come in one go, not in portions that each wait for their reader.
                 .connect_with(options.clone().row_buffer_size(1_024))
                 .await?;
-            let batch = SqlitePoolOptions::new()
-                .max_connections(1)
-                .test_before_acquire(false)
-                .acquire_timeout(acquire)
-                .connect_lazy_with(
-                    options
-                        .clone()
-                        // SQLite looks through all of it at every commit that has split a page.
-                        .pragma("cache_size", "-8000")
-                        .synchronous(synchronous(SqliteSynchronous::Normal)),
-                );
+            let batch = batch_pool(options.clone(), acquire);
             let checkpoint = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(acquire)
@@ -306,6 +296,19 @@ impl Db {
             Self::Pg(_) => None,
         }
     }
+}
+
+/// The connection that commits batches and does not wait for the disk.
+fn batch_pool(options: SqliteConnectOptions, acquire: Duration) -> SqlitePool {
+    let options = options
+        // SQLite looks through all of it at every commit that has split a page.
+        .pragma("cache_size", "-8000")
+        .synchronous(synchronous(SqliteSynchronous::Normal));
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .acquire_timeout(acquire)
+        .connect_lazy_with(options)
 }
 
 fn synchronous(wanted: SqliteSynchronous) -> SqliteSynchronous {
