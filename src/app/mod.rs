@@ -91,6 +91,8 @@ impl Gateway {
         let (hub, moments) = Hub::new(settings.live.clone(), flow::now());
         let parts = Arc::new(put_together(settings, db, hub).await?);
         know_people(&parts.db, &parts.hub).await?;
+        // Work left from before the start begins at once, and asks for its account.
+        parts.office.know(&accounts);
         parts.start();
         let mut now = Now {
             beside: Beside::start(&parts, settings)?,

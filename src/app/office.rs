@@ -99,6 +99,13 @@ impl Office {
         changed
     }
 
+    /// Lets those find these accounts who ask one something. They do not run yet.
+    pub(super) fn know(&self, accounts: &[Account]) {
+        let named = accounts.iter();
+        self.pbxes
+            .replace(named.map(|account| (account.name.clone(), Arc::clone(&account.pbx))));
+    }
+
     /// Lets everybody know the accounts there are.
     pub(super) fn tell(&self, running: &[Running], settings: &Settings) {
         let accounts = || running.iter().map(|one| &one.account);

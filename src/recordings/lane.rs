@@ -11,6 +11,7 @@ mod verdict;
 mod tests;
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -148,19 +149,31 @@ impl Lane {
         self.told.subscribe()
     }
 
-    /// Works until told to stop. Attempts under way are left to their lease: nothing is lost.
+    /// Works until told to stop. Attempts under way are broken off and their jobs given back.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut running = JoinSet::new();
+        let mut jobs = HashMap::new();
         loop {
             let settings = self.settings.load_full();
             let free = settings.workers.saturating_sub(running.len());
             for job in self.claim(free).await {
-                running.spawn(self.clone().work(job));
+                let work = running.spawn(self.clone().work(job.clone()));
+                jobs.insert(work.id(), job);
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                Some(_) = running.join_next(), if !running.is_empty() => {}
+                () = stop.cancelled() => break,
+                Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
+                    let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                    jobs.remove(&id);
+                }
                 () = tokio::time::sleep(Duration::from_millis(settings.poll_ms)) => {}
+            }
+        }
+        // Whoever comes next need not wait until our leases are over.
+        running.shutdown().await;
+        for job in jobs.values() {
+            if let Err(error) = rows::give_back(&self.db, job).await {
+                tracing::warn!(%error, call = %job.call, "a recording's job could not be given back");
             }
         }
     }

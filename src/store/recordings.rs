@@ -227,6 +227,16 @@ pub async fn renew(db: &Db, job: &Job, lease_until: Timestamp) -> Result<bool, S
     Ok(renewed > 0)
 }
 
+/// Gives a claim up in the middle of the attempt, so that anybody may begin the next one.
+pub async fn give_back(db: &Db, job: &Job) -> Result<(), StoreError> {
+    const SQL: &str = "update outbox set claimed_until = null \
+         where id = $1 and attempts = $2 and state = 'waiting'";
+    on_write!(db, pool => {
+        sqlx::query(SQL).bind(job.id).bind(job.attempt).execute(pool).await?;
+    });
+    Ok(())
+}
+
 /// The file is in the store: the recording, the call and the job say so in one transaction.
 /// Returns `false` if the claim is no longer ours; then nothing is changed.
 pub async fn file(
