@@ -92,7 +92,7 @@ impl Gateway {
         let parts = Arc::new(put_together(settings, db, hub).await?);
         know_people(&parts.db, &parts.hub).await?;
         // Work left from before the start begins at once, and asks for its account.
-        parts.office.know(&accounts);
+        parts.office.know(accounts.iter());
         parts.start();
         let mut now = Now {
             beside: Beside::start(&parts, settings)?,

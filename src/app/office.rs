@@ -100,17 +100,15 @@ impl Office {
     }
 
     /// Lets those find these accounts who ask one something. They do not run yet.
-    pub(super) fn know(&self, accounts: &[Account]) {
-        let named = accounts.iter();
+    pub(super) fn know<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
         self.pbxes
-            .replace(named.map(|account| (account.name.clone(), Arc::clone(&account.pbx))));
+            .replace(accounts.map(|account| (account.name.clone(), Arc::clone(&account.pbx))));
     }
 
     /// Lets everybody know the accounts there are.
     pub(super) fn tell(&self, running: &[Running], settings: &Settings) {
         let accounts = || running.iter().map(|one| &one.account);
-        self.pbxes
-            .replace(accounts().map(|account| (account.name.clone(), Arc::clone(&account.pbx))));
+        self.know(accounts());
         self.shown
             .replace(running.iter().map(Running::shown).collect());
         self.hooks.adopt(

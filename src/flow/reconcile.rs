@@ -6,7 +6,7 @@
 //! not be opened for them. The cursor moves only when a whole part is durable. Leaves out accounts that we
 //! dial: their records are read beside the connection ([`super::dial`]).
 
-mod compare;
+pub(super) mod compare;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -377,7 +377,8 @@ pub(super) async fn keep(
     .emit();
 }
 
-fn away(error: StoreError) -> PbxError {
+/// What it means for a reading that the store is away.
+pub(super) fn away(error: StoreError) -> PbxError {
     tracing::warn!(%error, "the store could not be read for past calls");
     PbxError::Unreachable
 }

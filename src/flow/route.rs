@@ -38,13 +38,17 @@ pub async fn run(accounts: Accounts, flow: Flow, desk: Arc<Desk>) {
             Err(RecvError::Lagged(_)) => continue, // those calls go by the PBX's own scheme
             Err(RecvError::Closed) => return,
         };
+        if !is_new(&change.call) {
+            continue; // most of what happens
+        }
+        let pbx = accounts.get(&change.account);
+        let Some(pbx) = pbx.filter(|pbx| pbx.routes_by_command()) else {
+            continue;
+        };
         let Some((leg, rung)) = way(&change.call) else {
             continue;
         };
-        let Some(pbx) = accounts.get(&change.account) else {
-            continue;
-        };
-        if !pbx.routes_by_command() || pbx.sends_on_what_rings() == rung.is_empty() {
+        if pbx.sends_on_what_rings() == rung.is_empty() {
             continue;
         }
         if !rung.is_empty() && desk.was_asked(&change.account, &change.key) {

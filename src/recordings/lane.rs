@@ -251,21 +251,20 @@ impl Lane {
             return Ok(());
         }
         let started = Instant::now();
-        let ended = match (
-            recorded::verdict(&self.db, wanted.call).await?,
-            self.place(job, &wanted),
-        ) {
-            (Verdict::Leave(reason), _) => {
+        let ended = match recorded::verdict(&self.db, wanted.call).await? {
+            Verdict::Leave(reason) => {
                 recorded::forget_source(&self.db, wanted.id).await?;
                 Ended::left(reason)
             }
-            (_, Ok(from)) => {
-                rows::mark_fetching(&self.db, wanted.id).await?;
-                self.tell(&wanted, RecordingState::Fetching, "");
-                self.bring(&from).await
-            }
-            // Nothing to fetch, so nothing to show or write for the time of fetching.
-            (_, Err(ended)) => ended,
+            Verdict::Keep | Verdict::Withhold => match self.place(job, &wanted) {
+                Ok(from) => {
+                    rows::mark_fetching(&self.db, wanted.id).await?;
+                    self.tell(&wanted, RecordingState::Fetching, "");
+                    self.bring(&from).await
+                }
+                // Nothing to fetch, so nothing to show or write for the time of fetching.
+                Err(ended) => ended,
+            },
         };
         let Some((state, reason)) = self.write_down(job, &wanted, ended).await? else {
             return Ok(());

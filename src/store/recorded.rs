@@ -187,12 +187,8 @@ pub async fn withheld(
     const SQL: &str = "select k.id, k.call, c.card, k.kept_at from recording k \
          join call c on c.id = k.call where k.state = 'withheld' and k.id > $1 \
          and ($2 is null or k.call = $2) order by k.id limit $3";
-    const PG: &str = "select k.id, k.call, c.card, k.kept_at from recording k \
-         join call c on c.id = k.call where k.state = 'withheld' and k.id > $1 \
-         and ($2::uuid is null or k.call = $2) order by k.id limit $3";
-    let sql = if matches!(db, Db::Pg(_)) { PG } else { SQL };
     let rows: Vec<(i64, Uuid, Option<Uuid>, Option<i64>)> = on_read!(db, pool => {
-        sqlx::query_as(sql)
+        sqlx::query_as(SQL)
             .bind(after)
             .bind(call.map(|call| call.0))
             .bind(portion)

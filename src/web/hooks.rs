@@ -211,19 +211,40 @@ async fn receive(
     if let Err(turned) = admit(account, &request, now) {
         return hooks.refuse(account, turned, &remote, now);
     }
-    let (decoded, error) = decode(account.pbx.as_ref(), Input::Request(&request), now);
+    match take(&hooks, account, &request, now, began).await {
+        Taken::Asked(enquiry, told) => written(account.pbx.format_route(&enquiry, &told)),
+        Taken::Kept(response) => response,
+    }
+}
+
+/// What came of an authentic request.
+enum Taken {
+    /// It asks who should ring, and this is the answer.
+    Asked(Enquiry, RouteAnswer),
+    /// It tells something, which is durable or refused.
+    Kept(Response),
+}
+
+async fn take(
+    hooks: &Arc<Hooks>,
+    account: &Account,
+    request: &Request,
+    now: Timestamp,
+    began: Instant,
+) -> Taken {
+    let (decoded, error) = decode(account.pbx.as_ref(), Input::Request(request), now);
     let message = Message {
         account: account.name.clone(),
         source: "webhook",
         received_at: now,
-        raw: journal(&request, account.pbx.secret_path_parts()),
+        raw: journal(request, account.pbx.secret_path_parts()),
     };
     match decoded.enquiries.first().cloned() {
         Some(enquiry) => {
-            let told = answer(&hooks, account, &enquiry, message, decoded, began).await;
-            written(account.pbx.format_route(&enquiry, &told))
+            let told = answer(hooks, account, &enquiry, message, decoded, began).await;
+            Taken::Asked(enquiry, told)
         }
-        None => keep(&hooks, account, message, decoded, error, began).await,
+        None => Taken::Kept(keep(hooks, account, message, decoded, error, began).await),
     }
 }
 

@@ -43,6 +43,15 @@ fn arrow(direction: Option<&str>) -> &'static str {
     }
 }
 
+/// The way to older rows.
+pub fn older(t: Texts, address: &str) -> Markup {
+    html! {
+        nav.pages aria-label=(t.say("pages-label")) {
+            a.button rel="next" href=(address) { (t.say("pages-older")) }
+        }
+    }
+}
+
 /// Direction as a sign with its word.
 pub fn direction(t: Texts, direction: Option<&str>) -> Markup {
     let word = t.word("direction", direction.unwrap_or("unknown"));

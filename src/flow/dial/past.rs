@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream, stream::FuturesUnordered};
 
 use super::{Line, Link};
 use crate::{
-    flow::reconcile::{self, Brought},
+    flow::reconcile::{self, Brought, away, compare::differ},
     model::{
         call::{Call, CallResult},
         ids::{CallId, CallKey, Extension},
@@ -22,8 +22,6 @@ use crate::{
 
 /// Live events of what the log says come within this time.
 const LIVE_MS: i64 = 5_000;
-/// Times of live events and of the log differ by less.
-const SAME_MS: i64 = 3_000;
 /// Calls looked up at once.
 const TOGETHER: usize = 16;
 
@@ -107,15 +105,8 @@ impl Gist {
     }
 
     fn is_otherwise(&self, after: &Self) -> bool {
-        let differ = |one: Timestamp, other: Timestamp| {
-            one.millis_since(other).max(other.millis_since(one)) > SAME_MS
-        };
-        let ended_otherwise = match (self.ended_at, after.ended_at) {
-            (Some(one), Some(other)) => differ(one, other),
-            (one, other) => one != other,
-        };
-        ended_otherwise
-            || differ(self.started_at, after.started_at)
+        differ(self.ended_at, after.ended_at)
+            || differ(Some(self.started_at), Some(after.started_at))
             || self.result != after.result
             || self.answered_by != after.answered_by
             || self.recordings != after.recordings
@@ -204,9 +195,4 @@ async fn stored(
     });
     let found: Vec<_> = found.buffer_unordered(TOGETHER).collect().await;
     found.into_iter().collect()
-}
-
-fn away(error: StoreError) -> PbxError {
-    tracing::warn!(%error, "the store could not be read for past calls");
-    PbxError::Unreachable
 }

@@ -29,7 +29,8 @@ pub fn tells_more(known: &Call, told: &Call) -> bool {
         })
 }
 
-fn differ(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
+/// Whether two moments are not the same one, or only the other is known.
+pub fn differ(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.millis_since(other).max(other.millis_since(one)) > SAME_MS,
         (None, Some(_)) => true,

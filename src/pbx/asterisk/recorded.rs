@@ -40,3 +40,51 @@ impl Say<'_> {
         Ok(Told::Facts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        model::event::{ConsentSaid, Fact},
+        pbx::asterisk::tests::{client, event, told},
+    };
+
+    fn facts(name: &str, fields: &str) -> Vec<Fact> {
+        let block = event(name, "100.000200", &(client(4) + fields));
+        let events = told(&[block]).into_iter();
+        events.map(|event| event.fact).collect()
+    }
+
+    #[test]
+    fn what_the_client_says_to_being_recorded_is_understood() {
+        for (value, said) in [
+            ("heard", Some(ConsentSaid::Heard)),
+            ("yes", Some(ConsentSaid::Given)),
+            ("no", Some(ConsentSaid::Refused)),
+            ("YES please", None),
+        ] {
+            let fields = format!("Variable: RINGCARD_CONSENT\r\nValue: {value}\r\n");
+            let wanted: Vec<Fact> = said
+                .map(|said| Fact::Consents { said })
+                .into_iter()
+                .collect();
+            assert_eq!(facts("VarSet", &fields), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_silence_on_both_sides_is_a_pause() {
+        for (direction, state, wanted) in [
+            ("Both", "1", Some(Fact::RecordingPauses)),
+            ("Both", "0", Some(Fact::RecordingResumes)),
+            ("Read", "1", None),
+        ] {
+            let fields = format!("Direction: {direction}\r\nState: {state}\r\n");
+            let wanted: Vec<Fact> = wanted.into_iter().collect();
+            assert_eq!(
+                facts("MixMonitorMute", &fields),
+                wanted,
+                "{direction} {state}"
+            );
+        }
+    }
+}

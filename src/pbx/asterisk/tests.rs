@@ -55,7 +55,7 @@ fn channel(
         .collect()
 }
 
-fn event(name: &str, at: &str, fields: &str) -> String {
+pub(super) fn event(name: &str, at: &str, fields: &str) -> String {
     format!("Event: {name}\r\nPrivilege: call,all\r\nTimestamp: 1773728{at}\r\n{fields}\r\n")
 }
 
@@ -64,7 +64,7 @@ const PHONE: &str = "PJSIP/101-00000002";
 const FIRST: (&str, &str) = ("1773728100.1", "1773728100.1");
 const SECOND: (&str, &str) = ("1773728100.2", "1773728100.1");
 
-fn client(state: u8) -> String {
+pub(super) fn client(state: u8) -> String {
     channel("", TRUNK, state, "+74950000077", "74950000001", FIRST)
 }
 
@@ -128,7 +128,7 @@ fn events(decoded: &Decoded) -> Vec<CallEvent> {
         .collect()
 }
 
-fn told(blocks: &[String]) -> Vec<CallEvent> {
+pub(super) fn told(blocks: &[String]) -> Vec<CallEvent> {
     events(&decode(
         account().decoder().as_mut(),
         blocks.concat().as_bytes(),

@@ -383,6 +383,30 @@ async fn a_host_that_comes_back_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_a_stop_breaks_off_can_be_begun_again_at_once() {
+    let bench = Bench::new().await;
+    let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
+    let server = host(slow).await;
+    let call = bench.tell_link(&server).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&bench.lane).run(stop.clone()));
+    while bench.state(call).await.0 != RecordingState::Fetching {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let now = Timestamp::from_micros(bench.now.load(Ordering::Relaxed));
+    assert!(
+        !rows::is_due(&bench.db, now).await.unwrap(),
+        "it is claimed"
+    );
+    stop.cancel();
+    running.await.unwrap();
+    assert!(
+        rows::is_due(&bench.db, now).await.unwrap(),
+        "nobody holds it"
+    );
+}
+
+#[tokio::test]
 async fn an_outage_of_hours_is_outlived() {
     let bench = Bench::new().await;
     let server = MockServer::start().await;

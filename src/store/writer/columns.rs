@@ -55,22 +55,48 @@ fn statement_for(before: &Stand, after: &Stand) -> &'static Statement {
 
 /// Whether nothing has changed that stands in a column of its own, but phase and time.
 fn is_only_noted(before: &Stand, after: &Stand) -> bool {
-    fn columns(call: &Call) -> impl PartialEq {
+    fn columns(call: &Call) -> impl PartialEq + '_ {
+        // Named one by one, so that a new field is not forgotten here either.
+        let Call {
+            direction,
+            result,
+            ended,
+            hangup_by,
+            client,
+            client_name,
+            did,
+            started_at,
+            rang_at,
+            answered_at,
+            ended_at,
+            wait_ms,
+            ring_ms,
+            talk_ms,
+            hold_ms,
+            answered_by,
+            route_reason,
+            // Written whatever changes, or only within `derived`.
+            phase: _,
+            heard_at: _,
+            legs: _,
+            transfers: _,
+            recordings: _,
+            consent: _,
+            recording_pauses: _,
+            ringing: _,
+            talking: _,
+            digits: _,
+            tracking: _,
+            silent: _,
+        } = call;
         (
-            (call.direction, call.result, call.ended, call.hangup_by),
-            (
-                call.started_at,
-                call.rang_at,
-                call.answered_at,
-                call.ended_at,
-            ),
-            (call.wait_ms, call.ring_ms, call.talk_ms, call.hold_ms),
+            (direction, result, ended, hangup_by),
+            (started_at, rang_at, answered_at, ended_at),
+            (wait_ms, ring_ms, talk_ms, hold_ms),
+            (client, client_name, did, answered_by, route_reason),
         )
     }
-    let (b, a) = (&*before.call, &*after.call);
-    columns(b) == columns(a)
-        && (&b.client, &b.client_name, &b.did) == (&a.client, &a.client_name, &a.did)
-        && (&b.answered_by, &b.route_reason) == (&a.answered_by, &a.route_reason)
+    columns(&before.call) == columns(&after.call)
         && (before.card, before.line, before.answered_by)
             == (after.card, after.line, after.answered_by)
         && before.reason == after.reason

@@ -18,11 +18,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Hooks, admit, answer, decode, journal, keep, turned::Turned};
+use super::{Hooks, Taken, admit, take, turned::Turned};
 use crate::{
-    flow::{self, Message},
+    flow,
     model::ids::AccountName,
-    pbx::{DecodeError, Input, Pbx, Request},
+    pbx::{DecodeError, Pbx, Request},
 };
 
 /// Longest life of a connection: an answer comes well before (`hooks.route_timeout_ms`).
@@ -119,19 +119,9 @@ impl Door {
             // The status is for those who speak HTTP; here the connection is closed.
             Err(turned) => return drop(hooks.refuse(account, turned, &remote, now)),
         };
-        let (decoded, error) = decode(account.pbx.as_ref(), Input::Request(&request), now);
-        let message = Message {
-            account: account.name.clone(),
-            source: "webhook",
-            received_at: now,
-            raw: journal(&request, account.pbx.secret_path_parts()),
-        };
-        match decoded.enquiries.first().cloned() {
-            Some(enquiry) => {
-                let told = answer(hooks, account, &enquiry, message, decoded, began).await;
-                tell(socket, &account.pbx.write_answer(&told)).await;
-            }
-            None => drop(keep(hooks, account, message, decoded, error, began).await),
+        // What does not ask is kept like a message; there is nothing to answer here.
+        if let Taken::Asked(_, told) = take(hooks, account, &request, now, began).await {
+            tell(socket, &account.pbx.write_answer(&told)).await;
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         hooks::read_again,
         layout::{self, Place},
         pages::reload,
-        parts::{Pen, nothing},
+        parts::{Pen, nothing, older},
         routes::{Access, Route},
         sight,
     },
@@ -297,9 +297,7 @@ async fn letters(
             } }
         }
         @if let (true, Some(last)) = (more, found.last()) {
-            nav.pages aria-label=(t.say("pages-label")) {
-                a.button rel="next" href={ "/dead-letters?before=" (last.id) } { (t.say("pages-older")) }
-            }
+            (older(t, &format!("/dead-letters?before={}", last.id)))
         }
     };
     Ok(layout::page(

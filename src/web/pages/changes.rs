@@ -14,7 +14,7 @@ use crate::{
     web::{
         Error, State, Visitor,
         layout::{self, Place},
-        parts::{Pen, nothing},
+        parts::{Pen, nothing, older},
         routes::{Access, Route},
         sight,
     },
@@ -50,9 +50,7 @@ async fn show(
         @if found.is_empty() { (nothing(&t.say("changes-none"))) }
         @else { div.scroll { (table(&pen, &found)) } }
         @if let (true, Some(last)) = (more, found.last()) {
-            nav.pages aria-label=(t.say("pages-label")) {
-                a.button rel="next" href={ "/changes?before=" (last.id) } { (t.say("pages-older")) }
-            }
+            (older(t, &format!("/changes?before={}", last.id)))
         }
     };
     Ok(layout::page(

@@ -17,7 +17,7 @@ use crate::{
     web::{
         Error, State, Visitor, format,
         layout::{self, Place},
-        parts::{Pen, nothing},
+        parts::{Pen, nothing, older},
         routes::{Access, Route},
         sight,
     },
@@ -61,9 +61,7 @@ async fn show(
         @if found.is_empty() { (nothing(&t.say("purged-none"))) }
         @else { div.scroll { (table(&pen, &found)) } }
         @if let (true, Some(last)) = (more, found.last()) {
-            nav.pages aria-label=(t.say("pages-label")) {
-                a.button rel="next" href={ "/purged?before=" (last.id) } { (t.say("purged-older")) }
-            }
+            (older(t, &format!("/purged?before={}", last.id)))
         }
     };
     Ok(layout::page(

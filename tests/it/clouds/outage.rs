@@ -101,7 +101,7 @@ fn differences(ledgers: &[Ledger], calls: &[(String, Call)]) -> Vec<String> {
     for ledger in ledgers {
         let key = &ledger.call_key;
         let near = |one: Timestamp, other: Timestamp| {
-            one.millis_since(other).max(other.millis_since(one)) <= ledger.tolerance_ms
+            (one.as_micros() - other.as_micros()).abs() <= ledger.tolerance_ms * 1_000
         };
         let is_it = |call: &Call| {
             let client = call.client.as_ref().and_then(|client| client.e164());

@@ -62,7 +62,6 @@ purged-gone = How many
 purged-before = Older than
 purged-who = Asked by
 purged-detail = Note
-purged-older = Older
 purged-holds = Legal holds
 purged-no-holds = Nothing is under a hold.
 purged-hold-object = What

@@ -64,7 +64,6 @@ purged-gone = Сколько
 purged-before = Старше
 purged-who = Кто просил
 purged-detail = Заметка
-purged-older = Раньше
 purged-holds = Запреты удаления
 purged-no-holds = Запретов нет.
 purged-hold-object = Что
