@@ -220,11 +220,22 @@ fn number(text: &str) -> Number {
 
 /// Waits until something holds, asking again and again; fails the story after half a minute.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let missing = async || match holds().await {
+        true => Vec::new(),
+        false => vec![what.to_owned()],
+    };
+    eventually_nothing(what, missing).await;
+}
+
+/// Waits until nothing is wrong any more; fails the story after half a minute with what still is.
+pub async fn eventually_nothing(what: &str, wrong: impl AsyncFn() -> Vec<String>) {
+    let mut left = Vec::new();
     for _ in 0..3_000 {
-        if holds().await {
+        left = wrong().await;
+        if left.is_empty() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("never came true: {what}");
+    panic!("never came true: {what}: {left:#?}");
 }
