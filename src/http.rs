@@ -13,7 +13,7 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
-    Method, StatusCode, Url,
+    StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -60,14 +60,19 @@ pub struct Reach {
 }
 
 /// One request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Absolute `http` or `https` address. A secret: it may carry access.
     pub url: String,
-    /// Fields of a form to post; without them it is a GET.
+    /// Fields of a form to post; with neither these nor `json` it is a GET.
     pub form: Option<Vec<(String, String)>>,
+    /// JSON to post, where there is no form.
+    pub json: Option<String>,
     /// Value of the `Authorization` header; sent to the first host only.
     pub authorization: Option<SecretString>,
+    /// Name (in small letters) and value of a header by which the host lets us in; sent to the first host
+    /// only.
+    pub key: Option<(&'static str, SecretString)>,
     /// Which hosts may answer.
     pub reach: Reach,
 }
@@ -84,7 +89,7 @@ pub enum Error {
     /// The host lies in a private network and that is not allowed.
     #[error("host {0} lies in a private network")]
     PrivateAddress(String),
-    /// A redirect leads from TLS to plain text, or would carry a form to another host.
+    /// A redirect leads from TLS to plain text, or would carry what is posted to another host.
     #[error("a redirect would give data away")]
     UnsafeRedirect,
     /// More redirects than allowed, or one without an address.
@@ -249,16 +254,20 @@ impl Client {
             true => &self.any,
             false => &self.public,
         };
-        let method = match hop.form {
-            Some(_) => Method::POST,
-            None => Method::GET,
+        let url = hop.url.clone();
+        let mut sending = match hop.body {
+            None => client.get(url),
+            Some(Body::Form(form)) => client.post(url).form(form),
+            Some(Body::Json(json)) => client
+                .post(url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(json.to_owned()),
         };
-        let mut sending = client.request(method, hop.url.clone());
-        if let Some(form) = hop.form {
-            sending = sending.form(form);
-        }
         if let (Some(value), true) = (&request.authorization, hop.is_first_host) {
             sending = sending.header(AUTHORIZATION, value.expose_secret());
+        }
+        if let (Some((name, value)), true) = (&request.key, hop.is_first_host) {
+            sending = sending.header(*name, value.expose_secret());
         }
         let answer_by = Instant::now() + Duration::from_millis(self.settings.answer_timeout_ms);
         timeout_at(answer_by.min(deadline), sending.send())
@@ -358,15 +367,25 @@ fn build(settings: &Settings, guard: Option<PublicOnly>) -> Result<reqwest::Clie
 /// One step of a request and its redirects.
 struct Hop<'a> {
     url: Url,
-    form: Option<&'a [(String, String)]>,
+    body: Option<Body<'a>>,
     is_first_host: bool,
+}
+
+/// What is posted.
+#[derive(Clone, Copy)]
+enum Body<'a> {
+    Form(&'a [(String, String)]),
+    Json(&'a str),
 }
 
 impl<'a> Hop<'a> {
     fn first(request: &'a Request) -> Result<Self, Error> {
         Ok(Self {
             url: Url::parse(&request.url).map_err(|_| Error::Address)?,
-            form: request.form.as_deref(),
+            body: match (&request.form, &request.json) {
+                (Some(form), _) => Some(Body::Form(form)),
+                (None, json) => json.as_deref().map(Body::Json),
+            },
             is_first_host: true,
         })
     }
@@ -395,14 +414,14 @@ impl<'a> Hop<'a> {
             .ok_or(Error::Redirects)?;
         let is_same_host = url.host_str() == self.url.host_str();
         // RFC 9110 §15.4: only 307 and 308 repeat the request as it was.
-        let form = self.form.filter(|_| matches!(status.as_u16(), 307 | 308));
+        let body = self.body.filter(|_| matches!(status.as_u16(), 307 | 308));
         let falls_to_plain = self.url.scheme() == "https" && url.scheme() != "https";
-        if falls_to_plain || (form.is_some() && !is_same_host) {
+        if falls_to_plain || (body.is_some() && !is_same_host) {
             return Err(Error::UnsafeRedirect);
         }
         Ok(Self {
             url,
-            form,
+            body,
             is_first_host: self.is_first_host && is_same_host,
         })
     }
@@ -457,12 +476,11 @@ mod tests {
     fn get(url: String) -> Request {
         Request {
             url,
-            form: None,
-            authorization: None,
             reach: Reach {
                 hosts: vec!["127.0.0.1".into()],
                 private_network: true,
             },
+            ..Request::default()
         }
     }
 
@@ -527,6 +545,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn json_is_posted_with_the_key_of_the_host() {
+        let server = MockServer::start().await;
+        Mock::given(method("POST"))
+            .and(path("/call"))
+            .and(header("content-type", "application/json"))
+            .and(header("x-api-key", "s"))
+            .and(body_string(r#"{"user":"anna"}"#))
+            .respond_with(ResponseTemplate::new(200).set_body_string("ok"))
+            .mount(&server)
+            .await;
+        let mut request = get(server.uri() + "/call");
+        request.json = Some(r#"{"user":"anna"}"#.into());
+        request.key = Some(("x-api-key", "s".into()));
+        let answer = client().open(&request, 1_000).await.unwrap();
+        assert_eq!(body(answer).await.unwrap(), b"ok");
+    }
+
+    #[tokio::test]
     async fn a_redirect_to_another_host_is_refused() {
         let away = ResponseTemplate::new(302).insert_header("location", "http://localhost:1/x");
         let server = serve("/a", away).await;
@@ -538,10 +574,12 @@ mod tests {
     #[tokio::test]
     async fn a_secret_does_not_follow_to_another_host() {
         let second = MockServer::start().await;
-        Mock::given(header("authorization", "Bearer s"))
-            .respond_with(ResponseTemplate::new(200).set_body_string("leaked"))
-            .mount(&second)
-            .await;
+        for (name, value) in [("authorization", "Bearer s"), ("x-api-key", "s")] {
+            Mock::given(header(name, value))
+                .respond_with(ResponseTemplate::new(200).set_body_string("leaked"))
+                .mount(&second)
+                .await;
+        }
         let elsewhere = format!("http://localhost:{}/x", second.address().port());
         let first = serve(
             "/a",
@@ -550,6 +588,7 @@ mod tests {
         .await;
         let mut request = get(first.uri() + "/a");
         request.authorization = Some("Bearer s".into());
+        request.key = Some(("x-api-key", "s".into()));
         request.reach.hosts.push("localhost".into());
         // The second server answers 404 to a request without the secret.
         assert!(matches!(

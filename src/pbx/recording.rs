@@ -67,12 +67,12 @@ impl RecordingSettings {
         let own_host = self.url.as_deref().and_then(host_of);
         Request {
             url,
-            form: None,
             authorization,
             reach: Reach {
                 hosts: self.hosts.iter().cloned().chain(own_host).collect(),
                 private_network: self.private_network,
             },
+            ..Request::default()
         }
     }
 

@@ -125,8 +125,8 @@ impl Api {
                 ("sign".to_owned(), hex::encode(self.sign(json.as_bytes()))),
                 ("json".to_owned(), json),
             ]),
-            authorization: None,
             reach: self.reach.clone(),
+            ..Request::default()
         }
     }
 

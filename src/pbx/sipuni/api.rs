@@ -98,8 +98,8 @@ impl Api {
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect(),
             ),
-            authorization: None,
             reach: self.reach.clone(),
+            ..Request::default()
         }
     }
 
