@@ -1,4 +1,5 @@
-//! Times as clouds write them for people: `17.03.2026 09:15:00` by the clock on the wall.
+//! Times as clouds write them for people, by the clock on the wall: `17.03.2026 09:15:00`, or
+//! `2026-03-17 09:15:00` (`…_iso`).
 
 use jiff::{civil::DateTime, fmt::strtime, tz::TimeZone};
 
@@ -6,10 +7,20 @@ use crate::model::time::Timestamp;
 
 const DAY: &str = "%d.%m.%Y";
 const MOMENT: &str = "%d.%m.%Y %H:%M:%S";
+const MOMENT_ISO: &str = "%Y-%m-%d %H:%M:%S";
 
 /// Reads a moment of this zone; an hour that comes twice is the first of the two.
 pub fn read(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    let moment = strtime::parse(MOMENT, text.trim()).ok()?;
+    parsed(text, zone, MOMENT)
+}
+
+/// Reads a moment that begins with its year.
+pub fn read_iso(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    parsed(text, zone, MOMENT_ISO)
+}
+
+fn parsed(text: &str, zone: &TimeZone, form: &str) -> Option<Timestamp> {
+    let moment = strtime::parse(form, text.trim()).ok()?;
     let moment: DateTime = moment.to_datetime().ok()?;
     let moment = zone.to_ambiguous_zoned(moment).earlier().ok()?;
     Some(Timestamp::from_micros(moment.timestamp().as_microsecond()))
@@ -18,6 +29,11 @@ pub fn read(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 /// Writes a moment.
 pub fn write(at: Timestamp, zone: &TimeZone) -> String {
     formatted(at, zone, MOMENT)
+}
+
+/// Writes a moment, its year first.
+pub fn write_iso(at: Timestamp, zone: &TimeZone) -> String {
+    formatted(at, zone, MOMENT_ISO)
 }
 
 /// Writes the day of a moment.
@@ -41,6 +57,9 @@ mod tests {
         assert_eq!(write(at, &zone), "17.03.2026 09:15:00");
         assert_eq!(day(at, &zone), "17.03.2026");
         assert_eq!(read(" 17.03.2026 09:15:00 ", &zone), Some(at));
+        assert_eq!(write_iso(at, &zone), "2026-03-17 09:15:00");
+        assert_eq!(read_iso("2026-03-17 09:15:00", &zone), Some(at));
+        assert_eq!(read_iso("17.03.2026 09:15:00", &zone), None);
         for wrong in [
             "",
             "2026-03-17 09:15:00",
