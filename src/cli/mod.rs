@@ -15,6 +15,7 @@ mod hold;
 mod import;
 mod inspect;
 mod letters;
+pub mod providers;
 mod reconcile;
 mod recordings;
 mod reload;
@@ -31,7 +32,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use serde_json::json;
 
 use crate::{
     app::{
@@ -72,11 +72,7 @@ enum Command {
     /// Bring the database's schema up to date
     Migrate,
     /// List the PBX providers and what they can do
-    Providers {
-        /// As JSON, one provider a line
-        #[arg(long)]
-        json: bool,
-    },
+    Providers(providers::Arguments),
     /// Add people and let them in
     #[command(subcommand)]
     User(user::Command),
@@ -150,7 +146,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Simulate(arguments) => block_on(simulate::run(arguments)),
         Command::Check(check) => checked(config, &check),
         Command::Migrate => block_on(migrate(config)),
-        Command::Providers { json } => providers(json),
+        Command::Providers(wanted) => providers::run(&wanted),
         Command::User(command) => block_on(user::run(started(config)?, command)),
         Command::Token(command) => block_on(token::run(started(config)?, command)),
         Command::Import(command) => block_on(import::run(started(config)?, command)),
@@ -293,25 +289,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         let io = cause.downcast_ref::<io::Error>();
         io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
-}
-
-fn providers(json: bool) -> Result<()> {
-    let mut out = io::stdout().lock();
-    for provider in pbx::PROVIDERS {
-        let abilities: Vec<String> = provider
-            .abilities
-            .iter()
-            .map(|ability| format!("{ability:?}").to_lowercase())
-            .collect();
-        let (name, title) = (provider.name, provider.title);
-        if json {
-            let line = json!({"name": name, "title": title, "abilities": abilities});
-            writeln!(out, "{line}")?;
-            continue;
-        }
-        writeln!(out, "{name:12} {title:24} {}", abilities.join(", "))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ pub const PROVIDER: Provider = Provider {
         Ability::Recording,
         Ability::History,
     ],
+    not_offered: &[],
     open,
 };
 

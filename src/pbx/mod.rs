@@ -12,6 +12,7 @@ mod facts;
 mod form;
 pub mod mango;
 mod numbers;
+pub mod offers;
 pub mod recording;
 pub mod sipuni;
 mod span;
@@ -44,6 +45,8 @@ pub struct Provider {
     pub title: &'static str,
     /// What the adapter can do; no ability without a method and a test behind it.
     pub abilities: &'static [Ability],
+    /// What the PBX has nothing of; what stands in neither list it may have, and the adapter leaves out.
+    pub not_offered: &'static [Ability],
     /// Opens one account from its table in the configuration.
     pub open: Open,
 }

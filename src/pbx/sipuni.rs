@@ -73,6 +73,7 @@ pub const PROVIDER: Provider = Provider {
         Ability::History,
         Ability::Tracking,
     ],
+    not_offered: &[Ability::Signature],
     open,
 };
 

@@ -10,3 +10,4 @@ mod calls;
 mod conversation;
 mod meaning;
 mod promises;
+mod table;

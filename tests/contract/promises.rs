@@ -433,24 +433,44 @@ async fn abilities_are_what_the_methods_do() {
             gives_files(own[0], &heard),
             "{name}: recording"
         );
+        assert!(
+            heard.iter().any(|heard| heard.events().count() > 0),
+            "{name}: events"
+        );
         let refused = heard.iter().filter(|heard| heard.refused.is_some()).count();
         if pbx.intake() == Intake::Webhook {
             assert!(refused > 0, "{name}: no fixture shows a forged message");
-            let command = Command::ClickToCall {
-                command: "c-1".to_owned(),
-                extension: Extension::from("301"),
-                client: "+74950000021".to_owned(),
-            };
-            let answer = pbx.command(&command).await;
-            let unable = matches!(answer, Err(PbxError::Unsupported));
-            assert_eq!(claims(Ability::Command), !unable, "{name}: command");
-            let unable = matches!(
-                pbx.history(None, ringcard::flow::now()).await,
-                Err(PbxError::Unsupported)
-            );
-            assert_eq!(claims(Ability::History), !unable, "{name}: history");
+        }
+        let able = able(&own).await;
+        for (ability, is_able) in [Ability::Command, Ability::History, Ability::Pause]
+            .into_iter()
+            .zip(able)
+        {
+            assert_eq!(claims(ability), is_able, "{name}: {ability:?}");
         }
     }
+}
+
+/// Whether some account of the fixtures takes a command, reads past calls and pauses recordings: there
+/// is nobody to ask, so whoever can at all fails otherwise than one who cannot.
+async fn able(own: &[&Conversation]) -> [bool; 3] {
+    let command = Command::ClickToCall {
+        command: "c-1".to_owned(),
+        extension: Extension::from("301"),
+        client: "+74950000021".to_owned(),
+    };
+    let mut able = [false; 3];
+    for Conversation { pbx, .. } in own {
+        let tried = [
+            pbx.command(&command).await.map(drop),
+            pbx.history(None, ringcard::flow::now()).await.map(drop),
+            pbx.pause_recording(&"leg".into(), true).await,
+        ];
+        for (able, tried) in able.iter_mut().zip(tried) {
+            *able |= !matches!(tried, Err(PbxError::Unsupported));
+        }
+    }
+    able
 }
 
 /// Whether some question of the fixtures gets different answers for different decisions.

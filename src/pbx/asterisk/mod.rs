@@ -63,6 +63,7 @@ pub const PROVIDER: Provider = Provider {
         Ability::History,
         Ability::Pause,
     ],
+    not_offered: &[Ability::Signature, Ability::Tracking],
     open,
 };
 
