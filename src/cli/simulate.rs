@@ -55,7 +55,7 @@ pub struct Arguments {
     /// Extensions 201 and on take part
     #[arg(long, default_value_t = 6)]
     people: usize,
-    /// `none`, or percentages: lose=5,repeat=10,misplace=50,reach=30
+    /// `duplicates,reorder,loss,late-summary`, `none`, or with percentages: loss=5,duplicates=10,reorder=50,reach=30
     #[arg(long, default_value = "none", value_parser = Chaos::parse)]
     chaos: Chaos,
     /// What chance decides
