@@ -5,6 +5,7 @@
 
 mod accounts;
 mod asked;
+mod asking;
 pub mod asterisk;
 mod budget;
 mod dialable;

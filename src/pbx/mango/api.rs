@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use super::unconfirmed;
 use crate::{
     http::{Client, Reach, Request, Whole},
-    pbx::{PbxError, budget::Budget},
+    pbx::{
+        PbxError,
+        asking::{self, CLICK_PATIENCE},
+        budget::Budget,
+    },
 };
 
-/// How long a person who has clicked may be kept waiting, and how long work in the background may.
-const CLICK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long work in the background may wait.
 const WORK_PATIENCE: Duration = Duration::from_secs(60);
-/// Largest answer that is read.
-const LARGEST_ANSWER: u64 = 32 * 1024 * 1024;
 
 /// How often one product may be asked: table `limits` of the account. The defaults are what the digest
 /// of the VPBX API of 2026-02-16 allows: 10 requests a second for one product (100 in all); statistics
@@ -137,26 +137,18 @@ impl Api {
         path: &str,
         json: &serde_json::Value,
     ) -> Result<Whole, PbxError> {
-        let patience = match purpose {
-            Purpose::Command | Purpose::Route => CLICK_PATIENCE,
-            _ => WORK_PATIENCE,
+        let (patience, budgets): (_, &[&Budget]) = match purpose {
+            Purpose::Command => (CLICK_PATIENCE, &[&self.command, &self.all]),
+            Purpose::Route => {
+                self.route.take()?;
+                (CLICK_PATIENCE, &[&self.all])
+            }
+            Purpose::Statistics => (WORK_PATIENCE, &[&self.statistics, &self.all]),
+            Purpose::Poll => (WORK_PATIENCE, &[&self.poll, &self.all]),
+            Purpose::List => (WORK_PATIENCE, &[&self.all]),
         };
         let request = self.request(path, json.to_string());
-        let asking = async {
-            match purpose {
-                Purpose::Command => self.command.wait(patience).await?,
-                Purpose::Route => self.route.take()?,
-                Purpose::Statistics => self.statistics.wait(patience).await?,
-                Purpose::Poll => self.poll.wait(patience).await?,
-                Purpose::List => {}
-            }
-            self.all.wait(patience).await?;
-            let answer = self.http.ask(&request, LARGEST_ANSWER).await;
-            read(answer.map_err(|error| PbxError::of_http(&error))?)
-        };
-        timeout(patience, asking)
-            .await
-            .unwrap_or(Err(PbxError::Unreachable))
+        asking::ask(&self.http, &request, budgets, patience, read).await
     }
 }
 
@@ -165,18 +157,13 @@ fn read(answer: Whole) -> Result<Whole, PbxError> {
     let code = unconfirmed::is_refused(&answer.body);
     match (answer.status, code) {
         (200..=299, None) => Ok(answer),
-        (429, _) => Err(PbxError::Throttled {
-            retry_after: answer.retry_after.unwrap_or(Duration::from_secs(2)),
-        }),
         (401, _) => Err(PbxError::Refused(
             "our key is refused, or blocked for two minutes (401)".to_owned(),
         )),
-        (408 | 500.., _) => Err(PbxError::Unreachable),
-        (status, Some(code)) => Err(PbxError::Refused(format!(
-            "code {code}{} ({status})",
-            words_of(code)
-        ))),
-        (status, None) => Err(PbxError::Refused(format!("status {status}"))),
+        (status, Some(code)) if !matches!(status, 408 | 429 | 500..) => Err(PbxError::Refused(
+            format!("code {code}{} ({status})", words_of(code)),
+        )),
+        _ => asking::good(answer, Duration::from_secs(2)),
     }
 }
 

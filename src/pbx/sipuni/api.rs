@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use tokio::time::timeout;
 
 use super::unconfirmed::{ALL_EVERY_MS, EXPORT_EVERY_MS};
 use crate::{
     http::{Client, Reach, Request},
-    pbx::{PbxError, budget::Budget},
+    pbx::{
+        PbxError,
+        asking::{self, CLICK_PATIENCE},
+        budget::Budget,
+    },
 };
 
-/// How long a person who has clicked may be kept waiting, and how long work in the background may.
-const CLICK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long work in the background may wait.
 const WORK_PATIENCE: Duration = Duration::from_secs(120);
-/// Largest answer that is read.
-const LARGEST_ANSWER: u64 = 32 * 1024 * 1024;
 
 /// How often one cabinet may be asked: table `limits` of the account.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
@@ -110,30 +110,14 @@ impl Api {
         path: &str,
         values: &[(&str, &str)],
     ) -> Result<Vec<u8>, PbxError> {
-        let patience = match purpose {
-            Purpose::Command => CLICK_PATIENCE,
-            Purpose::Export => WORK_PATIENCE,
+        let (patience, budgets): (_, &[&Budget]) = match purpose {
+            Purpose::Command => (CLICK_PATIENCE, &[&self.all]),
+            Purpose::Export => (WORK_PATIENCE, &[&self.export, &self.all]),
         };
         let request = self.request(path, values);
-        let asking = async {
-            if purpose == Purpose::Export {
-                self.export.wait(patience).await?;
-            }
-            self.all.wait(patience).await?;
-            let answer = self.http.ask(&request, LARGEST_ANSWER).await;
-            let answer = answer.map_err(|error| PbxError::of_http(&error))?;
-            match answer.status {
-                200..=299 => Ok(answer.body),
-                429 => Err(PbxError::Throttled {
-                    retry_after: answer.retry_after.unwrap_or(Duration::from_secs(10)),
-                }),
-                408 | 500.. => Err(PbxError::Unreachable),
-                status => Err(PbxError::Refused(format!("status {status}"))),
-            }
-        };
-        timeout(patience, asking)
-            .await
-            .unwrap_or(Err(PbxError::Unreachable))
+        let read = |answer| asking::good(answer, Duration::from_secs(10));
+        let answer = asking::ask(&self.http, &request, budgets, patience, read).await?;
+        Ok(answer.body)
     }
 }
 
