@@ -335,7 +335,7 @@ pub enum Fact {
         /// What handles it ([`Party::Menu`], [`Party::Queue`], [`Party::Voicemail`], [`Party::Conference`]).
         what: Party,
     },
-    /// The leg's owner passes the client on.
+    /// The leg's owner passes the client on; told of no leg: whoever has them.
     Transfers {
         /// Blind or attended.
         kind: TransferKind,

@@ -11,6 +11,7 @@ mod budget;
 mod dialable;
 mod facts;
 mod form;
+pub mod itoolabs;
 pub mod mango;
 mod numbers;
 pub mod offers;
@@ -19,7 +20,7 @@ pub mod sipuni;
 mod span;
 mod wall;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,7 +37,12 @@ use crate::model::{
 };
 
 /// Every PBX we speak to.
-pub static PROVIDERS: &[Provider] = &[asterisk::PROVIDER, mango::PROVIDER, sipuni::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[
+    asterisk::PROVIDER,
+    mango::PROVIDER,
+    sipuni::PROVIDER,
+    itoolabs::PROVIDER,
+];
 
 /// What we know about a PBX product before any account is opened.
 pub struct Provider {
@@ -383,6 +389,12 @@ pub trait Pbx: Send + Sync {
     /// place, so the decoder must not look at them.
     fn secret_path_parts(&self) -> usize {
         0
+    }
+
+    /// The request as the journal may keep it: without what is secret in its query or body. It must be
+    /// decoded to the same facts.
+    fn kept<'r>(&self, request: &'r Request) -> Cow<'r, Request> {
+        Cow::Borrowed(request)
     }
 
     /// A new decoder: framing only. One created mid-stream emits the same facts.

@@ -237,7 +237,7 @@ async fn take(
         account: account.name.clone(),
         source: "webhook",
         received_at: now,
-        raw: journal(request, account.pbx.secret_path_parts()),
+        raw: journal(&account.pbx.kept(request), account.pbx.secret_path_parts()),
     };
     match decoded.enquiries.first().cloned() {
         Some(enquiry) => {

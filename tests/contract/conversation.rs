@@ -248,18 +248,32 @@ fn by_key(calls: Vec<Value>) -> BTreeMap<String, Value> {
 
 /// Accounts of the sample folders, and how their paths become ours.
 struct Samples {
+    folder: &'static str,
     provider: &'static str,
     settings: &'static str,
     path: fn(&str) -> String,
+    /// Whether events tell no time: then they arrive while their call goes on, and the rest afterwards.
+    arrives_live: bool,
 }
 
-const SAMPLES: [Samples; 2] = [
+const SAMPLES: [Samples; 3] = [
     Samples {
+        folder: "mango",
         provider: "mango",
         settings: "type = 'mango'\nvpbx_api_key = 'mango-key-0001'\nvpbx_api_salt = 'mango-salt-0001'",
         path: |path| path.trim_start_matches("/mango").to_owned(),
+        arrives_live: false,
     },
     Samples {
+        folder: "megafon",
+        provider: "itoolabs",
+        settings: "type = 'itoolabs'\ncrm_token = 'crm-token-0001'\n\
+            [users]\n'a.ivanova' = '201'\n'b.petrov' = '202'",
+        path: |path| path.trim_start_matches("/hooks/megafon").to_owned(),
+        arrives_live: true,
+    },
+    Samples {
+        folder: "sipuni",
         provider: "sipuni",
         settings: "type = 'sipuni'\ntoken = 'sip-tok-0001'",
         path: |path| {
@@ -270,12 +284,13 @@ const SAMPLES: [Samples; 2] = [
             let path = path.trim_start_matches("/route/sipuni/");
             format!("/{}", path.replace("/manager/", "/route/"))
         },
+        arrives_live: false,
     },
 ];
 
 fn samples(root: &Path) -> Vec<Conversation> {
     let conversations = SAMPLES.iter().map(|samples| {
-        let folder = root.join(samples.provider);
+        let folder = root.join(samples.folder);
         let json = |name: &str| -> Value {
             let path = folder.join(name);
             let text = fs::read_to_string(&path).expect("the sample folder is complete");
@@ -286,23 +301,32 @@ fn samples(root: &Path) -> Vec<Conversation> {
             .find(|known| known.name == samples.provider);
         let provider = provider.expect("sample accounts are of known providers");
         let expected = json("expected.json");
-        let expected = expected.as_array().expect("one entry per file").iter();
+        let expected = expected.as_array().expect("one entry per file");
+        let calls: Vec<Value> = json("calls.json")["calls"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        let arrives = |entry: &Value| {
+            let live = samples
+                .arrives_live
+                .then(|| live_arrival(entry, &calls, expected));
+            // Arrival is not recorded: a moment after everything that the samples tell of.
+            live.flatten()
+                .unwrap_or(Timestamp::from_seconds(1_773_732_000))
+        };
         let lines: Vec<Line> = expected
+            .iter()
             .filter(|entry| entry["dir"] == "provider->gateway")
-            .map(|entry| sample_line(&folder, entry, samples.path))
+            .map(|entry| sample_line(&folder, entry, samples.path, arrives(entry)))
             .collect();
         assert!(
             lines.len() > 10,
             "{} is not a sample folder",
             folder.display()
         );
-        let calls: Vec<Value> = json("calls.json")["calls"]
-            .as_array()
-            .expect("a list")
-            .clone();
         Conversation {
             provider,
-            name: format!("samples/{}", samples.provider),
+            name: format!("samples/{}", samples.folder),
             folder: None,
             pbx: open(provider, samples.settings),
             lines,
@@ -312,17 +336,47 @@ fn samples(root: &Path) -> Vec<Conversation> {
     conversations.collect()
 }
 
-fn sample_line(folder: &Path, entry: &Value, path_of: fn(&str) -> String) -> Line {
+/// When an event may have arrived while its call went on: in the order of the files, evenly from the start
+/// to the end that its record tells.
+fn live_arrival(entry: &Value, calls: &[Value], expected: &[Value]) -> Option<Timestamp> {
+    let is_event = [
+        "lookup",
+        "leg_ringing",
+        "answered",
+        "leg_ended",
+        "transferred",
+    ]
+    .iter()
+    .any(|kind| entry["canonical"]["kind"] == **kind);
+    let is_of = |call: &Value, entry: &Value| {
+        let mut messages = call["messages"].as_array().into_iter().flatten();
+        messages.position(|file| *file == entry["file"])
+    };
+    let call = calls
+        .iter()
+        .find(|call| is_of(call, entry).is_some() && is_event)?;
+    let started = call["started_at"].as_i64()?;
+    let end = |entry: &Value| {
+        let told = &entry["canonical"];
+        Some(told["started"].as_i64()? + told["duration_s"].as_i64()?)
+    };
+    let own = expected.iter().filter(|entry| is_of(call, entry).is_some());
+    let lasts_ms = 1_000 * (own.filter_map(end).max()? - started);
+    let count = call["messages"].as_array()?.len() as i64;
+    let place = is_of(call, entry)? as i64;
+    Some(Timestamp::from_seconds(started).plus_millis(lasts_ms * place / count))
+}
+
+fn sample_line(folder: &Path, entry: &Value, path_of: fn(&str) -> String, at: Timestamp) -> Line {
     let file = entry["file"].as_str().expect("an entry names its file");
     let raw = fs::read_to_string(folder.join(file)).expect("the file is there");
     let (head, body) = raw.split_once("\r\n\r\n").expect("a request has a head");
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    // Arrival is not recorded: a moment after everything that the samples tell of.
-    let at = Timestamp::from_seconds(1_773_732_000);
     let mut line = Line::request_at(at, method, &path_of(path), query, body);
     line.refused = entry["auth"] == "bad";
+    line.unreadable = entry["answer"]["status"] == 400;
     line.means = entry.get("canonical").cloned();
     line
 }
@@ -340,10 +394,10 @@ fn in_milliseconds(call: &Value) -> Value {
                 let ms = value.as_i64().map(|seconds| seconds * 1_000);
                 ours.insert(name.replace("_s", "_ms"), ms.into());
             }
-            "started_at" => {
+            "started_at" if is_told => {
                 ours.insert(name.clone(), seconds(value).rfc3339().into());
             }
-            "transfers" => {
+            "transfers" if is_told => {
                 let mut transfers = value.clone();
                 for transfer in transfers.as_array_mut().into_iter().flatten() {
                     transfer["at"] = seconds(&transfer["at"]).rfc3339().into();

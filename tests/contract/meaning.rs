@@ -63,9 +63,16 @@ fn check(means: &Value, heard: &Heard) -> Result<(), String> {
         "consult" => {
             talks(&events).is_some_and(|(one, other)| !is_client(one) && !is_client(other))
         }
+        // Where it is told of no leg, the one who gets the client need not have answered.
         "transferred" => {
-            talks(&events).is_some() && fact(&|fact| matches!(fact, Fact::Transfers { .. }))
+            let told = |leg: bool| {
+                has(&|event| {
+                    matches!(event.fact, Fact::Transfers { .. }) && event.leg.is_some() == leg
+                })
+            };
+            told(false) || (talks(&events).is_some() && told(true))
         }
+        "rating" => heard.decoded.notes == ["rating"],
         "hold" => fact(&|fact| matches!(fact, Fact::Holds)),
         "leg_ended" => {
             fact(&|fact| matches!(fact, Fact::Ends { .. })) && summary(&events).is_none()
@@ -193,7 +200,14 @@ fn fits(name: &str, value: &Value, heard: &Heard, events: &[&CallEvent]) -> bool
             None => true, // of a leg: its cause is in the snapshot
         },
         // Checked with the kind, or derived: a decoder counts no seconds.
-        "kind" | "name" | "digits" | "recording_id" | "talk_s" | "ok" => true,
+        "duration_s" => {
+            let span = summary.and_then(|summary| Some((summary.started?, summary.ended?)));
+            span.map(|(from, to)| to.as_seconds() - from.as_seconds()) == value.as_i64()
+        }
+        "linked" => events.iter().any(
+            |event| matches!(&event.fact, Fact::SameCall { with } if *value == *with.as_str()),
+        ),
+        "kind" | "value" | "name" | "digits" | "recording_id" | "talk_s" | "ok" => true,
         other => panic!("no such field: {other}"),
     }
 }
@@ -254,7 +268,10 @@ fn recording(events: &[&CallEvent], means: &Value) -> Option<RecordingStage> {
     events.iter().find_map(|event| match &event.fact {
         Fact::Recording {
             recording, stage, ..
-        } => (means["recording_id"] == **recording).then_some(*stage),
+        } => match means.get("recording_id") {
+            Some(id) => (*id == **recording).then_some(*stage),
+            None => Some(*stage), // its name is nobody's but the provider's
+        },
         _ => None,
     })
 }

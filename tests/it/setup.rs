@@ -200,6 +200,19 @@ async fn clouds_are_set_up_and_their_first_message_is_the_proof() {
     assert_eq!(all(&later, "#account[data-standing=done]").len(), 1);
     assert!(!text(&later, "#account pre").contains(path));
 
+    let added = adam
+        .post("/setup", &[("kind", "itoolabs"), ("name", "fir")])
+        .await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    let page = Html::parse_document(&added.text);
+    let shown = all(&page, "#account pre");
+    let token = shown.last().expect("the token").trim().to_owned();
+    let told = format!("cmd=rating&callid=7&crm_token={token}");
+    let told = office.gateway.post("/hooks/fir", told).await;
+    assert_eq!((told.status, told.text.as_str()), (200, "{}"));
+    let later = adam.page("/setup/fir").await;
+    assert!(!later.root_element().html().contains(&token));
+
     let keys = [
         ("kind", "mango"),
         ("name", "mango"),

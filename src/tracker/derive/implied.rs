@@ -2,12 +2,16 @@
 //! provider has none for it.
 
 use super::{
-    known::Known,
+    known::{Known, NONE},
     sweep::{LegLine, Swept},
     talks::{Hold, Talk, With},
     times::Times,
 };
-use crate::model::{event::Party, ids::Extension, time::Timestamp};
+use crate::model::{
+    event::{Fact, Party},
+    ids::Extension,
+    time::Timestamp,
+};
 
 /// Begins talks that must have been and ends those that must be over, for what legs tell of each other.
 pub(super) fn talks<'a>(known: &Known<'a>, swept: &mut Swept<'a>) {
@@ -20,6 +24,7 @@ pub(super) fn talks<'a>(known: &Known<'a>, swept: &mut Swept<'a>) {
             has_the_client_no_more(swept, from, place);
         }
     }
+    passed_on_by_somebody(known, swept);
     consultations(known, swept);
     swept.talks.all.sort_by_key(|talk| talk.from);
     swept.talks.holds.sort_by_key(|hold| (hold.leg, hold.from));
@@ -73,6 +78,27 @@ fn has_the_client_no_more(swept: &mut Swept<'_>, person: &Extension, next: usize
     for talk in talks {
         if talk.person == Some(person) && talk.to.is_none() && talk.from < got_at {
             talk.to = Some(got_at);
+        }
+    }
+}
+
+/// Where nobody said who passed the client on, it was whoever talked with them when the next one began to.
+fn passed_on_by_somebody(known: &Known<'_>, swept: &mut Swept<'_>) {
+    let talks = &mut swept.talks.all;
+    for moment in known.line.iter().filter(|moment| moment.leg == NONE) {
+        let Fact::Transfers { to: Some(to), .. } = &moment.event.fact else {
+            continue;
+        };
+        let got = talks.iter().find(|talk| {
+            talk.is_conversation() && talk.person == Some(to) && talk.from >= moment.at
+        });
+        let Some(got_at) = got.map(|talk| talk.from) else {
+            continue;
+        };
+        for talk in talks.iter_mut().filter(|talk| talk.is_conversation()) {
+            if talk.person != Some(to) && talk.to.is_none() && talk.from <= got_at {
+                talk.to = Some(got_at);
+            }
         }
     }
 }

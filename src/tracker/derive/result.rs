@@ -231,7 +231,12 @@ impl Case<'_, '_> {
             })
         });
         let named = self.times.named.map(|_| self.times.started_at);
-        self.rang_at.or(rings.min()).or(named)
+        // A ring told after the end came late, from a PBX that tells no times: since when is not known.
+        let possible = |since: Timestamp| match self.times.ended_at() {
+            Some(ended_at) if since > ended_at => self.times.started_at,
+            _ => since,
+        };
+        self.rang_at.or(rings.map(possible).min()).or(named)
     }
 
     /// Everybody called was busy or refused, and it was not the caller who hung up.

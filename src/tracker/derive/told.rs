@@ -135,7 +135,11 @@ fn said_of_answer(summary: &Summary, started_at: Timestamp) -> Answer {
     match (summary.answered_known, summary.answered) {
         (false, _) => Answer::NotYet,
         (true, None) => Answer::Never,
-        (true, Some(at)) if at > started_at && summary.ended.is_none_or(|end| at <= end) => {
+        // Of several parts of a call each has a start of its own.
+        (true, Some(at))
+            if at > summary.started.unwrap_or(started_at).max(started_at)
+                && summary.ended.is_none_or(|end| at <= end) =>
+        {
             Answer::At(at)
         }
         (true, Some(_)) if matches!(summary.cause, None | Some(Cause::Normal)) => Answer::Sometime,

@@ -59,7 +59,11 @@ pub(super) fn transfers(known: &Known<'_>, swept: &Swept<'_>) -> Vec<Transfer> {
         if let Some(from) = passed_on_by(to, &talks[..place], talk, &words) {
             let word = words
                 .iter_mut()
-                .filter(|word| !word.used && word.from == Some(from) && word.precedes(talk.from))
+                .filter(|word| {
+                    !word.used
+                        && word.from.is_none_or(|told| told == from)
+                        && word.precedes(talk.from)
+                })
                 .max_by_key(|word| (word.to == Some(to), word.at));
             let told = word.and_then(|word| {
                 word.used = true;
@@ -145,13 +149,17 @@ fn passed_on_by<'a>(
     talk: &Talk<'a>,
     words: &[Word<'a>],
 ) -> Option<&'a Extension> {
-    if let Some(word) = words.iter().find(|word| {
+    let word = words.iter().find(|word| {
         !word.used && word.to == Some(to) && word.from != Some(to) && word.precedes(talk.from)
-    }) {
-        return word.from;
+    });
+    if let Some(from) = word.and_then(|word| word.from) {
+        return Some(from);
     }
     let last = before.iter().rev().find(|talk| talk.person.is_some())?;
     let from = last.person.filter(|from| *from != to)?;
+    if word.is_some() {
+        return Some(from); // nobody said by whom: it was who had the client
+    }
     let left_at = before
         .iter()
         .filter(|talk| talk.person == Some(from))

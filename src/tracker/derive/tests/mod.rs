@@ -5,3 +5,4 @@ mod clouds;
 mod parked;
 mod properties;
 mod simulated;
+mod untimed;

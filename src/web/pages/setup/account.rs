@@ -101,6 +101,11 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
                 secrets.push(("api_secret", secret(typed.secret.trim())?));
             }
         }
+        "itoolabs" => {
+            let token = made();
+            shown.push(("crm_token", token.clone()));
+            secrets.push(("crm_token", token));
+        }
         _ => return Err(Error::NotFound),
     }
     let account = NewAccount {
@@ -226,6 +231,7 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
                         (hidden("key", t.say("setup-mango-key"), true))
                         (hidden("salt", t.say("setup-mango-salt"), true))
                     }
+                    "itoolabs" => { p.hint { (t.say("setup-itoolabs-where")) } }
                     _ => {
                         p.hint { (t.say("setup-sipuni-where")) }
                         (field("user", t.say("setup-sipuni-user"), "", false))

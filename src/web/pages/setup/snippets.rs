@@ -47,6 +47,11 @@ pub(super) fn of(
             p { (t.say("setup-sipuni-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
         },
+        "itoolabs" => html! {
+            p { (t.say("setup-itoolabs-paste")) }
+            (copied(t, &hook))
+            (copied(t, &secret("crm_token")))
+        },
         _ => html! {},
     }
 }
@@ -100,6 +105,9 @@ pub(super) const fn table(kind: &str) -> &'static str {
         b"mango" => {
             "[[pbx]]\nname = \"mango\"\ntype = \"mango\"\nvpbx_api_key = \"file:/etc/ringcard/mango-key\"\n\
              vpbx_api_salt = \"file:/etc/ringcard/mango-salt\"\n"
+        }
+        b"itoolabs" => {
+            "[[pbx]]\nname = \"megafon\"\ntype = \"itoolabs\"\ncrm_token = \"file:/etc/ringcard/megafon-token\"\n"
         }
         _ => {
             "[[pbx]]\nname = \"sipuni\"\ntype = \"sipuni\"\ntoken = \"file:/etc/ringcard/sipuni-token\"\n"

@@ -1,0 +1,86 @@
+//! The account's table in the configuration.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use super::unconfirmed::Choices;
+use crate::{model::ids::Extension, pbx::SettingsError};
+
+/// A shorter token could be guessed; 22 letters and digits make 128 bits.
+const SHORTEST_TOKEN: usize = 12;
+
+/// The account's table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The text that both sides know: entered at the PBX as the key of the CRM.
+    pub crm_token: String,
+    /// Short numbers of employees by login, where they stand with people instead of the login.
+    #[serde(default, rename = "users")]
+    pub people: People,
+    /// The clock that records are written by, whatever letter stands behind it (IANA name).
+    #[serde(default = "default_time_zone")]
+    time_zone: String,
+    /// What nobody has confirmed and every account can choose.
+    #[serde(default, rename = "unconfirmed")]
+    pub choices: Choices,
+}
+
+fn default_time_zone() -> String {
+    "UTC".to_owned()
+}
+
+impl Settings {
+    /// The table, if it can be used.
+    pub fn whole(self) -> Result<Self, SettingsError> {
+        let is_plain = |byte: u8| byte.is_ascii_graphic();
+        if self.crm_token.len() < SHORTEST_TOKEN || !self.crm_token.bytes().all(is_plain) {
+            return Err(SettingsError::Unusable(format!(
+                "crm_token must have at least {SHORTEST_TOKEN} visible characters (32 are better)"
+            )));
+        }
+        self.people.check()?;
+        Ok(self)
+    }
+
+    /// The clock of records.
+    pub fn zone(&self) -> Result<TimeZone, SettingsError> {
+        TimeZone::get(&self.time_zone).map_err(|_| {
+            SettingsError::Unusable("time_zone is none; names are like Europe/Moscow".to_owned())
+        })
+    }
+}
+
+/// Whose login is whose short number.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct People(BTreeMap<String, String>);
+
+impl People {
+    fn check(&self) -> Result<(), SettingsError> {
+        let mut numbers: Vec<&String> = self.0.values().collect();
+        numbers.sort();
+        match numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(()),
+            Some(pair) => Err(SettingsError::Unusable(format!(
+                "users: two logins have the number {}",
+                pair[0]
+            ))),
+        }
+    }
+
+    /// What stands with a person whose login this is.
+    pub fn extension(&self, login: &str) -> Extension {
+        Extension::from(self.0.get(login).map_or(login, String::as_str))
+    }
+
+    /// The login behind what stands with a person.
+    pub fn login(&self, extension: &Extension) -> String {
+        let mut known = self.0.iter();
+        let own = known.find(|(_, number)| number.as_str() == extension.as_str());
+        own.map_or(extension.as_str(), |(login, _)| login)
+            .to_owned()
+    }
+}
