@@ -2,7 +2,9 @@
 //! how fast an event is acknowledged at 1 000 a second.
 //!
 //! A round is the bare server, the reference on a new empty database, then the product, each for the
-//! same time over the same number of connections from the same generator ([`super::client`]).
+//! same time over the same number of connections from the same generator ([`super::client`]). If the
+//! state asked for is an empty database, the product gets a new one each round as well; a filled one
+//! grows by some hundredths a round.
 
 use std::time::Duration;
 
@@ -34,13 +36,14 @@ const LEAST_REFERENCE: f64 = 0.45;
 /// Runs it.
 pub async fn run(options: &Options) -> Result<Report> {
     let mut stage = Stage::new(options.store, options.folder.as_deref())?;
-    let settings = stage.filled(options.size).await?;
-    let gateway = stage.gateway(settings).await?;
-    let mut sender = Sender::new(options, &gateway);
-    sender.run(WARM_UP_CALLS, Pace::Closed).await?;
+    let (mut gateway, mut sender) = begin(&mut stage, options).await?;
     let mut report = Report::of("ingest", options);
     let (mut events, mut references, mut bares, mut ratios) = (vec![], vec![], vec![], vec![]);
-    for _ in 0..options.rounds {
+    for round in 0..options.rounds {
+        if round > 0 && options.size.is_empty() {
+            gateway.stop().await;
+            (gateway, sender) = begin(&mut stage, options).await?;
+        }
         let bare_rate = plain(bare().await?.address, options).await?;
         let server = reference(Db::open(&stage.database()?).await?).await?;
         let reference_rate = plain(server.address, options).await?;
@@ -62,6 +65,15 @@ pub async fn run(options: &Options) -> Result<Report> {
     acknowledgements(options, &mut sender, &mut report).await?;
     gateway.stop().await;
     Ok(report)
+}
+
+/// A gateway in the state asked for, warm, and who sends to it.
+async fn begin(stage: &mut Stage, options: &Options) -> Result<(Gateway, Sender)> {
+    let settings = stage.filled(options.size).await?;
+    let gateway = stage.gateway(settings).await?;
+    let mut sender = Sender::new(options, &gateway);
+    sender.run(WARM_UP_CALLS, Pace::Closed).await?;
+    Ok((gateway, sender))
 }
 
 async fn acknowledgements(

@@ -36,6 +36,13 @@ pub struct Size {
     pub calls: usize,
 }
 
+impl Size {
+    /// Whether there is neither a client nor a call.
+    pub const fn is_empty(&self) -> bool {
+        self.clients == 0 && self.calls == 0
+    }
+}
+
 /// Age of the oldest call.
 const YEAR_MICROS: i64 = 365 * 86_400 * 1_000_000;
 /// Lines of the account.
