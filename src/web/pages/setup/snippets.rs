@@ -67,7 +67,7 @@ fn asterisk(t: Texts, hook: &str, (secret, token): (&str, &str), is_fresh: bool)
         "[globals]\nRINGCARD_URL={hook}\nRINGCARD_TOKEN={token}\nRINGCARD_DIAL=PJSIP/\n\
          RINGCARD_DIAL_TAIL=\nRINGCARD_RECORD=yes\n\n#include \"extensions_ringcard.conf\"\n"
     );
-    let trunk = "[from-trunk]\nexten => _X.,1,Gosub(ringcard,s,1(${EXTEN}))\n";
+    let trunk = "[from-trunk]\nexten => _X.,1,Gosub(ringcard,s,1(${EXTEN}))\n same => n,Dial(PJSIP/201,30) ; as it was\n";
     html! {
         details open[is_fresh] {
             summary { (t.say("setup-asterisk-enter")) }
