@@ -15,6 +15,9 @@ use crate::model::{
     time::Timestamp,
 };
 
+/// A moment before any call. An answer at it says that somebody talked, and that nobody knows when.
+pub const SOMETIME: Timestamp = Timestamp::from_seconds(946_684_800);
+
 /// The facts of one message: they share its account, call and time.
 pub struct Facts<'a> {
     /// Who told it.

@@ -10,7 +10,11 @@ use crate::{
         ids::Extension,
         time::Timestamp,
     },
-    pbx::{DecodeError, facts::told_at, numbers::Numbers},
+    pbx::{
+        DecodeError,
+        facts::{SOMETIME, told_at},
+        numbers::Numbers,
+    },
 };
 
 impl SummaryMessage {
@@ -34,7 +38,7 @@ impl SummaryMessage {
         };
         let [started, answered, ended] = self.times(talked, now);
         // An answer at the start, or before any, says: somebody talked, and this record does not know when.
-        let sometime = || talked.then(|| started.unwrap_or_default());
+        let sometime = || talked.then(|| started.unwrap_or(SOMETIME));
         let reason = Reason::of(self.disconnect_reason);
         Ok(Summary {
             direction,
