@@ -260,7 +260,7 @@ impl Client {
             Some(Body::Form(form)) => client.post(url).form(form),
             Some(Body::Json(json)) => client
                 .post(url)
-                .header(CONTENT_TYPE, "application/json")
+                .header(CONTENT_TYPE, "application/json; charset=UTF-8")
                 .body(json.to_owned()),
         };
         if let (Some(value), true) = (&request.authorization, hop.is_first_host) {
@@ -549,7 +549,7 @@ mod tests {
         let server = MockServer::start().await;
         Mock::given(method("POST"))
             .and(path("/call"))
-            .and(header("content-type", "application/json"))
+            .and(header("content-type", "application/json; charset=UTF-8"))
             .and(header("x-api-key", "s"))
             .and(body_string(r#"{"user":"anna"}"#))
             .respond_with(ResponseTemplate::new(200).set_body_string("ok"))

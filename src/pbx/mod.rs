@@ -18,6 +18,7 @@ pub mod offers;
 pub mod recording;
 pub mod sipuni;
 mod span;
+pub mod uis;
 mod wall;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
@@ -42,6 +43,7 @@ pub static PROVIDERS: &[Provider] = &[
     mango::PROVIDER,
     sipuni::PROVIDER,
     itoolabs::PROVIDER,
+    uis::PROVIDER,
 ];
 
 /// What we know about a PBX product before any account is opened.

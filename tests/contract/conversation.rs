@@ -254,15 +254,18 @@ struct Samples {
     path: fn(&str) -> String,
     /// Whether events tell no time: then they arrive while their call goes on, and the rest afterwards.
     arrives_live: bool,
+    /// Puts a meaning into the words of `meaning`.
+    reword: fn(&mut serde_json::Map<String, Value>),
 }
 
-const SAMPLES: [Samples; 3] = [
+const SAMPLES: [Samples; 4] = [
     Samples {
         folder: "mango",
         provider: "mango",
         settings: "type = 'mango'\nvpbx_api_key = 'mango-key-0001'\nvpbx_api_salt = 'mango-salt-0001'",
         path: |path| path.trim_start_matches("/mango").to_owned(),
         arrives_live: false,
+        reword: |_| {},
     },
     Samples {
         folder: "megafon",
@@ -271,6 +274,7 @@ const SAMPLES: [Samples; 3] = [
             [users]\n'a.ivanova' = '201'\n'b.petrov' = '202'",
         path: |path| path.trim_start_matches("/hooks/megafon").to_owned(),
         arrives_live: true,
+        reword: |_| {},
     },
     Samples {
         folder: "sipuni",
@@ -285,6 +289,33 @@ const SAMPLES: [Samples; 3] = [
             format!("/{}", path.replace("/manager/", "/route/"))
         },
         arrives_live: false,
+        reword: |_| {},
+    },
+    Samples {
+        folder: "uis",
+        provider: "uis",
+        settings: "type = 'uis'\ntoken = 'uis-tok-0001'\naccess_token = 'uis-access-token-0001'\n\
+            [employees]\n5001 = '201'\n5002 = '202'",
+        path: |path| match path.strip_prefix("/route/uis/") {
+            Some(token) => format!("/{token}/route"),
+            None => path.trim_start_matches("/hooks/uis").to_owned(),
+        },
+        arrives_live: false,
+        reword: |means| {
+            // A second talk is told like the first: that the client was passed on shows in the call.
+            if means["kind"] == "transferred" {
+                means.insert("kind".to_owned(), "answered".into());
+                means.remove("transfer_from");
+            }
+            // A recording has no id but the end of its link.
+            if let Some(Value::String(url)) = means.remove("url") {
+                let id = url.trim_end_matches('/').rsplit('/').next();
+                means.insert("recording_id".to_owned(), id.into());
+            }
+            means.remove("duration_s");
+            means.remove("request_id"); // of another program: not one of our commands
+            means.retain(|_, value| !value.is_null());
+        },
     },
 ];
 
@@ -317,7 +348,7 @@ fn samples(root: &Path) -> Vec<Conversation> {
         let lines: Vec<Line> = expected
             .iter()
             .filter(|entry| entry["dir"] == "provider->gateway")
-            .map(|entry| sample_line(&folder, entry, samples.path, arrives(entry)))
+            .map(|entry| sample_line(&folder, entry, samples, arrives(entry)))
             .collect();
         assert!(
             lines.len() > 10,
@@ -367,17 +398,21 @@ fn live_arrival(entry: &Value, calls: &[Value], expected: &[Value]) -> Option<Ti
     Some(Timestamp::from_seconds(started).plus_millis(lasts_ms * place / count))
 }
 
-fn sample_line(folder: &Path, entry: &Value, path_of: fn(&str) -> String, at: Timestamp) -> Line {
+fn sample_line(folder: &Path, entry: &Value, samples: &Samples, at: Timestamp) -> Line {
     let file = entry["file"].as_str().expect("an entry names its file");
     let raw = fs::read_to_string(folder.join(file)).expect("the file is there");
     let (head, body) = raw.split_once("\r\n\r\n").expect("a request has a head");
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut line = Line::request_at(at, method, &path_of(path), query, body);
+    let mut line = Line::request_at(at, method, &(samples.path)(path), query, body);
     line.refused = entry["auth"] == "bad";
     line.unreadable = entry["answer"]["status"] == 400;
-    line.means = entry.get("canonical").cloned();
+    let means = entry.get("canonical").and_then(Value::as_object).cloned();
+    line.means = means.map(|mut means| {
+        (samples.reword)(&mut means);
+        means.into()
+    });
     line
 }
 
@@ -394,13 +429,17 @@ fn in_milliseconds(call: &Value) -> Value {
                 let ms = value.as_i64().map(|seconds| seconds * 1_000);
                 ours.insert(name.replace("_s", "_ms"), ms.into());
             }
-            "started_at" if is_told => {
+            "started_at" if is_told && !value.is_null() => {
                 ours.insert(name.clone(), seconds(value).rfc3339().into());
             }
             "transfers" if is_told => {
                 let mut transfers = value.clone();
                 for transfer in transfers.as_array_mut().into_iter().flatten() {
                     transfer["at"] = seconds(&transfer["at"]).rfc3339().into();
+                    if transfer["kind"] == "unknown" {
+                        // With us a passing-on is blind unless a consultation was told.
+                        transfer["kind"] = "blind".into();
+                    }
                 }
                 ours.insert(name.clone(), transfers);
             }

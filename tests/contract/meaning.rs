@@ -59,7 +59,11 @@ fn check(means: &Value, heard: &Heard) -> Result<(), String> {
                 )
             }) && fact(&|fact| matches!(fact, Fact::Up))
         }
-        "answered" => talks(&events).is_some_and(|(one, other)| is_client(one) != is_client(other)),
+        "answered" => match talks(&events) {
+            Some((one, other)) => is_client(one) != is_client(other),
+            // Who of ours talks may be left open.
+            None => fact(&|fact| matches!(fact, Fact::Talks { with } if is_client(with))),
+        },
         "consult" => {
             talks(&events).is_some_and(|(one, other)| !is_client(one) && !is_client(other))
         }

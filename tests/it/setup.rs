@@ -213,6 +213,27 @@ async fn clouds_are_set_up_and_their_first_message_is_the_proof() {
     let later = adam.page("/setup/fir").await;
     assert!(!later.root_element().html().contains(&token));
 
+    let added = adam
+        .post(
+            "/setup",
+            &[("kind", "uis"), ("name", "larch"), ("secret", "larch-key")],
+        )
+        .await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert!(!added.text.contains("larch-key"));
+    let page = Html::parse_document(&added.text);
+    assert_eq!(all(&page, "#account li[data-template]").len(), 9);
+    let hook = text(
+        &page,
+        "#account li[data-template=call_finished] pre:first-of-type",
+    );
+    let path = &hook[hook.find("/hooks/larch/").expect("the address")..];
+    let told = r#"{"event":"call_finished","call_session_id":7,"direction":"in"}"#;
+    let told = office.gateway.post(path, told).await;
+    assert_eq!(told.status, 200, "{}", told.text);
+    let later = adam.page("/setup/larch").await;
+    assert_eq!(all(&later, "#account[data-standing=done]").len(), 1);
+
     let keys = [
         ("kind", "mango"),
         ("name", "mango"),

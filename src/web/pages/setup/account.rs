@@ -106,6 +106,14 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
             shown.push(("crm_token", token.clone()));
             secrets.push(("crm_token", token));
         }
+        "uis" => {
+            let token = made();
+            shown.push(("token", token.clone()));
+            secrets.push(("token", token));
+            if !typed.secret.trim().is_empty() {
+                secrets.push(("access_token", secret(typed.secret.trim())?));
+            }
+        }
         _ => return Err(Error::NotFound),
     }
     let account = NewAccount {
@@ -232,6 +240,10 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
                         (hidden("salt", t.say("setup-mango-salt"), true))
                     }
                     "itoolabs" => { p.hint { (t.say("setup-itoolabs-where")) } }
+                    "uis" => {
+                        p.hint { (t.say("setup-uis-where")) }
+                        (hidden("secret", t.say("setup-uis-secret"), false))
+                    }
                     _ => {
                         p.hint { (t.say("setup-sipuni-where")) }
                         (field("user", t.say("setup-sipuni-user"), "", false))

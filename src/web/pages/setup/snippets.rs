@@ -3,7 +3,10 @@
 
 use maud::{Markup, html};
 
-use crate::web::{Account, Site, Visitor, i18n::Texts};
+use crate::{
+    pbx::uis,
+    web::{Account, Site, Visitor, i18n::Texts},
+};
 
 /// The files of `deploy/asterisk`, which are copied as they are.
 const ASTERISK: [(&str, &str); 2] = [
@@ -52,6 +55,11 @@ pub(super) fn of(
             (copied(t, &hook))
             (copied(t, &secret("crm_token")))
         },
+        "uis" => notifications(
+            t,
+            &format!("{hook}/{}", secret("token")),
+            !secrets.is_empty(),
+        ),
         _ => html! {},
     }
 }
@@ -87,6 +95,23 @@ fn asterisk(t: Texts, hook: &str, (secret, token): (&str, &str), is_fresh: bool)
     }
 }
 
+/// The notifications of UIS, each with its address and its body.
+fn notifications(t: Texts, root: &str, is_fresh: bool) -> Markup {
+    html! {
+        details open[is_fresh] {
+            summary { (t.say("setup-uis-paste")) }
+            ol { @for (title, name, body) in uis::templates::all() {
+                li data-template=(name) { (title)
+                    (copied(t, &format!("{root}/{name}")))
+                    (copied(t, &body))
+                }
+            } }
+            p { (t.say("setup-uis-route")) }
+            (copied(t, &format!("{root}/route")))
+        }
+    }
+}
+
 /// Text to be taken over, with a button where there is script.
 fn copied(t: Texts, text: &str) -> Markup {
     html! {
@@ -108,6 +133,10 @@ pub(super) const fn table(kind: &str) -> &'static str {
         }
         b"itoolabs" => {
             "[[pbx]]\nname = \"megafon\"\ntype = \"itoolabs\"\ncrm_token = \"file:/etc/ringcard/megafon-token\"\n"
+        }
+        b"uis" => {
+            "[[pbx]]\nname = \"uis\"\ntype = \"uis\"\ntoken = \"file:/etc/ringcard/uis-token\"\n\
+             access_token = \"file:/etc/ringcard/uis-access-token\"\n"
         }
         _ => {
             "[[pbx]]\nname = \"sipuni\"\ntype = \"sipuni\"\ntoken = \"file:/etc/ringcard/sipuni-token\"\n"
