@@ -304,6 +304,9 @@ pub enum Fact {
         /// The other side: a client makes it a conversation, a person a consultation.
         with: Party,
     },
+    /// From now on the leg's party has the client alone: talks of others with the client are over, although
+    /// no end of theirs was told (PBXes that tell no end of a leg).
+    TakesOver,
     /// The leg enters a bridge (channel PBXes). Only bridges in which people hear each other are told: no
     /// parking and no music for those who wait. A leg is in one bridge at a time.
     Enters {

@@ -20,6 +20,7 @@ pub mod sipuni;
 mod span;
 pub mod uis;
 mod wall;
+pub mod zadarma;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -44,6 +45,8 @@ pub static PROVIDERS: &[Provider] = &[
     sipuni::PROVIDER,
     itoolabs::PROVIDER,
     uis::PROVIDER,
+    zadarma::PROVIDER,
+    zadarma::NOVOFON,
 ];
 
 /// What we know about a PBX product before any account is opened.
@@ -215,7 +218,7 @@ pub struct Decoded {
     pub events: Vec<CallEvent>,
     /// Questions that want an answer at once.
     pub enquiries: Vec<Enquiry>,
-    /// Bytes to send back on a stream.
+    /// Bytes to send back on a stream, or in the place of what the sender of a request is told otherwise.
     pub send: Vec<u8>,
     /// Kinds of messages that are known and carry nothing for us, or are unknown: counted by name.
     pub ignored: Vec<&'static str>,
@@ -343,10 +346,15 @@ pub struct Reply {
 impl Reply {
     /// `200` with nothing in it.
     pub fn empty() -> Self {
+        Self::text(Bytes::new())
+    }
+
+    /// `200` with plain text.
+    pub fn text(text: impl Into<Bytes>) -> Self {
         Self {
             status: 200,
             content_type: "text/plain; charset=utf-8",
-            body: Bytes::new(),
+            body: text.into(),
         }
     }
 

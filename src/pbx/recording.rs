@@ -23,6 +23,15 @@ pub enum Fetch {
     },
     /// An HTTP request that gives the file.
     Http(Request),
+    /// An HTTP request whose answer says where the file is.
+    Link {
+        /// The request.
+        ask: Request,
+        /// Reads the address out of the answer; `None`: there is none in it (yet).
+        read: fn(&[u8]) -> Option<String>,
+        /// Where the address may lead.
+        reach: Reach,
+    },
 }
 
 /// Where an account's recordings lie: table `recordings` of the account's configuration.

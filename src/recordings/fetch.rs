@@ -19,10 +19,13 @@ use crate::{
     pbx::recording::Fetch,
 };
 
+/// The longest answer in which an address is looked for.
+const LONGEST_ANSWER: u64 = 256 * 1024;
+
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No such file in the shared folder.
+    /// No such file in the shared folder, or the PBX does not say where it is.
     #[error("the file is not there")]
     NotThere,
     /// The shared folder itself is gone: not mounted, perhaps.
@@ -124,6 +127,28 @@ impl Fetcher {
         match from {
             Fetch::File { folder, file } => self.copy_shared(folder, file, into).await,
             Fetch::Http(request) => self.download(request, into).await,
+            Fetch::Link { ask, read, reach } => {
+                let answer = self.http.ask(ask, LONGEST_ANSWER).await?;
+                if let status @ (408 | 429 | 500..) = answer.status {
+                    let retry_after = answer.retry_after;
+                    return Err(http::Error::Status {
+                        status,
+                        retry_after,
+                    }
+                    .into());
+                }
+                // Whatever else it answers: as long as it names no file, there is none yet.
+                let url = read(&answer.body).ok_or(FetchError::NotThere)?;
+                let link = http::Request {
+                    url,
+                    form: None,
+                    json: None,
+                    authorization: None, // the link carries access itself
+                    key: None,
+                    reach: reach.clone(),
+                };
+                self.download(&link, into).await
+            }
         }
     }
 

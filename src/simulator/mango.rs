@@ -109,6 +109,7 @@ impl Mango {
                 encode(&self.key),
                 encode(json)
             ),
+            signature: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::time::Timestamp;
 
 /// One webhook request of a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Post {
     /// `GET` or `POST`.
     pub method: &'static str,
@@ -11,6 +11,8 @@ pub struct Post {
     pub target: String,
     /// Form body; empty for `GET`.
     pub body: String,
+    /// What the request is signed with, if that stands in a header: its name, and the signature.
+    pub signature: Option<(&'static str, String)>,
 }
 
 impl Post {
@@ -21,8 +23,12 @@ impl Post {
             method,
             target,
             body,
+            signature,
         } = self;
         let mut text = format!("{method} {root}{target} HTTP/1.1\r\nHost: {host}\r\n");
+        if let Some((name, signature)) = signature {
+            text.push_str(&format!("{name}: {signature}\r\n"));
+        }
         if *method == "POST" {
             text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
             text.push_str(&format!("Content-Length: {}\r\n", body.len()));

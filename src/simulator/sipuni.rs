@@ -163,12 +163,14 @@ impl Teller<'_> {
                 method: "POST",
                 target: format!("/{token}"),
                 body: query,
+                signature: None,
             }
         } else {
             Post {
                 method: "GET",
                 target: format!("/{token}?{query}"),
                 body: String::new(),
+                signature: None,
             }
         };
         self.sent.push(Sent {

@@ -333,10 +333,11 @@ async fn keep(
     hooks: &Hooks,
     account: &Account,
     message: Message,
-    decoded: Decoded,
+    mut decoded: Decoded,
     error: Option<DecodeError>,
     began: Instant,
 ) -> Response {
+    let said = std::mem::take(&mut decoded.send);
     let understood = outcome(&decoded, error.as_ref());
     let kept = hooks.flow.receive(message, decoded, error.as_ref()).await;
     let (outcome, response) = match (kept, error) {
@@ -356,7 +357,8 @@ async fn keep(
         (Ok(receipt), None) if receipt.dead_letter => {
             ("apply_failed", written(account.pbx.accepted()))
         }
-        (Ok(_), None) => (understood, written(account.pbx.accepted())),
+        (Ok(_), None) if said.is_empty() => (understood, written(account.pbx.accepted())),
+        (Ok(_), None) => (understood, written(Reply::text(said))),
     };
     telemetry::Ingested {
         provider: account.pbx.provider(),
@@ -489,13 +491,9 @@ fn text(status: StatusCode, words: &str) -> Response {
 }
 
 fn written(reply: Reply) -> Response {
-    let mut response = Response::new(Body::from(reply.body));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    let content_type = HeaderValue::from_static(reply.content_type);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
-    response
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let content_type = [(header::CONTENT_TYPE, reply.content_type)];
+    (status, content_type, reply.body).into_response()
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ pub struct Line {
     headers: Vec<(String, String)>,
     /// Bytes of a stream.
     pub bytes: Option<String>,
+    /// Fields of the form that the signature covers: all if this is not said, none if the message is not
+    /// signed and only the secret path lets it in.
+    pub signs: Option<Vec<String>>,
     /// The message must not be let in.
     #[serde(default)]
     pub refused: bool,
@@ -62,6 +65,7 @@ impl Line {
             body: body.to_owned(),
             headers: Vec::new(),
             bytes: None,
+            signs: None,
             refused: false,
             unreadable: false,
             means: None,
@@ -258,7 +262,7 @@ struct Samples {
     reword: fn(&mut serde_json::Map<String, Value>),
 }
 
-const SAMPLES: [Samples; 4] = [
+const SAMPLES: [Samples; 6] = [
     Samples {
         folder: "mango",
         provider: "mango",
@@ -317,7 +321,43 @@ const SAMPLES: [Samples; 4] = [
             means.retain(|_, value| !value.is_null());
         },
     },
+    Samples {
+        folder: "zadarma",
+        provider: "zadarma",
+        settings: "type = 'zadarma'\ntoken = 'zd-tok-0001-of-samples'\napi_key = 'zadarma-key-0001'\n\
+            api_secret = 'zadarma-secret-0001'\nroute_calls = true",
+        path: last_part,
+        arrives_live: false,
+        reword: |means| {
+            // A second answer is told like the first: that the client was passed on shows in the call.
+            if means["kind"] == "transferred" {
+                means.insert("kind".to_owned(), "answered".into());
+            }
+            means.remove("transfer_from");
+        },
+    },
+    Samples {
+        folder: "novofon",
+        provider: "novofon",
+        settings: "type = 'novofon'\ntoken = 'nf-tok-0001-of-samples'\napi_key = 'novofon-key-0001'\n\
+            api_secret = 'novofon-secret-0001'\nroute_calls = true",
+        path: last_part,
+        arrives_live: false,
+        reword: |means| {
+            // A second answer is told like the first: that the client was passed on shows in the call.
+            if means["kind"] == "transferred" {
+                means.insert("kind".to_owned(), "answered".into());
+            }
+            means.remove("transfer_from");
+        },
+    },
 ];
+
+/// `/hooks/office/token` is `/token`, which is too short for us.
+fn last_part(path: &str) -> String {
+    let (_, last) = path.rsplit_once('/').expect("a path has a slash");
+    format!("/{last}-of-samples")
+}
 
 fn samples(root: &Path) -> Vec<Conversation> {
     let conversations = SAMPLES.iter().map(|samples| {
@@ -337,29 +377,37 @@ fn samples(root: &Path) -> Vec<Conversation> {
             .as_array()
             .expect("a list")
             .clone();
-        let arrives = |entry: &Value| {
+        let arrives = |n: usize, entry: &Value| {
             let live = samples
                 .arrives_live
                 .then(|| live_arrival(entry, &calls, expected));
-            // Arrival is not recorded: a moment after everything that the samples tell of.
-            live.flatten()
-                .unwrap_or(Timestamp::from_seconds(1_773_732_000))
+            // Arrival is not recorded: after everything that the samples tell of, in their order.
+            let after = Timestamp::from_seconds(1_773_732_000 + 10 * n as i64);
+            live.flatten().unwrap_or(after)
         };
-        let lines: Vec<Line> = expected
+        let mut lines: Vec<Line> = expected
             .iter()
             .filter(|entry| entry["dir"] == "provider->gateway")
-            .map(|entry| sample_line(&folder, entry, samples, arrives(entry)))
+            .enumerate()
+            .map(|(n, entry)| sample_line(&folder, entry, samples, arrives(n, entry)))
             .collect();
         assert!(
-            lines.len() > 10,
+            lines.len() >= 10,
             "{} is not a sample folder",
             folder.display()
         );
+        let pbx = open(provider, samples.settings);
+        if pbx.secret_path_parts() > 0 {
+            // How far a signature reaches besides is held by fixtures of ours.
+            lines
+                .iter_mut()
+                .for_each(|line| line.signs = Some(Vec::new()));
+        }
         Conversation {
             provider,
             name: format!("samples/{}", samples.folder),
             folder: None,
-            pbx: open(provider, samples.settings),
+            pbx,
             lines,
             calls: by_key(calls.iter().map(in_milliseconds).collect()),
         }
@@ -406,6 +454,13 @@ fn sample_line(folder: &Path, entry: &Value, samples: &Samples, at: Timestamp) -
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut line = Line::request_at(at, method, &(samples.path)(path), query, body);
+    let headers = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "));
+    line.headers = headers
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
     line.refused = entry["auth"] == "bad";
     line.unreadable = entry["answer"]["status"] == 400;
     let means = entry.get("canonical").and_then(Value::as_object).cloned();

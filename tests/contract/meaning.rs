@@ -94,6 +94,7 @@ fn check(means: &Value, heard: &Heard) -> Result<(), String> {
         // Near-duplicates are told as facts and clustered when the call is derived.
         "duplicate" => !events.is_empty(),
         "tracking" | "ping" | "command_result" => heard.decoded.notes == [kind],
+        "sms" => heard.decoded.ignored == [kind],
         "note" => heard
             .decoded
             .notes
@@ -110,7 +111,7 @@ fn check(means: &Value, heard: &Heard) -> Result<(), String> {
     if !is_kind {
         return Err("kind".to_owned());
     }
-    if matches!(kind, "tracking" | "duplicate") {
+    if matches!(kind, "tracking" | "duplicate" | "sms") {
         return Ok(()); // the rest of what they say is kept raw, or is that of the first telling
     }
     for (name, value) in means.as_object().expect("a meaning is an object") {
@@ -204,10 +205,13 @@ fn fits(name: &str, value: &Value, heard: &Heard, events: &[&CallEvent]) -> bool
             None => true, // of a leg: its cause is in the snapshot
         },
         // Checked with the kind, or derived: a decoder counts no seconds.
-        "duration_s" => {
-            let span = summary.and_then(|summary| Some((summary.started?, summary.ended?)));
-            span.map(|(from, to)| to.as_seconds() - from.as_seconds()) == value.as_i64()
-        }
+        // Of the whole call, or of the talk: each provider has its own word.
+        "duration_s" => summary.is_some_and(|summary| {
+            let until = summary.ended.map(Timestamp::as_seconds);
+            let since = |at: Option<Timestamp>| Some(until? - at?.as_seconds());
+            let talk = since(summary.answered).or(summary.answered_known.then_some(0));
+            [since(summary.started), talk].contains(&value.as_i64())
+        }),
         "linked" => events.iter().any(
             |event| matches!(&event.fact, Fact::SameCall { with } if *value == *with.as_str()),
         ),

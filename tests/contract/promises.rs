@@ -343,7 +343,8 @@ fn only_authentic_requests_are_let_in() {
             let (request, at) = (line.request(), line.at());
             assert!(let_in(&request, at), "{}", conversation.name);
             if is_signed {
-                for body in forged(&request.body) {
+                let covered = |at| is_signed_at(line.signs.as_deref(), &request.body, at);
+                for body in forged(&request.body, covered) {
                     let body = body.into();
                     let forged = Request {
                         body,
@@ -351,7 +352,21 @@ fn only_authentic_requests_are_let_in() {
                     };
                     assert!(!let_in(&forged, at), "{}: {forged:?}", conversation.name);
                 }
-            } else if let Cow::Owned(kept) = conversation.pbx.kept(&request) {
+            }
+            if line.signs.as_ref().is_some_and(|fields| !fields.is_empty()) {
+                let headers = Vec::new();
+                let unsigned = Request {
+                    headers,
+                    ..request.clone()
+                };
+                assert!(
+                    !let_in(&unsigned, at),
+                    "{}: {unsigned:?}",
+                    conversation.name
+                );
+            }
+            let has_secret_path = conversation.pbx.secret_path_parts() > 0;
+            if let Cow::Owned(kept) = conversation.pbx.kept(&request) {
                 for body in without_token(&request.body, &kept.body) {
                     let body = body.into();
                     let guessed = Request {
@@ -360,7 +375,7 @@ fn only_authentic_requests_are_let_in() {
                     };
                     assert!(!let_in(&guessed, at), "{}: {guessed:?}", conversation.name);
                 }
-            } else {
+            } else if has_secret_path || !is_signed {
                 for path in guessed(&request.path) {
                     let guessed = Request {
                         path,
@@ -373,9 +388,22 @@ fn only_authentic_requests_are_let_in() {
     }
 }
 
-/// The body without something, and with single characters changed (outside of percent escapes, whose
-/// two spellings say the same).
-fn forged(body: &[u8]) -> Vec<Vec<u8>> {
+/// Whether the character at this place of a form is in the value of a field that the signature covers.
+fn is_signed_at(fields: Option<&[String]>, body: &[u8], at: usize) -> bool {
+    let Some(fields) = fields else { return true };
+    let begins = body[..at].iter().rposition(|byte| *byte == b'&');
+    let field = &body[begins.map_or(0, |at| at + 1)..at];
+    let mut parts = field.splitn(2, |byte| *byte == b'=');
+    let name = parts.next().unwrap_or_default();
+    parts.next().is_some() && fields.iter().any(|known| known.as_bytes() == name)
+}
+
+/// The body without something, and with single characters changed that are signed (outside of percent
+/// escapes, whose two spellings say the same). Of a message that is not signed, nothing.
+fn forged(body: &[u8], is_signed: impl Fn(usize) -> bool) -> Vec<Vec<u8>> {
+    if !(0..body.len()).any(&is_signed) {
+        return Vec::new();
+    }
     let mut forged = vec![
         Vec::new(),
         b"json=%7B%7D".to_vec(),
@@ -383,7 +411,7 @@ fn forged(body: &[u8]) -> Vec<Vec<u8>> {
     ];
     for at in (0..body.len()).step_by(5) {
         let escaped = body[at.saturating_sub(2)..=at].contains(&b'%');
-        if body[at].is_ascii_alphanumeric() && !escaped {
+        if body[at].is_ascii_alphanumeric() && !escaped && is_signed(at) {
             let mut changed = body.to_vec();
             changed[at] = if body[at] == b'q' { b'w' } else { b'q' };
             forged.push(changed);

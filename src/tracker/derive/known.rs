@@ -211,7 +211,7 @@ fn rank(fact: &Fact) -> u8 {
             with: Party::Client(_),
         } => 5,
         Fact::Talks { .. } | Fact::Enters { .. } => 4,
-        Fact::Holds | Fact::Parked => 6,
+        Fact::TakesOver | Fact::Holds | Fact::Parked => 6,
         Fact::Resumes | Fact::Unparked => 7,
         Fact::Transfers { .. } => 8,
         Fact::Leaves { .. } => 9,
@@ -237,6 +237,7 @@ fn is_of_event_pbx(fact: &Fact) -> bool {
     matches!(
         fact,
         Fact::Talks { .. }
+            | Fact::TakesOver
             | Fact::TransferredFrom { .. }
             | Fact::Summary(_)
             | Fact::Leg { with: Some(_), .. }

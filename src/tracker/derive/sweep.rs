@@ -114,6 +114,7 @@ impl<'a> Sweep<'_, 'a> {
                         .begin(place, leg, ends.party, with, (at, is_exact));
                 }
             }
+            Fact::TakesOver => self.talks.close_others(place, at),
             Fact::Holds => self.hold(place, moment),
             Fact::Parked => self.talks.hold(place, at),
             // Who is alone in a room waits for those who have them come there.

@@ -138,6 +138,15 @@ impl<'a> Talks<'a> {
         }
     }
 
+    /// Ends the talks of other legs with the client.
+    pub fn close_others(&mut self, place: u32, at: Timestamp) {
+        for talk in &mut self.all {
+            if talk.leg != place && talk.is_conversation() && talk.to.is_none() {
+                talk.to = Some(at);
+            }
+        }
+    }
+
     /// The leg keeps the other side waiting.
     pub fn hold(&mut self, place: u32, at: Timestamp) {
         if !self

@@ -116,6 +116,7 @@ fn goes_on(known: &Known<'_>, at: Timestamp) -> bool {
         matches!(
             fact,
             Fact::Talks { .. }
+                | Fact::TakesOver
                 | Fact::Holds
                 | Fact::Resumes
                 | Fact::Parked

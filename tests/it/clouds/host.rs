@@ -151,6 +151,10 @@ pub async fn post(client: &reqwest::Client, hook: &str, post: &Post) {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(post.body.clone()),
     };
+    let request = match &post.signature {
+        Some((name, signature)) => request.header(*name, signature),
+        None => request,
+    };
     let answer = request.send().await.expect("the gateway answers");
     assert_eq!(answer.status(), 200, "{}", post.target);
 }

@@ -184,6 +184,7 @@ async fn told_again(
             method: "POST",
             target: kept["path"].as_str().unwrap().to_owned(),
             body: kept["body"].as_str().unwrap().to_owned(),
+            signature: None,
         }
     });
     let told = Arc::new(AtomicUsize::new(0));

@@ -1004,3 +1004,29 @@ fn a_leg_whose_answer_was_not_told_is_not_answered_when_it_must_have_been() {
     );
     assert_eq!(call(&summed).legs[0].answered_at, Some(moment(5.0)));
 }
+
+#[test]
+fn who_takes_the_client_over_has_them_alone_although_no_leg_of_the_other_ended() {
+    let call = call(&[
+        (0.0, "", parties(IN)),
+        (0.0, "201", between(person("201"), client())),
+        (0.0, "201", rings()),
+        (5.0, "201", talks(client())),
+        (5.0, "201", Fact::TakesOver),
+        (40.0, "202", between(person("202"), client())),
+        (40.0, "202", rings()),
+        (46.0, "202", talks(client())),
+        (46.0, "202", Fact::TakesOver),
+    ]);
+    assert_eq!(call.talking, ["202".into()]);
+    let passed: Vec<_> = call.transfers.iter().collect();
+    let [transfer] = passed.as_slice() else {
+        panic!("{passed:?}");
+    };
+    let who = (transfer.from.as_ref(), transfer.to.as_ref(), transfer.at);
+    assert_eq!(
+        who,
+        (Some(&"201".into()), Some(&"202".into()), moment(46.0))
+    );
+    assert_eq!(call.answered_by, Some("201".into()));
+}

@@ -279,6 +279,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         Just(Fact::Resumes),
         Just(Fact::Parked),
         Just(Fact::Unparked),
+        Just(Fact::TakesOver),
         any_party().prop_map(runs),
         prop::sample::select(vec![TransferKind::Blind, TransferKind::Attended])
             .prop_map(|kind| transfers(kind, "202")),
