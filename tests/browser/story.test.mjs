@@ -28,8 +28,9 @@ after(async () => {
   api?.stop();
 });
 
-async function signIn(login, options = {}) {
+async function signIn(login, { told, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, permissions: ["clipboard-read", "clipboard-write"], ...options });
+  if (told) await context.addInitScript(told);
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && complaints.push(`${login}: ${message.text()}`));
   page.on("pageerror", (error) => complaints.push(`${login}: ${error}`));
@@ -205,6 +206,75 @@ test("everything works without script", async () => {
   assert.equal(await popOf(anna).count(), 0);
   await picture(anna, "no-script-ru");
   await anna.context().close();
+});
+
+/** Stands in for the desktop, which a headless browser has not: keeps what pages tell outside of themselves. */
+function desktop() {
+  localStorage.setItem("ringcard-notice", "1");
+  window.outside = { shown: [], closed: 0, tones: 0 };
+  document.hasFocus = () => false;
+  window.Notification = class {
+    static permission = "granted";
+    constructor(words) {
+      window.outside.shown.push(words);
+    }
+    close() {
+      window.outside.closed += 1;
+    }
+  };
+  const make = AudioContext.prototype.createOscillator;
+  AudioContext.prototype.createOscillator = function () {
+    window.outside.tones += 1;
+    return make.call(this);
+  };
+}
+
+test("a ringing phone is told outside the page: once, to those it rings at, as they have chosen", async () => {
+  const pages = [await signIn("anna", { told: desktop })];
+  await pages[0].goto(`${gateway.url}/me`);
+  assert.equal(await pages[0].locator("[data-alert=notice]").isChecked(), true);
+  await pages[0].locator("[data-alert=ring]").check();
+  const tried = await pages[0].evaluate(() => window.outside.tones);
+  assert.equal(tried, 2, "a ring is heard when it is chosen");
+  await picture(pages[0], "me-alerts-ru");
+  pages.push(await pages[0].context().newPage());
+  await pages[1].goto(`${gateway.url}/calls`);
+  const helen = await signIn("helen", { told: desktop });
+  await helen.goto(`${gateway.url}/?watch=1`);
+  const outside = async (what) => (await Promise.all(pages.map((page) => page.evaluate((what) => window.outside[what], what)))).flat();
+  const until = async (holds) => {
+    for (let tries = 0; tries < 100 && !(await holds()); tries += 1) await pages[0].waitForTimeout(100);
+    assert.ok(await holds());
+  };
+
+  const first = call("live-a", VERA);
+  await first.rings("301", 0);
+  for (const page of [...pages, helen]) await popOf(page).waitFor();
+  await until(async () => (await outside("shown")).length > 0);
+  await until(async () => (await outside("tones")).reduce((sum, tones) => sum + tones) >= tried + 4);
+  assert.deepEqual(await outside("shown"), ["Звонит Вера Сергеева"]);
+  assert.ok((await outside("tones")).includes(0) || (await outside("tones")).includes(tried), "both pages ring");
+  await first.answers("301", 4);
+  await until(async () => (await outside("closed")).includes(1));
+
+  // Whoever looks at one of the pages is not told again.
+  await pages[1].evaluate(() => {
+    document.hasFocus = () => true;
+    dispatchEvent(new Event("focus"));
+  });
+  await pages[1].waitForFunction(async () => (await navigator.locks.query()).held.some((lock) => lock.name === "ringcard-focus"));
+  const before = (await outside("tones")).reduce((sum, tones) => sum + tones);
+  const second = call("live-b", "74950000033");
+  await second.rings("301", 0);
+  for (const page of pages) await popOf(page).nth(1).waitFor();
+  await until(async () => (await outside("tones")).reduce((sum, tones) => sum + tones) > before);
+  assert.equal((await outside("shown")).length, 1);
+  assert.deepEqual(await helen.evaluate(() => [window.outside.shown, window.outside.tones]), [[], 0]);
+
+  for (const [one, end] of [[first, 20], [second, 20]]) await one.leaves("301", end, 1120);
+  await first.over({ extension: "301", talkedFrom: 4, end: 20, reason: 1120 });
+  await second.over({ extension: "301", end: 20, reason: 1111 });
+  for (const page of [...pages, helen]) if (!page.isClosed()) await page.context().close();
 });
 
 test("no browser complained of anything", () => {

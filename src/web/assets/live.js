@@ -1,5 +1,6 @@
 // The live stream: shows pops, takes them away, and keeps lists current.
 // A frame carries the call's version: an older one never replaces a newer one.
+import { hush, tell } from "./alert.js";
 import { enhance as pieces } from "./pieces.js";
 
 const pops = /** @type {HTMLElement} */ (document.getElementById("pops"));
@@ -14,7 +15,9 @@ const seen = new Map();
 export function start() {
   if (!pops) return;
   for (const pop of pops.children) {
-    if (pop instanceof HTMLElement) adopt(pop);
+    if (!(pop instanceof HTMLElement)) continue;
+    adopt(pop);
+    tell(pop, false);
   }
   const wanted = new URLSearchParams();
   if (document.querySelector("[data-watch]")) wanted.set("watch", "1");
@@ -83,6 +86,7 @@ async function show(call, version) {
     flash(fresh.dataset.say ?? "");
   }
   adopt(fresh);
+  tell(fresh, !old);
   painted(call);
 }
 
@@ -130,6 +134,7 @@ function adopt(pop) {
 function withdraw(call, version) {
   if ((seen.get(call) ?? 0) > version) return;
   seen.set(call, version);
+  hush(call);
   const pop = find(call);
   if (!pop) return;
   const typed = pop.querySelector("textarea")?.value;

@@ -86,6 +86,7 @@ async fn show(
             button.primary type="submit" { (t.say("save")) }
         }
         p { a.button href="/tokens" { (t.say("me-tokens")) } }
+        (alerts(t))
         (keys(t))
     };
     Ok(layout::page(
@@ -94,6 +95,21 @@ async fn show(
         &visitor.person.name,
         &content,
     ))
+}
+
+/// How a ringing phone is told outside the page; kept by the browser, so without script there is nothing
+/// to choose.
+fn alerts(t: Texts) -> Markup {
+    html! {
+        section data-alerts hidden {
+            h2 #alerts { (t.say("alerts-title")) }
+            p { label { input type="checkbox" data-alert="notice"; " " (t.say("alerts-notice")) } }
+            p.problem role="status" data-alert-hint="denied" hidden { (t.say("alerts-denied")) }
+            p.problem role="status" data-alert-hint="insecure" hidden { (t.say("alerts-insecure")) }
+            p { label { input type="checkbox" data-alert="ring"; " " (t.say("alerts-ring")) } }
+            p.hint { (t.say("alerts-hint")) }
+        }
+    }
 }
 
 /// Keys that pages answer to.

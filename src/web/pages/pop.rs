@@ -169,7 +169,7 @@ fn markup(site: &Site, visitor: &Visitor, view: &View) -> Markup {
     let name = pen.client_name(row);
     html! {
         article.pop.(stage.as_str()) data-call=(id) data-version=(view.shown.version)
-            data-stage=(stage.as_str()) data-say=(sentence(&pen, view)) aria-labelledby=(title) {
+            data-stage=(stage.as_str()) data-watched[view.shown.reason == Reason::Supervises] data-say=(sentence(&pen, view)) aria-labelledby=(title) {
             header {
                 span.stage {
                     @if view.shown.reason == Reason::Supervises { (t.say("pop-watched")) }

@@ -95,3 +95,10 @@ keys-play = play or pause
 keys-skip = back and forward by 5 seconds, with Shift by 30
 keys-speed = slower and faster
 keys-off = Do not use single-letter keys in this browser
+
+alerts-title = When your phone rings
+alerts-notice = Show a notification while you look elsewhere
+alerts-ring = Ring in this browser
+alerts-denied = The browser does not allow notifications of this page. Allow them beside the address, then try again.
+alerts-insecure = This browser shows notifications only of pages with https.
+alerts-hint = For this browser, in one of its pages, and only for calls that ring at you. A page may sound once you have clicked in it.
