@@ -19,6 +19,7 @@ use crate::{
         office::{Account, Draw, Told},
         sipuni::Sipuni,
         story::{Plot, Tempo, World},
+        uis::Uis,
     },
 };
 
@@ -34,7 +35,7 @@ pub struct Arguments {
     /// The gateway's address
     #[arg(long, default_value = "127.0.0.1:8080")]
     gateway: SocketAddr,
-    /// Mango: vpbx_api_key; Sipuni: token; Asterisk: secret of the user `ringcard`
+    /// Mango: vpbx_api_key; Sipuni and UIS: token; Asterisk: secret of the user `ringcard`
     #[arg(long, env = "RINGCARD_SIMULATE_SECRET")]
     secret: String,
     /// Mango: vpbx_api_salt
@@ -68,6 +69,7 @@ pub struct Arguments {
 enum Provider {
     Mango,
     Sipuni,
+    Uis,
     Asterisk,
 }
 
@@ -124,6 +126,12 @@ fn account(arguments: &Arguments) -> Account {
             account,
             token: arguments.secret.clone(),
             records: "https://records.invalid/record".to_owned(),
+            run,
+        }),
+        Provider::Uis => Account::Uis(Uis {
+            account,
+            token: arguments.secret.clone(),
+            records: "https://records.invalid/talk".to_owned(),
             run,
         }),
         Provider::Asterisk => Account::Asterisk(Asterisk {

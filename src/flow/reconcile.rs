@@ -222,7 +222,8 @@ impl Reader {
             (Some(known), _) | (None, Some(known)) => Some(known),
             (None, None) => None,
         };
-        if known.is_some_and(|known| !compare::tells_more(&known.call, &told)) {
+        let tells_more = known.is_none_or(|known| compare::tells_more(&known.call, &told));
+        if !tells_more && known.is_some_and(|known| !compare::tells_visit(&known.call, &told)) {
             return Ok(brought);
         }
         if let (Some(other), Some(first)) = (&other, messages.first_mut()) {
@@ -242,7 +243,8 @@ impl Reader {
                 .is_none_or(|other| other.call.legs.is_empty())
         {
             true => brought.found += u64::from(is_new),
-            false => brought.repaired += u64::from(is_new),
+            // Where the visitor came from is known to the records only: nothing was wrong without it.
+            false => brought.repaired += u64::from(is_new && tells_more),
         }
         Ok(brought)
     }

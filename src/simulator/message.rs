@@ -9,13 +9,21 @@ pub struct Post {
     pub method: &'static str,
     /// Path and query below the account's hook root, starting with `/`.
     pub target: String,
-    /// Form body; empty for `GET`.
+    /// Form or JSON; empty for `GET`.
     pub body: String,
     /// What the request is signed with, if that stands in a header: its name, and the signature.
     pub signature: Option<(&'static str, String)>,
 }
 
 impl Post {
+    /// What the body is.
+    pub fn content_type(&self) -> &'static str {
+        match self.body.starts_with('{') {
+            true => "application/json",
+            false => "application/x-www-form-urlencoded",
+        }
+    }
+
     /// The request as bytes of HTTP/1.1 on a connection that stays open. `root` is the account's hook
     /// root without a slash at its end.
     pub fn bytes(&self, root: &str, host: &str) -> Vec<u8> {
@@ -30,7 +38,7 @@ impl Post {
             text.push_str(&format!("{name}: {signature}\r\n"));
         }
         if *method == "POST" {
-            text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+            text.push_str(&format!("Content-Type: {}\r\n", self.content_type()));
             text.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         text.push_str("\r\n");

@@ -8,6 +8,7 @@ use super::{
     message::{Post, Sent},
     sipuni::{self, Sipuni},
     story::{Plot, Story, Tempo, World},
+    uis::{self, Uis},
 };
 use crate::model::time::Timestamp;
 
@@ -18,6 +19,8 @@ pub enum Account {
     Mango(Mango),
     /// Sipuni.
     Sipuni(Sipuni),
+    /// UIS.
+    Uis(Uis),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -37,6 +40,7 @@ impl Account {
         match self {
             Self::Mango(account) => &account.account,
             Self::Sipuni(account) => &account.account,
+            Self::Uis(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -46,6 +50,7 @@ impl Account {
         match self {
             Self::Mango(_) => &mango::PLOTS,
             Self::Sipuni(_) => &sipuni::PLOTS,
+            Self::Uis(_) => &uis::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -63,6 +68,7 @@ impl Account {
         match self {
             Self::Mango(account) => wrap(account.tell(story), Told::Post),
             Self::Sipuni(account) => wrap(account.tell(story, dice), Told::Post),
+            Self::Uis(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -72,6 +78,7 @@ impl Account {
         match self {
             Self::Mango(account) => account.ledger(story),
             Self::Sipuni(account) => account.ledger(story),
+            Self::Uis(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

@@ -14,6 +14,7 @@ use ringcard::{
         office::{Account, Draw, Told},
         sipuni::Sipuni,
         story::{Plot, Tempo, World},
+        uis::Uis,
     },
     tracker::{self, Facts},
 };
@@ -197,6 +198,28 @@ fn sipuni_stories_are_understood_in_order() {
 #[test]
 fn sipuni_stories_are_understood_under_chaos() {
     let (account, pbx) = sipuni();
+    run(account, pbx.as_ref(), Chaos::draw, 120);
+}
+
+fn uis() -> (Account, Arc<dyn Pbx>) {
+    let account = Account::Uis(Uis {
+        account: "uis".to_owned(),
+        token: TOKEN.to_owned(),
+        records: "https://records.invalid/talk".to_owned(),
+        run: 1,
+    });
+    (account, open("uis", "uis", &format!("token = \"{TOKEN}\"")))
+}
+
+#[test]
+fn uis_stories_are_understood_in_order() {
+    let (account, pbx) = uis();
+    run(account, pbx.as_ref(), |_| Chaos::NONE, 40);
+}
+
+#[test]
+fn uis_stories_are_understood_under_chaos() {
+    let (account, pbx) = uis();
     run(account, pbx.as_ref(), Chaos::draw, 120);
 }
 

@@ -29,6 +29,12 @@ pub fn tells_more(known: &Call, told: &Call) -> bool {
         })
 }
 
+/// Whether `told` knows something of the visitor that `known` lacks.
+pub fn tells_visit(known: &Call, told: &Call) -> bool {
+    let lacks = |name: &String| known.tracking.iter().all(|(own, _)| own != name);
+    told.tracking.iter().any(|(name, _)| lacks(name))
+}
+
 /// Whether two moments are not the same one, or only the other is known.
 pub fn differ(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
     match (one, other) {
@@ -85,6 +91,20 @@ mod tests {
             ..whole()
         };
         assert!(!tells_more(&whole(), &vague));
+    }
+
+    #[test]
+    fn what_is_known_of_the_visitor_is_not_told_again() {
+        let from = |names: &[&str]| Call {
+            tracking: names
+                .iter()
+                .map(|name| ((*name).to_owned(), "x".to_owned()))
+                .collect(),
+            ..whole()
+        };
+        assert!(tells_visit(&from(&["a"]), &from(&["a", "b"])));
+        assert!(!tells_visit(&from(&["a", "b"]), &from(&["b"])));
+        assert!(!tells_more(&from(&[]), &from(&["a"])));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What both emulators stand on: a server of its own, faults on demand, and what must never have happened.
+//! What all emulators stand on: a server of its own, faults on demand, and what must never have happened.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -29,7 +29,7 @@ pub enum Fault {
     Page,
     /// The first half of the answer.
     Half,
-    /// Takes the order and never rings anybody (Sipuni), or gives the same page again (Mango).
+    /// Takes the order and never rings anybody (Sipuni), or gives the same page again (Mango, UIS).
     Mute,
 }
 
@@ -148,7 +148,7 @@ pub async fn post(client: &reqwest::Client, hook: &str, post: &Post) {
         "GET" => client.get(url),
         _ => client
             .post(url)
-            .header("content-type", "application/x-www-form-urlencoded")
+            .header("content-type", post.content_type())
             .body(post.body.clone()),
     };
     let request = match &post.signature {

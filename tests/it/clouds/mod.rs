@@ -7,6 +7,7 @@ mod outage;
 mod ring;
 mod sipuni;
 mod trouble;
+mod uis;
 
 use ringcard::{
     model::{call::Call, recording::RecordingState},

@@ -21,6 +21,7 @@ use ringcard::{
 
 use super::{
     calls, first_reading, hurry_recordings, mango, office, read_now, recordings, sipuni, standing,
+    uis,
 };
 use crate::{
     pages::office::{Office, attribute},
@@ -259,6 +260,28 @@ async fn half_an_hour_of_mango_comes_back_from_its_statistics() {
         .collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
     nothing_lost_and_nothing_doubled(&office, "office", (&ledgers, outage), deliver).await;
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_uis_comes_back_from_its_report() {
+    let cloud = uis::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/uis"));
+    first_reading(&office, "uis").await;
+    let stories = stories(&ringcard::simulator::uis::PLOTS);
+    let product = cloud.product();
+    let told = stories.iter().flat_map(|story| product.tell(story));
+    let from = middle(&stories);
+    let (sent, outage) = withhold(told.collect(), from);
+    for message in &sent {
+        cloud.deliver(message).await;
+    }
+    stories.iter().for_each(|story| cloud.remember(story));
+    let ledgers: Vec<Ledger> = stories.iter().map(|story| product.ledger(story)).collect();
+    let deliver = async |message: &Post| cloud.deliver(message).await;
+    nothing_lost_and_nothing_doubled(&office, "uis", (&ledgers, outage), deliver).await;
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }

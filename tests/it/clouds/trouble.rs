@@ -10,7 +10,7 @@ use ringcard::{
 
 use super::{
     anna_clicks, calls, first_reading, host::Fault, hurry_recordings, mango, office, read_now,
-    recordings, sipuni,
+    recordings, sipuni, uis,
 };
 use crate::{
     pages::office::{Office, attribute, text},
@@ -73,6 +73,24 @@ async fn no_recording_of_sipuni_is_lost_whatever_it_answers() {
     cloud.host.fail("link", &faults);
     assert_eq!(anna_clicks(&office, "lossy").await, 303);
     kept_in_the_end(&office, 4, || cloud.host.is_well()).await;
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_recording_of_uis_is_lost_whatever_it_answers() {
+    let cloud = uis::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/uis"));
+    let faults = [
+        Fault::Status(410), // the link has expired, or is not there yet
+        Fault::Page,
+        Fault::Half,
+        Fault::TooMany,
+    ];
+    cloud.host.fail("file", &faults);
+    assert_eq!(anna_clicks(&office, "uis").await, 303);
+    kept_in_the_end(&office, 4, || cloud.host.is_well()).await;
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
 
@@ -172,6 +190,71 @@ async fn past_calls_of_sipuni_come_whatever_went_wrong_before() {
         fails_and_comes_right(&office, "lossy", fault, 1).await;
         assert_eq!(calls(&office).await.len(), n + 1);
     }
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_calls_of_uis_come_whatever_went_wrong_before() {
+    let cloud = uis::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    first_reading(&office, "uis").await;
+    let faults = [
+        ("report", Fault::Status(502)),
+        ("report", Fault::TooMany),
+        ("report", Fault::Page),
+        ("report", Fault::Half),
+        ("employees", Fault::Status(500)),
+        ("report", Fault::Slow(2_500)),
+    ];
+    for (n, (kind, fault)) in faults.into_iter().enumerate() {
+        cloud.remember(&past_call(n as u64));
+        cloud.host.fail(kind, &[fault]);
+        fails_and_comes_right(&office, "uis", fault, 1).await;
+        assert_eq!(calls(&office).await.len(), n + 1);
+    }
+    assert!(cloud.host.is_well());
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_uis_that_comes_again_is_not_taken_for_the_end() {
+    let cloud = uis::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    first_reading(&office, "uis").await;
+    for number in 0..1_005 {
+        cloud.remember(&past_call(number));
+    }
+    cloud.host.fail("report", &[Fault::Slow(0), Fault::Mute]); // the second page is the first again
+    fails_and_comes_right(&office, "uis", Fault::Mute, 1_005).await;
+    assert_eq!(calls(&office).await.len(), 1_005);
+    office.close().await;
+}
+
+/// The report knows where visitors came from, some minutes after the call was told whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_visitors_came_from_is_read_with_past_calls_of_uis() {
+    let cloud = uis::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/uis"));
+    first_reading(&office, "uis").await;
+    let story = past_call(1);
+    for sent in cloud.product().tell(&story) {
+        cloud.deliver(&sent.what).await;
+    }
+    let visit = serde_json::json!({"utm_source": "larch-ads", "ym_client_id": 16_900});
+    cloud.remember_with(&story, &visit);
+    let standing = read_now(&office, "uis").await;
+    assert_eq!(standing.failing_since, None, "{}", standing.why);
+    assert_eq!((standing.brought.found, standing.brought.repaired), (0, 0));
+    let calls = calls(&office).await;
+    let [(_, call)] = calls.as_slice() else {
+        panic!("{calls:#?}");
+    };
+    let wanted = [("utm_source", "larch-ads"), ("yandex_client_id", "16900")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(call.tracking, wanted);
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
