@@ -1,11 +1,12 @@
 # The first two are all a newcomer needs. `tests/setup.sh` installs what is missing and says when it
 # needs root.
-.PHONY: run test test-full check sim planted bench build deb setup-build setup-test fmt clippy doc tidy
+.PHONY: run test test-full check sim planted bench build deb arm64 setup-build setup-test setup-arm64 fmt clippy doc tidy
 
 CARGO ?= cargo
 SEEDS ?= 1000
 BENCH ?= ingest
 STORE ?= sqlite
+PROFILE ?= release
 
 run: setup-build ## build quickly and start the demo: address and one-time sign-in link are printed
 	$(CARGO) run --profile quick -- demo
@@ -46,8 +47,20 @@ build: setup-build
 deb: build ## target/debian/ringcard_<version>_<architecture>.deb
 	deploy/debian/build.sh
 
+# The library path: what was built for arm64 runs here by emulation, with that processor's libc.
+ARM64 = aarch64-unknown-linux-gnu
+arm64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER = aarch64-linux-gnu-gcc
+arm64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER = qemu-aarch64-static -L /usr/aarch64-linux-gnu
+arm64: setup-arm64 ## PROFILE=release: build for arm64 on this machine, see that it runs, and make its package
+	$(CARGO) build --profile $(PROFILE) --target $(ARM64) --bin ringcard
+	$(CARGO) run --profile $(PROFILE) --target $(ARM64) --bin ringcard -- check --config config/ringcard.toml
+	deploy/debian/build.sh target/$(ARM64)/$(PROFILE)/ringcard arm64
+
 setup-build:
 	@tests/setup.sh build
 
 setup-test:
 	@tests/setup.sh test
+
+setup-arm64:
+	@tests/setup.sh arm64

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh build|test: installs what building, or testing, needs and is not there yet.
+# setup.sh build|test|arm64: installs what building, testing, or building for arm64, needs and is not there yet.
 #
 # Everything is looked for first, so that a second run takes no time and asks for nothing. Packages
 # come from Debian and need root: as root they are installed, otherwise through sudo if it asks for
@@ -75,11 +75,25 @@ tests() {
     fi
 }
 
+arm64() {
+    need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    need qemu-aarch64-static qemu-user-static # runs what was built, on another processor
+    install_missing
+    if ! [ -d "$(rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu" ]; then
+        command -v rustup >/dev/null 2>&1 || {
+            echo "The Rust library for aarch64-unknown-linux-gnu is needed, and there is no rustup to add it" >&2
+            exit 1
+        }
+        rustup target add aarch64-unknown-linux-gnu
+    fi
+}
+
 case "${1:-}" in
 build) build ;;
 test) build && tests ;;
+arm64) build && arm64 ;;
 *)
-    echo "usage: tests/setup.sh build|test" >&2
+    echo "usage: tests/setup.sh build|test|arm64" >&2
     exit 2
     ;;
 esac
