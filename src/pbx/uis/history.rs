@@ -418,3 +418,108 @@ impl Story<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{
+            call::{Call, CallResult},
+            phone::NumberingPlan,
+        },
+        tracker,
+    };
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_775_462_400);
+
+    fn told(change: &Value) -> Result<(Vec<crate::model::event::CallEvent>, Call), DecodeError> {
+        let mut record = json!({
+            "id": 77, "start_time": "2026-04-06 10:00:00", "finish_time": "2026-04-06 10:01:40",
+            "direction": "in", "is_lost": false, "contact_phone_number": "74950000021",
+            "virtual_phone_number": "74950000003", "communication_id": 9,
+            "wait_duration": 12, "talk_duration": 88, "call_records": ["ab12", "../x"],
+            "first_talked_employee_id": 7301, "last_talked_employee_id": 7301,
+            "utm_source": "larch-ads",
+        });
+        for (name, value) in change.as_object().unwrap() {
+            record[name] = value.clone();
+        }
+        let extensions = json!({"7301": "301", "7302": "302"});
+        let kept = json!({"record": record, "extensions": extensions}).to_string();
+        let table: toml::Table = "token = 'Kd83nfhAq0-_zP51mWx7Lq'".parse().unwrap();
+        let (settings, zone) = crate::pbx::settings::<Settings>(table)
+            .unwrap()
+            .whole()
+            .unwrap();
+        let records = Records {
+            account: &"uis".into(),
+            numbers: &Numbers::new(NumberingPlan::default()),
+            zone: &zone,
+            settings: &settings,
+        };
+        let mut out = Decoded::default();
+        records.read(kept.as_bytes(), NOW, &mut out)?;
+        let call = tracker::derive(&out.events.iter().cloned().collect());
+        Ok((out.events, call))
+    }
+
+    #[test]
+    fn a_record_alone_makes_a_whole_call() {
+        let (_, call) = told(&json!({})).unwrap();
+        assert_eq!(call.result, Some(CallResult::Answered));
+        assert_eq!(call.started_at, Timestamp::from_seconds(1_775_458_800));
+        assert_eq!((call.wait_ms, call.talk_ms), (Some(12_000), Some(88_000)));
+        assert_eq!(call.answered_by, Some("301".into()));
+        assert_eq!(call.did.unwrap().e164(), Some("+74950000003"));
+        assert_eq!(
+            call.tracking,
+            [("utm_source".to_owned(), "larch-ads".to_owned())]
+        );
+        let link = "https://app.uiscom.ru/system/media/talk/9/ab12/";
+        let source = Some(RecordingSource::Link(link.to_owned()));
+        let files: Vec<_> = call.recordings.iter().map(|file| &file.source).collect();
+        assert_eq!(files, [&source], "what is no id makes no link");
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_leave_the_moment_of_the_answer_open() {
+        let (_, call) = told(&json!({"talk_duration": 40})).unwrap();
+        assert_eq!(call.result, Some(CallResult::Answered));
+        assert_eq!((call.wait_ms, call.answered_by), (None, Some("301".into())));
+    }
+
+    #[test]
+    fn nobody_who_talked_is_missed_and_an_order_of_ours_is_known() {
+        let (events, call) = told(
+            &json!({"is_lost": true, "talk_duration": 0, "wait_duration": 100,
+            "first_talked_employee_id": null, "last_talked_employee_id": null, "call_records": [],
+            "call_api_external_id": "ringcard-call-c1"}),
+        )
+        .unwrap();
+        assert_eq!(call.result, Some(CallResult::Missed));
+        let with = CallKey::from("c1");
+        assert!(
+            events
+                .iter()
+                .any(|event| event.fact == Fact::SameCall { with: with.clone() })
+        );
+    }
+
+    #[test]
+    fn a_call_out_is_that_of_who_called() {
+        let (_, call) = told(&json!({"direction": "out"})).unwrap();
+        assert_eq!(call.direction, Some(Direction::Out));
+        assert_eq!(call.answered_by, Some("301".into()));
+        let legs: Vec<_> = call.employees_legs().map(|(who, _)| who.as_str()).collect();
+        assert_eq!(legs, ["301"]);
+    }
+
+    #[test]
+    fn a_record_without_its_key_or_times_is_not_read() {
+        for field in ["id", "start_time", "finish_time"] {
+            let mut change = json!({});
+            change[field] = Value::Null;
+            assert_eq!(told(&change).err(), Some(DecodeError::Field(field)));
+        }
+    }
+}

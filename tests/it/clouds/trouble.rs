@@ -286,19 +286,31 @@ async fn past_calls_can_be_read_from_the_command_line() {
 fn machine(cloud: &mango::Cloud) -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("ringcard-cloud-{}", uuid::Uuid::now_v7()));
     std::fs::create_dir_all(&folder).unwrap();
-    let quoted = |text: &str| format!("\"{text}\"");
-    let config = cloud
-        .settings()
-        .replace(&quoted(mango::KEY), "\"env:CLOUD_KEY\"")
-        .replace(&quoted(mango::SALT), "\"env:CLOUD_SALT\"");
+    let config = referring(&cloud.settings(), (mango::KEY, mango::SALT));
     std::fs::write(folder.join("ringcard.toml"), config).unwrap();
     folder
 }
 
+/// The configuration with references for its two secrets.
+fn referring(settings: &str, (key, salt): (&str, &str)) -> String {
+    let quoted = |text: &str| format!("\"{text}\"");
+    settings
+        .replace(&quoted(key), "\"env:CLOUD_KEY\"")
+        .replace(&quoted(salt), "\"env:CLOUD_SALT\"")
+}
+
 async fn command(folder: &std::path::Path, words: &[&str]) -> std::process::Output {
+    command_of(folder, words, (mango::KEY, mango::SALT)).await
+}
+
+async fn command_of(
+    folder: &std::path::Path,
+    words: &[&str],
+    (key, salt): (&'static str, &'static str),
+) -> std::process::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringcard"));
     command.args(words).current_dir(folder);
-    command.envs([("CLOUD_KEY", mango::KEY), ("CLOUD_SALT", mango::SALT)]);
+    command.envs([("CLOUD_KEY", key), ("CLOUD_SALT", salt)]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap());
     output.await.unwrap()
 }
@@ -331,6 +343,33 @@ async fn employees_of_mango_become_people_without_typing() {
             .status
             .success()
     );
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn employees_of_uis_are_listed_by_their_extensions() {
+    let cloud = uis::Cloud::start().await;
+    let folder = std::env::temp_dir().join(format!("ringcard-uis-{}", uuid::Uuid::now_v7()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let secrets = (uis::TOKEN, uis::ACCESS);
+    let config = referring(&cloud.settings(), secrets);
+    std::fs::write(folder.join("ringcard.toml"), config).unwrap();
+    let listed = command_of(&folder, &["employees", "uis"], secrets).await;
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let read: toml::Table = text.parse().unwrap();
+    let people = read["person"].as_array().unwrap();
+    let names = people.iter().filter_map(|one| one["name"].as_str());
+    let wanted = [
+        "Anna Larina",
+        "Boris Orlov",
+        "Vera",
+        "Gleb",
+        "Daria",
+        "Egor",
+    ];
+    assert_eq!(names.collect::<Vec<_>>(), wanted);
+    assert!(text.contains("\"206\""), "{text}");
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -34,7 +34,7 @@ use super::{
 };
 
 pub const TOKEN: &str = "Rw6tJm2Zq8Lc4Xv9Bn3Ks7";
-const ACCESS: &str = "juniper-access-token";
+pub const ACCESS: &str = "juniper-access-token";
 pub const NUMBER: &str = "74950000002";
 /// How often the gateway is told that it may ask for reports, and what is held against it: less, because
 /// two requests sent apart may arrive nearer to each other.
