@@ -20,6 +20,7 @@ use crate::{
         sipuni::Sipuni,
         story::{Plot, Tempo, World},
         uis::Uis,
+        zadarma::Zadarma,
     },
 };
 
@@ -35,10 +36,10 @@ pub struct Arguments {
     /// The gateway's address
     #[arg(long, default_value = "127.0.0.1:8080")]
     gateway: SocketAddr,
-    /// Mango: vpbx_api_key; Sipuni and UIS: token; Asterisk: secret of the user `ringcard`
+    /// Mango: vpbx_api_key; Sipuni and UIS: token; Zadarma: api_secret; Asterisk: secret of the user `ringcard`
     #[arg(long, env = "RINGCARD_SIMULATE_SECRET")]
     secret: String,
-    /// Mango: vpbx_api_salt
+    /// Mango: vpbx_api_salt; Zadarma: token
     #[arg(long, env = "RINGCARD_SIMULATE_SALT", default_value = "")]
     salt: String,
     /// Asterisk: where the manager interface listens
@@ -70,6 +71,7 @@ enum Provider {
     Mango,
     Sipuni,
     Uis,
+    Zadarma,
     Asterisk,
 }
 
@@ -132,6 +134,12 @@ fn account(arguments: &Arguments) -> Account {
             account,
             token: arguments.secret.clone(),
             records: "https://records.invalid/talk".to_owned(),
+            run,
+        }),
+        Provider::Zadarma => Account::Zadarma(Zadarma {
+            account,
+            token: arguments.salt.clone(),
+            secret: arguments.secret.clone(),
             run,
         }),
         Provider::Asterisk => Account::Asterisk(Asterisk {

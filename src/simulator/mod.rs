@@ -5,8 +5,8 @@
 //! code, and it knows nothing of `tracker` or `store`: what must be found after a call is written down
 //! by the story itself ([`ledger::Ledger`]), never computed by the code under test.
 //!
-//! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `ami` (how
-//! a provider tells it), `chaos` (what goes wrong on the way).
+//! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `zadarma`, `ami`
+//! (how a provider tells it), `chaos` (what goes wrong on the way).
 
 pub mod ami;
 pub mod ami_server;
@@ -22,3 +22,4 @@ pub mod sipuni;
 pub mod story;
 pub mod uis;
 pub mod voices;
+pub mod zadarma;

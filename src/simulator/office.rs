@@ -9,6 +9,7 @@ use super::{
     sipuni::{self, Sipuni},
     story::{Plot, Story, Tempo, World},
     uis::{self, Uis},
+    zadarma::{self, Zadarma},
 };
 use crate::model::time::Timestamp;
 
@@ -21,6 +22,8 @@ pub enum Account {
     Sipuni(Sipuni),
     /// UIS.
     Uis(Uis),
+    /// Zadarma, or Novofon's first API.
+    Zadarma(Zadarma),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -41,6 +44,7 @@ impl Account {
             Self::Mango(account) => &account.account,
             Self::Sipuni(account) => &account.account,
             Self::Uis(account) => &account.account,
+            Self::Zadarma(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -51,6 +55,7 @@ impl Account {
             Self::Mango(_) => &mango::PLOTS,
             Self::Sipuni(_) => &sipuni::PLOTS,
             Self::Uis(_) => &uis::PLOTS,
+            Self::Zadarma(_) => &zadarma::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -69,6 +74,7 @@ impl Account {
             Self::Mango(account) => wrap(account.tell(story), Told::Post),
             Self::Sipuni(account) => wrap(account.tell(story, dice), Told::Post),
             Self::Uis(account) => wrap(account.tell(story), Told::Post),
+            Self::Zadarma(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -79,6 +85,7 @@ impl Account {
             Self::Mango(account) => account.ledger(story),
             Self::Sipuni(account) => account.ledger(story),
             Self::Uis(account) => account.ledger(story),
+            Self::Zadarma(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

@@ -19,7 +19,7 @@ pub fn tells_more(known: &Call, told: &Call) -> bool {
         || (known.direction.is_none() && told.direction.is_some())
         || (known.answered_by.is_none() && told.answered_by.is_some())
         || differ(Some(known.started_at), Some(told.started_at))
-        || differ(known.ended_at, told.ended_at)
+        || ends_later(known, told)
         || told.recordings.iter().any(|file| {
             let own = known.recordings.iter();
             let has = own
@@ -33,6 +33,14 @@ pub fn tells_more(known: &Call, told: &Call) -> bool {
 pub fn tells_visit(known: &Call, told: &Call) -> bool {
     let lacks = |name: &String| known.tracking.iter().all(|(own, _)| own != name);
     told.tracking.iter().any(|(name, _)| lacks(name))
+}
+
+/// Whether the record's end is later than the known one. The latest word on it counts anyway, and some
+/// records tell a start and the length of the talk: their call ends too early by the time it rang.
+fn ends_later(known: &Call, told: &Call) -> bool {
+    let later = |than: Timestamp, at: Timestamp| at.millis_since(than) > SAME_MS;
+    let told = told.ended_at;
+    told.is_some_and(|at| known.ended_at.is_none_or(|than| later(than, at)))
 }
 
 /// Whether two moments are not the same one, or only the other is known.
@@ -91,6 +99,11 @@ mod tests {
             ..whole()
         };
         assert!(!tells_more(&whole(), &vague));
+        let without_its_ring = Call {
+            ended_at: Some(Timestamp::from_seconds(1_050)),
+            ..whole()
+        };
+        assert!(!tells_more(&whole(), &without_its_ring));
     }
 
     #[test]

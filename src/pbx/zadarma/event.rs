@@ -219,9 +219,7 @@ impl<'a> Event<'a> {
                     // The identity of the answer, and a bound for its time: where that has come, it wins.
                     facts.happened_at(key, "answer", (now, Clock::NoLaterThan), talks);
                 }
-                let cause = self.cause().unwrap_or(Cause::Unknown);
-                let ends = Fact::Ends { cause, by: None };
-                facts.happened_at(key, "ends", (now, Clock::Exact), ends);
+                // The leg ends with its call. Told apart, that would part it from a ring that comes late.
             }
             _ => {}
         }
@@ -246,7 +244,7 @@ impl<'a> Event<'a> {
             answered_known: talked.is_some(),
             ended: Some(ended),
             cause: self.cause(),
-            hangup_by: None,
+            hangup_by: unconfirmed::gave_up(self.cause(), ends.direction),
         };
         let at = (ended, Clock::Exact);
         facts.happened_at(None, "summary", at, Fact::Summary(Box::new(summary)));

@@ -285,8 +285,10 @@ fn summary(legs: &[Leg], started: Timestamp, ended: Timestamp) -> Summary {
     let answered = talked.map(|_| started);
     let last = talked.or(legs.last());
     let parties = || legs.iter();
+    let direction = parties().find_map(|leg| leg.direction);
+    let cause = last.and_then(|leg| leg.cause);
     Summary {
-        direction: parties().find_map(|leg| leg.direction),
+        direction,
         client: parties().find_map(|leg| leg.client.clone()),
         did: parties().find_map(|leg| leg.did.clone()),
         extension: last.and_then(|leg| leg.person.clone()),
@@ -294,8 +296,8 @@ fn summary(legs: &[Leg], started: Timestamp, ended: Timestamp) -> Summary {
         answered,
         answered_known: talked.is_some() || is_told,
         ended: Some(ended),
-        cause: last.and_then(|leg| leg.cause),
-        hangup_by: None,
+        cause,
+        hangup_by: unconfirmed::gave_up(cause, direction),
     }
 }
 

@@ -7,7 +7,11 @@
 //! length told.
 
 use crate::{
-    model::{event::Cause, ids::Extension, phone::Number},
+    model::{
+        event::{Cause, Direction, Side},
+        ids::Extension,
+        phone::Number,
+    },
     pbx::numbers::Numbers,
 };
 
@@ -43,6 +47,15 @@ pub fn disposition(told: &str) -> Option<(bool, Cause)> {
         | "no money no limit" => (false, Cause::Failed),
         _ => return None,
     })
+}
+
+/// Who hung up: only "cancel" is taken to say so, of whoever called.
+pub fn gave_up(cause: Option<Cause>, direction: Option<Direction>) -> Option<Side> {
+    match (cause?, direction?) {
+        (Cause::Cancelled, Direction::In) => Some(Side::Client),
+        (Cause::Cancelled, _) => Some(Side::Employee),
+        _ => None,
+    }
 }
 
 /// `status_code`: taken for a cause of ITU-T Q.850, and read only where `disposition` is of no use.

@@ -8,6 +8,7 @@ mod ring;
 mod sipuni;
 mod trouble;
 mod uis;
+mod zadarma;
 
 use ringcard::{
     model::{call::Call, recording::RecordingState},

@@ -114,6 +114,13 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
                 secrets.push(("access_token", secret(typed.secret.trim())?));
             }
         }
+        "zadarma" | "novofon" => {
+            let token = made();
+            shown.push(("token", token.clone()));
+            secrets.push(("token", token));
+            secrets.push(("api_key", secret(typed.key.trim())?));
+            secrets.push(("api_secret", secret(typed.secret.trim())?));
+        }
         _ => return Err(Error::NotFound),
     }
     let account = NewAccount {
@@ -243,6 +250,11 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
                     "uis" => {
                         p.hint { (t.say("setup-uis-where")) }
                         (hidden("secret", t.say("setup-uis-secret"), false))
+                    }
+                    "zadarma" | "novofon" => {
+                        p.hint { (t.say("setup-zadarma-where")) }
+                        (hidden("key", t.say("setup-zadarma-key"), true))
+                        (hidden("secret", t.say("setup-zadarma-secret"), true))
                     }
                     _ => {
                         p.hint { (t.say("setup-sipuni-where")) }

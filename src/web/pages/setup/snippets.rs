@@ -50,6 +50,10 @@ pub(super) fn of(
             p { (t.say("setup-sipuni-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
         },
+        "zadarma" | "novofon" => html! {
+            p { (t.say("setup-zadarma-paste")) }
+            (copied(t, &format!("{hook}/{}", secret("token"))))
+        },
         "itoolabs" => html! {
             p { (t.say("setup-itoolabs-paste")) }
             (copied(t, &hook))
@@ -133,6 +137,14 @@ pub(super) const fn table(kind: &str) -> &'static str {
         }
         b"itoolabs" => {
             "[[pbx]]\nname = \"megafon\"\ntype = \"itoolabs\"\ncrm_token = \"file:/etc/ringcard/megafon-token\"\n"
+        }
+        b"zadarma" => {
+            "[[pbx]]\nname = \"zadarma\"\ntype = \"zadarma\"\ntoken = \"file:/etc/ringcard/zadarma-token\"\n\
+             api_key = \"file:/etc/ringcard/zadarma-key\"\napi_secret = \"file:/etc/ringcard/zadarma-secret\"\n"
+        }
+        b"novofon" => {
+            "[[pbx]]\nname = \"novofon\"\ntype = \"novofon\"\ntoken = \"file:/etc/ringcard/novofon-token\"\n\
+             api_key = \"file:/etc/ringcard/novofon-key\"\napi_secret = \"file:/etc/ringcard/novofon-secret\"\n"
         }
         b"uis" => {
             "[[pbx]]\nname = \"uis\"\ntype = \"uis\"\ntoken = \"file:/etc/ringcard/uis-token\"\n\
