@@ -325,3 +325,29 @@ async fn people_and_lines_are_added_step_by_step() {
     assert_eq!(request.send().await.unwrap().status().as_u16(), 403);
     place.close().await;
 }
+
+#[tokio::test]
+async fn zadarma_is_set_up_with_an_address_that_its_cabinet_can_check() {
+    let place = Place::open().await;
+    let office = &place.office;
+    let adam = office.browser("adam").await;
+    for kind in ["zadarma", "novofon"] {
+        let typed = [
+            ("kind", kind),
+            ("name", kind),
+            ("key", "birch-key"),
+            ("secret", "birch-secret"),
+        ];
+        let incomplete = adam.post("/setup", &typed[..3]).await;
+        assert_eq!(incomplete.status, 422, "{}", incomplete.text);
+        let added = adam.post("/setup", &typed).await;
+        assert_eq!(added.status, 200, "{}", added.text);
+        assert!(!added.text.contains("birch-secret"));
+        let page = Html::parse_document(&added.text);
+        let hook = text(&page, "#account pre");
+        let path = &hook[hook.find("/hooks/").expect("the address")..];
+        let echo = office.gateway.get(&format!("{path}?zd_echo=e-7")).await;
+        assert_eq!((echo.status, echo.text.as_str()), (200, "e-7"));
+    }
+    place.close().await;
+}

@@ -65,7 +65,6 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
     let mut values = numbers(&typed.area_code)?;
     let mut secrets = Vec::new();
     let mut shown = Vec::new();
-    let made = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
     match provider.name {
         "asterisk" => {
             values.push(("address", Value::from(address(&typed.address)?)));
@@ -81,18 +80,14 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
                 }
                 given => secrets.push(("secret", secret(given)?)),
             }
-            let token = made();
-            shown.push(("route_token", token.clone()));
-            secrets.push(("route_token", token));
+            make("route_token", &mut shown, &mut secrets);
         }
         "mango" => {
             secrets.push(("vpbx_api_key", secret(typed.key.trim())?));
             secrets.push(("vpbx_api_salt", secret(typed.salt.trim())?));
         }
         "sipuni" => {
-            let token = made();
-            shown.push(("token", token.clone()));
-            secrets.push(("token", token));
+            make("token", &mut shown, &mut secrets);
             if !typed.user.trim().is_empty() {
                 values.push((
                     "user",
@@ -102,22 +97,16 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
             }
         }
         "itoolabs" => {
-            let token = made();
-            shown.push(("crm_token", token.clone()));
-            secrets.push(("crm_token", token));
+            make("crm_token", &mut shown, &mut secrets);
         }
         "uis" => {
-            let token = made();
-            shown.push(("token", token.clone()));
-            secrets.push(("token", token));
+            make("token", &mut shown, &mut secrets);
             if !typed.secret.trim().is_empty() {
                 secrets.push(("access_token", secret(typed.secret.trim())?));
             }
         }
         "zadarma" | "novofon" => {
-            let token = made();
-            shown.push(("token", token.clone()));
-            secrets.push(("token", token));
+            make("token", &mut shown, &mut secrets);
             secrets.push(("api_key", secret(typed.key.trim())?));
             secrets.push(("api_secret", secret(typed.secret.trim())?));
         }
@@ -130,6 +119,21 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
         secrets,
     };
     Ok(Read { account, shown })
+}
+
+fn made() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
+}
+
+/// A secret of our own making, to be shown once.
+fn make(
+    key: &'static str,
+    shown: &mut Vec<(&'static str, String)>,
+    secrets: &mut Vec<(&'static str, String)>,
+) {
+    let secret = made();
+    shown.push((key, secret.clone()));
+    secrets.push((key, secret));
 }
 
 /// Small letters, digits, `-` and `_`, beginning with a letter or digit: part of addresses and of a file's name.
