@@ -73,6 +73,8 @@ pub struct Request {
     /// Name (in small letters) and value of a header by which the host lets us in; sent to the first host
     /// only.
     pub key: Option<(&'static str, SecretString)>,
+    /// Further headers that the configuration names; sent to the first host only.
+    pub headers: Vec<(String, SecretString)>,
     /// Which hosts may answer.
     pub reach: Reach,
 }
@@ -268,6 +270,9 @@ impl Client {
         }
         if let (Some((name, value)), true) = (&request.key, hop.is_first_host) {
             sending = sending.header(*name, value.expose_secret());
+        }
+        for (name, value) in request.headers.iter().filter(|_| hop.is_first_host) {
+            sending = sending.header(name, value.expose_secret());
         }
         let answer_by = Instant::now() + Duration::from_millis(self.settings.answer_timeout_ms);
         timeout_at(answer_by.min(deadline), sending.send())
@@ -551,6 +556,7 @@ mod tests {
             .and(path("/call"))
             .and(header("content-type", "application/json; charset=UTF-8"))
             .and(header("x-api-key", "s"))
+            .and(header("x-also", "t"))
             .and(body_string(r#"{"user":"anna"}"#))
             .respond_with(ResponseTemplate::new(200).set_body_string("ok"))
             .mount(&server)
@@ -558,6 +564,7 @@ mod tests {
         let mut request = get(server.uri() + "/call");
         request.json = Some(r#"{"user":"anna"}"#.into());
         request.key = Some(("x-api-key", "s".into()));
+        request.headers = vec![("x-also".into(), "t".into())];
         let answer = client().open(&request, 1_000).await.unwrap();
         assert_eq!(body(answer).await.unwrap(), b"ok");
     }
@@ -574,7 +581,11 @@ mod tests {
     #[tokio::test]
     async fn a_secret_does_not_follow_to_another_host() {
         let second = MockServer::start().await;
-        for (name, value) in [("authorization", "Bearer s"), ("x-api-key", "s")] {
+        for (name, value) in [
+            ("authorization", "Bearer s"),
+            ("x-api-key", "s"),
+            ("x-also", "s"),
+        ] {
             Mock::given(header(name, value))
                 .respond_with(ResponseTemplate::new(200).set_body_string("leaked"))
                 .mount(&second)
@@ -589,6 +600,7 @@ mod tests {
         let mut request = get(first.uri() + "/a");
         request.authorization = Some("Bearer s".into());
         request.key = Some(("x-api-key", "s".into()));
+        request.headers = vec![("x-also".into(), "s".into())];
         request.reach.hosts.push("localhost".into());
         // The second server answers 404 to a request without the secret.
         assert!(matches!(

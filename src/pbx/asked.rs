@@ -1,4 +1,7 @@
-//! The question "who should ring?" and its answer, in our words; adapters read and write them.
+//! The question "who should ring?" and its answer, in our words; adapters read and write them. What goes
+//! back over HTTP is a [`Reply`].
+
+use bytes::Bytes;
 
 use crate::model::{
     event::ROUTE_BLOCKED,
@@ -63,5 +66,41 @@ impl RouteAnswer {
     /// Whether the caller is not to be put through at all.
     pub fn is_blocked(&self) -> bool {
         self.reason == ROUTE_BLOCKED
+    }
+}
+
+/// What an adapter answers to an HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// `200` with nothing in it.
+    pub fn empty() -> Self {
+        Self::text(Bytes::new())
+    }
+
+    /// `200` with plain text.
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        Self {
+            status: 200,
+            content_type: "text/plain; charset=utf-8",
+            body: text.into(),
+        }
+    }
+
+    /// `200` with JSON text.
+    pub fn json(text: &'static str) -> Self {
+        Self {
+            status: 200,
+            content_type: "application/json",
+            body: Bytes::from_static(text.as_bytes()),
+        }
     }
 }

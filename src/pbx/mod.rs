@@ -20,6 +20,7 @@ pub mod sipuni;
 mod span;
 pub mod uis;
 mod wall;
+pub mod webhook;
 pub mod zadarma;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
@@ -29,7 +30,7 @@ use bytes::Bytes;
 
 pub use self::{
     accounts::Accounts,
-    asked::{Enquiry, Recorded, RouteAnswer},
+    asked::{Enquiry, Recorded, Reply, RouteAnswer},
 };
 use crate::model::{
     device::DeviceNews,
@@ -47,6 +48,7 @@ pub static PROVIDERS: &[Provider] = &[
     uis::PROVIDER,
     zadarma::PROVIDER,
     zadarma::NOVOFON,
+    webhook::PROVIDER,
 ];
 
 /// What we know about a PBX product before any account is opened.
@@ -328,42 +330,6 @@ impl PbxError {
             Error::TooLarge { .. } => Self::Unreadable("it is longer than any honest answer"),
             Error::Timeout | Error::Unreachable => Self::Unreachable,
             error => Self::Refused(error.to_string()),
-        }
-    }
-}
-
-/// What an adapter answers to an HTTP request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// `Content-Type`.
-    pub content_type: &'static str,
-    /// Body.
-    pub body: Bytes,
-}
-
-impl Reply {
-    /// `200` with nothing in it.
-    pub fn empty() -> Self {
-        Self::text(Bytes::new())
-    }
-
-    /// `200` with plain text.
-    pub fn text(text: impl Into<Bytes>) -> Self {
-        Self {
-            status: 200,
-            content_type: "text/plain; charset=utf-8",
-            body: text.into(),
-        }
-    }
-
-    /// `200` with JSON text.
-    pub fn json(text: &'static str) -> Self {
-        Self {
-            status: 200,
-            content_type: "application/json",
-            body: Bytes::from_static(text.as_bytes()),
         }
     }
 }

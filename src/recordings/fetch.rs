@@ -145,6 +145,7 @@ impl Fetcher {
                     json: None,
                     authorization: None, // the link carries access itself
                     key: None,
+                    headers: Vec::new(),
                     reach: reach.clone(),
                 };
                 self.download(&link, into).await

@@ -7,6 +7,10 @@
 //! * `facts.jsonl`: snapshot of what each line gives (`RINGCARD_BLESS=1` writes it anew; read the
 //!   difference before you commit it);
 //! * `calls.json`: the finished calls, written by hand.
+//!
+//! PBXes that are described in configuration have a folder between: `<provider>/<description>/<situation>/`.
+//! Their settings are the file that people copy, `config/<provider>/<description>.toml`, with
+//! `invented-<name>` for each secret `env:NAME`.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +22,9 @@ use std::{
 use ringcard::{
     http,
     model::{event::CallEvent, ids::AccountName, phone::NumberingPlan, time::Timestamp},
-    pbx::{DecodeError, Decoded, Input, PROVIDERS, Pbx, Provider, Refused, Request, Tools},
+    pbx::{
+        Ability, DecodeError, Decoded, Input, PROVIDERS, Pbx, Provider, Refused, Request, Tools,
+    },
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -113,6 +119,8 @@ pub struct Conversation {
     pub provider: &'static Provider,
     /// `mango/answered`.
     pub name: String,
+    /// Whether messages of this account are signed.
+    pub signed: bool,
     /// Where the snapshot lies; `None` for conversations from outside the repository.
     pub folder: Option<PathBuf>,
     pub pbx: Arc<dyn Pbx>,
@@ -175,17 +183,78 @@ pub fn committed() -> Vec<Conversation> {
     let mut all = Vec::new();
     for provider in PROVIDERS {
         let folder = Path::new("tests/fixtures/pbx").join(provider.name);
-        let entries = fs::read_dir(&folder)
-            .unwrap_or_else(|error| panic!("{} has no fixtures: {error}", provider.name));
-        let mut situations: Vec<PathBuf> = entries
-            .map(|entry| entry.expect("the folder can be listed").path())
-            .filter(|path| path.join("input.jsonl").is_file())
-            .collect();
-        situations.sort();
-        assert!(!situations.is_empty(), "{} has no fixtures", provider.name);
-        all.extend(situations.iter().map(|path| read(provider, path)));
+        let own = situations(&folder);
+        for situation in &own {
+            let settings = text(&situation.join("settings.toml"));
+            all.push(read(provider, situation, provider.name, &settings));
+        }
+        let mut described = 0;
+        for description in folders(&folder) {
+            let name = description.file_name().expect("a folder has a name");
+            let name = name.to_string_lossy();
+            for situation in situations(&description) {
+                let group = format!("{}/{name}", provider.name);
+                all.push(read(provider, &situation, &group, &shipped(&group)));
+                described += 1;
+            }
+        }
+        assert!(
+            own.len() + described > 0,
+            "{} has no fixtures",
+            provider.name
+        );
     }
     all
+}
+
+/// Folders right below this one, sorted.
+fn folders(below: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(below);
+    let entries = entries.unwrap_or_else(|error| panic!("{}: {error}", below.display()));
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn situations(below: &Path) -> Vec<PathBuf> {
+    let mut folders = folders(below);
+    folders.retain(|path| path.join("input.jsonl").is_file());
+    folders
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The table of the account in the file that people copy (`webhook/onlinepbx`), with invented secrets.
+pub fn shipped(description: &str) -> String {
+    let path = format!("config/{description}.toml");
+    let file: toml::Table = text(Path::new(&path)).parse().expect("it is TOML");
+    let accounts = file["pbx"].as_array().expect("it has an account");
+    let [toml::Value::Table(table)] = accounts.as_slice() else {
+        panic!("{path} has one account");
+    };
+    let mut table = table.clone();
+    table.remove("name").expect("the account has a name");
+    table.iter_mut().for_each(|(_, value)| invent(value));
+    table.to_string()
+}
+
+/// `env:ACME_TOKEN` becomes `invented-acme-token`.
+fn invent(value: &mut toml::Value) {
+    match value {
+        toml::Value::String(text) => {
+            if let Some(name) = text.strip_prefix("env:") {
+                *text = format!("invented-{}", name.to_lowercase().replace('_', "-"));
+            }
+        }
+        toml::Value::Array(items) => items.iter_mut().for_each(invent),
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, item)| invent(item)),
+        _ => {}
+    }
 }
 
 /// Committed conversations, and those of a folder of samples if one is named by
@@ -198,24 +267,30 @@ pub fn all() -> Vec<Conversation> {
     all
 }
 
-fn read(provider: &'static Provider, folder: &Path) -> Conversation {
-    let text = |name: &str| {
-        let path = folder.join(name);
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let lines = text("input.jsonl");
+fn read(provider: &'static Provider, folder: &Path, group: &str, settings: &str) -> Conversation {
+    let lines = text(&folder.join("input.jsonl"));
     let lines = lines.lines().map(|line| {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
     });
     let situation = folder.file_name().expect("a folder has a name");
+    let calls = text(&folder.join("calls.json"));
     Conversation {
         provider,
-        name: format!("{}/{}", provider.name, situation.to_string_lossy()),
+        name: format!("{group}/{}", situation.to_string_lossy()),
+        signed: is_signed(provider, group, settings),
         folder: Some(folder.to_owned()),
-        pbx: open(provider, &text("settings.toml")),
+        pbx: open(provider, settings),
         lines: lines.collect(),
-        calls: by_key(serde_json::from_str(&text("calls.json")).expect("calls.json is JSON")),
+        calls: by_key(serde_json::from_str(&calls).expect("calls.json is JSON")),
     }
+}
+
+/// Of a PBX that is described the description says whether its messages are signed.
+fn is_signed(provider: &Provider, group: &str, settings: &str) -> bool {
+    let settings: toml::Table = settings.parse().expect("settings are TOML");
+    let is_described = group != provider.name;
+    provider.abilities.contains(&Ability::Signature)
+        && (!is_described || settings.contains_key("signature"))
 }
 
 /// Opens an account from the text of its table.
@@ -254,6 +329,7 @@ fn by_key(calls: Vec<Value>) -> BTreeMap<String, Value> {
 struct Samples {
     folder: &'static str,
     provider: &'static str,
+    /// Empty for a PBX that is described: then they are those of the description.
     settings: &'static str,
     path: fn(&str) -> String,
     /// Whether events tell no time: then they arrive while their call goes on, and the rest afterwards.
@@ -262,7 +338,7 @@ struct Samples {
     reword: fn(&mut serde_json::Map<String, Value>),
 }
 
-const SAMPLES: [Samples; 6] = [
+const SAMPLES: [Samples; 8] = [
     Samples {
         folder: "mango",
         provider: "mango",
@@ -351,6 +427,34 @@ const SAMPLES: [Samples; 6] = [
             means.remove("transfer_from");
         },
     },
+    Samples {
+        folder: "onlinepbx",
+        provider: "webhook",
+        settings: "",
+        path: |path| match path.strip_prefix("/route/onlinepbx/opbx-tok-0001") {
+            Some(_) => "/invented-onlinepbx-token/command".to_owned(),
+            None => path.replace(
+                "/hooks/onlinepbx/opbx-tok-0001",
+                "/invented-onlinepbx-token",
+            ),
+        },
+        arrives_live: false,
+        reword: |means| {
+            // No message says that a call was passed on: two answers of one call may be many things.
+            if means["kind"] == "transferred" {
+                means.insert("kind".to_owned(), "answered".into());
+                means.remove("transfer_from");
+            }
+        },
+    },
+    Samples {
+        folder: "binotel",
+        provider: "webhook",
+        settings: "",
+        path: |path| path.replace("/hooks/binotel/bt-tok-0001", "/invented-binotel-token"),
+        arrives_live: false,
+        reword: |_| {},
+    },
 ];
 
 /// `/hooks/office/token` is `/token`, which is too short for us.
@@ -363,14 +467,21 @@ fn samples(root: &Path) -> Vec<Conversation> {
     let conversations = SAMPLES.iter().map(|samples| {
         let folder = root.join(samples.folder);
         let json = |name: &str| -> Value {
-            let path = folder.join(name);
-            let text = fs::read_to_string(&path).expect("the sample folder is complete");
+            let text = text(&folder.join(name));
             serde_json::from_str(&text).expect("samples are described in JSON")
         };
         let provider = PROVIDERS
             .iter()
             .find(|known| known.name == samples.provider);
         let provider = provider.expect("sample accounts are of known providers");
+        let (group, settings) = match samples.settings {
+            "" => {
+                let group = format!("{}/{}", samples.provider, samples.folder);
+                let settings = shipped(&group);
+                (group, settings)
+            }
+            settings => (samples.provider.to_owned(), settings.to_owned()),
+        };
         let expected = json("expected.json");
         let expected = expected.as_array().expect("one entry per file");
         let calls: Vec<Value> = json("calls.json")["calls"]
@@ -392,11 +503,11 @@ fn samples(root: &Path) -> Vec<Conversation> {
             .map(|(n, entry)| sample_line(&folder, entry, samples, arrives(n, entry)))
             .collect();
         assert!(
-            lines.len() >= 10,
+            lines.len() > 2,
             "{} is not a sample folder",
             folder.display()
         );
-        let pbx = open(provider, samples.settings);
+        let pbx = open(provider, &settings);
         if pbx.secret_path_parts() > 0 {
             // How far a signature reaches besides is held by fixtures of ours.
             lines
@@ -406,6 +517,7 @@ fn samples(root: &Path) -> Vec<Conversation> {
         Conversation {
             provider,
             name: format!("samples/{}", samples.folder),
+            signed: is_signed(provider, &group, &settings),
             folder: None,
             pbx,
             lines,

@@ -216,6 +216,12 @@ fn fits(name: &str, value: &Value, heard: &Heard, events: &[&CallEvent]) -> bool
             |event| matches!(&event.fact, Fact::SameCall { with } if *value == *with.as_str()),
         ),
         "kind" | "value" | "name" | "digits" | "recording_id" | "talk_s" | "ok" => true,
+        visit if visit.starts_with("utm_") => events.iter().any(|event| match &event.fact {
+            Fact::Tracking { fields } => fields
+                .iter()
+                .any(|(name, told)| name == visit && value == told.as_str()),
+            _ => false,
+        }),
         other => panic!("no such field: {other}"),
     }
 }

@@ -5,7 +5,11 @@ use std::{borrow::Cow, fs};
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use ringcard::{
-    model::{event::Fact, ids::Extension},
+    model::{
+        event::{Fact, RecordingSource},
+        ids::Extension,
+        time::Timestamp,
+    },
     pbx::{Ability, Command, Input, Intake, PbxError, Request, RouteAnswer},
     web::hooks,
 };
@@ -334,10 +338,7 @@ fn only_authentic_requests_are_let_in() {
         if conversation.pbx.intake() != Intake::Webhook {
             continue;
         }
-        let is_signed = conversation
-            .provider
-            .abilities
-            .contains(&Ability::Signature);
+        let is_signed = conversation.signed;
         let let_in = |request: &Request, at| conversation.pbx.verify(request, at).is_ok();
         for line in conversation.lines.iter().filter(|line| !line.refused) {
             let (request, at) = (line.request(), line.at());
@@ -497,8 +498,14 @@ async fn abilities_are_what_the_methods_do() {
         let name = provider.name;
 
         assert_eq!(
+            claims(Ability::Signature),
+            own.iter().any(|own| own.signed),
+            "{name}: signature"
+        );
+        let heard_by = || own.iter().map(|own| (*own, own.hear_all()));
+        assert_eq!(
             claims(Ability::Routing),
-            routes(own[0], &heard),
+            heard_by().any(|(own, heard)| routes(own, &heard)),
             "{name}: routing"
         );
         assert_eq!(
@@ -508,7 +515,8 @@ async fn abilities_are_what_the_methods_do() {
         );
         assert_eq!(
             claims(Ability::Recording),
-            gives_files(own[0], &heard),
+            heard_by().any(|(_, heard)| !sources(&heard).is_empty())
+                && heard_by().all(|(own, heard)| gives_files(own, &heard)),
             "{name}: recording"
         );
         assert!(
@@ -581,18 +589,17 @@ fn tells_visits(heard: &[Heard]) -> bool {
     events.any(|event| matches!(event.fact, Fact::Tracking { .. }))
 }
 
-/// Whether every source told in the fixtures can be fetched, and there is one.
+/// Whether every source told in these messages can be fetched.
 fn gives_files(own: &Conversation, heard: &[Heard]) -> bool {
-    let sources: Vec<_> = heard
-        .iter()
-        .flat_map(Heard::events)
-        .filter_map(|event| match &event.fact {
-            Fact::Recording { source, .. } => Some((source.as_ref()?, event.at)),
-            _ => None,
-        })
-        .collect();
-    !sources.is_empty()
-        && sources
-            .iter()
-            .all(|(source, at)| own.pbx.recording(source, *at).is_ok())
+    let mut sources = sources(heard).into_iter();
+    sources.all(|(source, at)| own.pbx.recording(source, at).is_ok())
+}
+
+fn sources(heard: &[Heard]) -> Vec<(&RecordingSource, Timestamp)> {
+    let events = heard.iter().flat_map(Heard::events);
+    let sources = events.filter_map(|event| match &event.fact {
+        Fact::Recording { source, .. } => Some((source.as_ref()?, event.at)),
+        _ => None,
+    });
+    sources.collect()
 }

@@ -115,6 +115,7 @@ impl Api {
             json: None,
             authorization: Some(format!("{}:{}", self.key, self.sign(&text)).into()),
             key: None,
+            headers: Vec::new(),
             reach: self.reach.clone(),
         }
     }

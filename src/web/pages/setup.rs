@@ -20,7 +20,7 @@ use self::{account::Shown, office::Made};
 use super::account::{named, section as test_call};
 use crate::{
     flow::{dial::Link, probe::Probe},
-    pbx::{Intake, PROVIDERS},
+    pbx::{Intake, PROVIDERS, Provider, webhook},
     policy::{Action, Object},
     store::{
         changes::{self, By},
@@ -83,6 +83,12 @@ struct Asked {
     extension: String,
 }
 
+/// PBXes with a form of their own: what is described takes a file.
+fn with_form() -> impl Iterator<Item = &'static Provider> {
+    let is_described = |one: &&Provider| one.name == webhook::PROVIDER.name;
+    PROVIDERS.iter().filter(move |one| !is_described(one))
+}
+
 /// Which PBX, and its form.
 async fn begin(
     Extract(site): Extract<State>,
@@ -92,7 +98,7 @@ async fn begin(
     demand(&visitor, Action::RunInstallation, &Object::Whole)?;
     let t = visitor.texts;
     let accounts = site.accounts.all();
-    let provider = PROVIDERS.iter().find(|one| one.name == chosen.kind);
+    let provider = with_form().find(|one| one.name == chosen.kind);
     let title = t.say("setup-title");
     let content = html! {
         h1 { (title) }
@@ -104,7 +110,7 @@ async fn begin(
             } }
         }
         h2 { (t.say("setup-which")) }
-        div.providers { @for one in PROVIDERS {
+        div.providers { @for one in with_form() {
             a.button href={ "/setup?kind=" (one.name) "#account" }
                 aria-pressed=(provider.is_some_and(|chosen| chosen.name == one.name)) { (one.title) }
         } }

@@ -1,6 +1,7 @@
 //! Cloud PBXes whose APIs we ask, against emulators that check every question of ours: orders to call,
 //! files, past calls after an outage, and who should ring.
 
+mod described;
 mod host;
 mod mango;
 mod outage;
