@@ -214,12 +214,10 @@ impl<'a> Event<'a> {
                 // No leg's end is told: whoever answers later has the client from then on.
                 facts.happened_at(key, "has", (now, Clock::Exact), Fact::TakesOver);
             }
-            Kind::Over | Kind::OutOver => {
-                if self.talked() == Some(true) {
-                    // The identity of the answer, and a bound for its time: where that has come, it wins.
-                    facts.happened_at(key, "answer", (now, Clock::NoLaterThan), talks);
-                }
-                // The leg ends with its call. Told apart, that would part it from a ring that comes late.
+            // The identity of the answer, and a bound for its time: where that has come, it wins. The leg ends
+            // with its call: told apart, that would part it from a ring that comes late.
+            Kind::Over | Kind::OutOver if self.talked() == Some(true) => {
+                facts.happened_at(key, "answer", (now, Clock::NoLaterThan), talks);
             }
             _ => {}
         }
