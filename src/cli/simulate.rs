@@ -14,6 +14,7 @@ use crate::{
         chaos::Chaos,
         connection::Connection,
         dice::Dice,
+        itoolabs::Itoolabs,
         mango::Mango,
         message::{Post, Sent},
         office::{Account, Draw, Told},
@@ -36,7 +37,8 @@ pub struct Arguments {
     /// The gateway's address
     #[arg(long, default_value = "127.0.0.1:8080")]
     gateway: SocketAddr,
-    /// Mango: vpbx_api_key; Sipuni and UIS: token; Zadarma: api_secret; Asterisk: secret of the user `ringcard`
+    /// Mango: vpbx_api_key; Sipuni and UIS: token; Zadarma: api_secret; ITooLabs: crm_token; Asterisk: secret of
+    /// the user `ringcard`
     #[arg(long, env = "RINGCARD_SIMULATE_SECRET")]
     secret: String,
     /// Mango: vpbx_api_salt; Zadarma: token
@@ -72,6 +74,7 @@ enum Provider {
     Sipuni,
     Uis,
     Zadarma,
+    Itoolabs,
     Asterisk,
 }
 
@@ -140,6 +143,12 @@ fn account(arguments: &Arguments) -> Account {
             account,
             token: arguments.salt.clone(),
             secret: arguments.secret.clone(),
+            run,
+        }),
+        Provider::Itoolabs => Account::Itoolabs(Itoolabs {
+            account,
+            token: arguments.secret.clone(),
+            records: "https://records.invalid".to_owned(),
             run,
         }),
         Provider::Asterisk => Account::Asterisk(Asterisk {

@@ -21,6 +21,8 @@
 //! name = "megafon"
 //! type = "itoolabs"
 //! crm_token = "env:MEGAFON_CRM_TOKEN"      # entered at the PBX: openssl rand -hex 16
+//! api_url = "https://vats000001.megapbx.ru"   # for click-to-call, past calls, files and employees
+//! api_key = "env:MEGAFON_API_KEY"
 //! ```
 //!
 //! The cabinet is given `<public_url>/hooks/megafon` as the address of the CRM.
@@ -32,9 +34,15 @@
 //! | `message` | the fields of a form or of JSON |
 //! | `event` | what posted messages say |
 //! | `past` | the facts of a finished call |
+//! | `api` | questions to the PBX with its key |
+//! | `history` | the PBX's own records of past calls |
+//! | `employees` | who works there |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
 
+mod api;
+mod employees;
 mod event;
+mod history;
 mod message;
 mod past;
 mod settings;
@@ -46,18 +54,28 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use self::{event::Words, message::Fields, settings::Settings};
+use self::{api::Api, event::Words, message::Fields, settings::Settings};
 use super::{
-    Ability, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Pbx, Provider, Refused, Reply,
-    Request, RouteAnswer, SettingsError, Tools, numbers::Numbers,
+    Ability, Command, DecodeError, Decoded, Decoder, Employee, Enquiry, Input, Intake, Page, Pbx,
+    PbxError, Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
+    dialable, numbers::Numbers, recording::Fetch,
 };
-use crate::model::{ids::AccountName, time::Timestamp};
+use crate::model::{
+    event::RecordingSource,
+    ids::{AccountName, CallKey},
+    time::Timestamp,
+};
 
 /// The family in the registry.
 pub const PROVIDER: Provider = Provider {
     name: "itoolabs",
     title: "MegaFon VATS, Gravitel, Dom.ru (ITooLabs)",
-    abilities: &[Ability::Routing],
+    abilities: &[
+        Ability::Command,
+        Ability::Recording,
+        Ability::Routing,
+        Ability::History,
+    ],
     not_offered: &[Ability::Signature, Ability::Tracking],
     open,
 };
@@ -71,7 +89,17 @@ fn open(
     tools: Tools,
 ) -> Result<Arc<dyn Pbx>, SettingsError> {
     let settings = super::settings::<Settings>(table)?.whole()?;
+    let api = (!settings.api_url.is_empty()).then(|| {
+        Api::new(
+            settings.api_key.as_str().into(),
+            &settings.api_url,
+            settings.recordings.reach_of(&settings.api_url),
+            tools.http,
+            settings.limits,
+        )
+    });
     Ok(Arc::new(Account {
+        api,
         words: Words {
             account: name,
             numbers: Numbers::new(tools.plan),
@@ -87,6 +115,14 @@ fn open(
 struct Account {
     words: Arc<Words>,
     settings: Settings,
+    /// Without address and key nothing can be asked.
+    api: Option<Api>,
+}
+
+impl Account {
+    fn api(&self) -> Result<&Api, PbxError> {
+        self.api.as_ref().ok_or(PbxError::Unsupported)
+    }
 }
 
 #[async_trait]
@@ -151,6 +187,47 @@ impl Pbx for Account {
             body: serde_json::Value::Object(told).to_string().into(),
         }
     }
+
+    /// The link of a record. The PBX itself wants its key with it; nobody else gets that.
+    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+        let RecordingSource::Link(link) = source else {
+            return Err(PbxError::Unsupported);
+        };
+        let request = self.settings.recordings.get(link.clone(), None);
+        let Some(api) = self.api.as_ref().filter(|api| api.is_own(link)) else {
+            return Ok(Fetch::Http(request));
+        };
+        api.all.take()?;
+        Ok(Fetch::Http(api.keyed(request)))
+    }
+
+    /// Rings the employee, then the client.
+    async fn command(&self, command: &Command) -> Result<Taken, PbxError> {
+        let Command::ClickToCall {
+            extension, client, ..
+        } = command;
+        let (api, phone) = (self.api()?, dialable::digits(client)?);
+        let user = self.words.people.login(extension);
+        if self.words.person(Some(&user)).is_none() || user.is_empty() {
+            return Err(PbxError::Refused("no such login can be".to_owned()));
+        }
+        let key = match self.settings.legacy_click {
+            false => api.make_call(phone, &user).await?,
+            true => api.make_call_by_form(phone, &user).await.map(|()| None)?,
+        };
+        Ok(Taken::Perhaps {
+            key: key.map(CallKey::from),
+        })
+    }
+
+    async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
+        let first_ms = i64::from(self.settings.history_hours) * 3_600_000;
+        self.words.page(self.api()?, cursor, now, first_ms).await
+    }
+
+    async fn employees(&self) -> Result<Vec<Employee>, PbxError> {
+        employees::all(self.api()?, &self.words.people).await
+    }
 }
 
 struct ItoolabsDecoder {
@@ -166,6 +243,7 @@ impl Decoder for ItoolabsDecoder {
     ) -> Result<(), DecodeError> {
         match input {
             Input::Request(request) => self.words.tell(&Fields::read(&request.body)?, now, out),
+            Input::Records(record) => self.words.record(record, now, out).map(|_| ()),
             _ => Ok(()), // webhooks have no connection to open or close
         }
     }

@@ -5,8 +5,8 @@
 //! code, and it knows nothing of `tracker` or `store`: what must be found after a call is written down
 //! by the story itself ([`ledger::Ledger`]), never computed by the code under test.
 //!
-//! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `zadarma`, `ami`
-//! (how a provider tells it), `chaos` (what goes wrong on the way).
+//! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `zadarma`,
+//! `itoolabs`, `ami` (how a provider tells it), `chaos` (what goes wrong on the way).
 
 pub mod ami;
 pub mod ami_server;
@@ -14,6 +14,7 @@ mod ami_story;
 pub mod chaos;
 pub mod connection;
 pub mod dice;
+pub mod itoolabs;
 pub mod ledger;
 pub mod mango;
 pub mod message;

@@ -3,6 +3,7 @@
 use super::{
     ami::{self, Asterisk, Said},
     dice::Dice,
+    itoolabs::{self, Itoolabs},
     ledger::Ledger,
     mango::{self, Mango},
     message::{Post, Sent},
@@ -24,6 +25,8 @@ pub enum Account {
     Uis(Uis),
     /// Zadarma, or Novofon's first API.
     Zadarma(Zadarma),
+    /// The ITooLabs family.
+    Itoolabs(Itoolabs),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -45,6 +48,7 @@ impl Account {
             Self::Sipuni(account) => &account.account,
             Self::Uis(account) => &account.account,
             Self::Zadarma(account) => &account.account,
+            Self::Itoolabs(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -56,6 +60,7 @@ impl Account {
             Self::Sipuni(_) => &sipuni::PLOTS,
             Self::Uis(_) => &uis::PLOTS,
             Self::Zadarma(_) => &zadarma::PLOTS,
+            Self::Itoolabs(_) => &itoolabs::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -75,6 +80,7 @@ impl Account {
             Self::Sipuni(account) => wrap(account.tell(story, dice), Told::Post),
             Self::Uis(account) => wrap(account.tell(story), Told::Post),
             Self::Zadarma(account) => wrap(account.tell(story), Told::Post),
+            Self::Itoolabs(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -86,6 +92,7 @@ impl Account {
             Self::Sipuni(account) => account.ledger(story),
             Self::Uis(account) => account.ledger(story),
             Self::Zadarma(account) => account.ledger(story),
+            Self::Itoolabs(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

@@ -201,7 +201,15 @@ async fn clouds_are_set_up_and_their_first_message_is_the_proof() {
     assert!(!text(&later, "#account pre").contains(path));
 
     let added = adam
-        .post("/setup", &[("kind", "itoolabs"), ("name", "fir")])
+        .post(
+            "/setup",
+            &[
+                ("kind", "itoolabs"),
+                ("name", "fir"),
+                ("address", "https://vats.example.com"),
+                ("key", "vats-api-key"),
+            ],
+        )
         .await;
     assert_eq!(added.status, 200, "{}", added.text);
     let page = Html::parse_document(&added.text);
@@ -210,6 +218,8 @@ async fn clouds_are_set_up_and_their_first_message_is_the_proof() {
     let told = format!("cmd=rating&callid=7&crm_token={token}");
     let told = office.gateway.post("/hooks/fir", told).await;
     assert_eq!((told.status, told.text.as_str()), (200, "{}"));
+    let account = office.gateway.gateway().account("fir");
+    assert!(account.is_some(), "its settings can be used");
     let later = adam.page("/setup/fir").await;
     assert!(!later.root_element().html().contains(&token));
 

@@ -74,7 +74,8 @@ impl Words {
         call.map(CallKey::from).ok_or(DecodeError::Field("callid"))
     }
 
-    fn number(&self, fields: &Fields, name: &str) -> Option<Number> {
+    /// The number in this field.
+    pub fn number(&self, fields: &Fields, name: &str) -> Option<Number> {
         fields.get(name).map(|raw| self.numbers.read(raw))
     }
 

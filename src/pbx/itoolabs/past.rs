@@ -12,9 +12,6 @@ use crate::{
 
 use super::unconfirmed;
 
-/// Longest call that is believed.
-const LONGEST_S: i64 = 86_400;
-
 /// What a record says of one call, or of one employee's part of it.
 pub struct Past {
     pub call: CallKey,
@@ -46,7 +43,7 @@ impl Times {
         end_s: i64,
         now: Timestamp,
     ) -> Option<Self> {
-        let end_s = end_s.clamp(0, LONGEST_S);
+        let end_s = end_s.clamp(0, 2 * unconfirmed::LONGEST_S);
         let at = |seconds: i64| started.plus_millis(seconds * 1_000);
         let times = Self {
             started,
@@ -92,8 +89,8 @@ impl Past {
         self.status.is_some_and(|(talked, _)| talked)
     }
 
-    /// The employee's phone, and that they must have talked by the answer told, or else by the end: the
-    /// same fact as the event of the answer, whose own time is better.
+    /// The employee's phone, and that they have talked: the same fact as the event of the answer. A time
+    /// that the record tells is better than the arrival of the event; the end is only a bound.
     fn tell_leg(&self, at: Timestamp, facts: &mut Facts<'_>) {
         let (Some(person), Some(direction)) = (&self.person, self.direction) else {
             return;
@@ -101,8 +98,9 @@ impl Past {
         let leg = Leg::between(person, self.client.as_ref(), direction);
         leg.describe(facts);
         if self.talked() {
-            let answered = self.times.and_then(|times| times.answered).unwrap_or(at);
-            leg.talks(facts, (answered, Clock::NoLaterThan));
+            let answered = self.times.and_then(|times| times.answered);
+            let bound = (at, Clock::NoLaterThan);
+            leg.talks(facts, answered.map_or(bound, |at| (at, Clock::Exact)));
         }
     }
 

@@ -22,13 +22,41 @@ pub struct Choices {
     pub accepted_is_client: bool,
     /// `second_callid` names another part of the same call.
     pub joins_second_call: bool,
+    /// `uid` of a listed call is `callid` of its events. Else a call is known by its client and second, and
+    /// calls of withheld numbers are not taken from the list.
+    pub records_name_calls: bool,
+    /// `duration` of a listed call is the talk alone; else it is the whole call, as in posted records.
+    pub duration_is_talk: bool,
 }
+
+impl Choices {
+    /// Of a listed call: after how many seconds it was answered, and after how many it was over. Of one
+    /// that nobody answered, `wait` and `duration` may both be the whole of it.
+    pub fn spans(self, talked: bool, wait_s: i64, duration_s: i64) -> (Option<i64>, i64) {
+        let (wait_s, duration_s) = (wait_s.clamp(0, LONGEST_S), duration_s.clamp(0, LONGEST_S));
+        match (talked, self.duration_is_talk) {
+            (false, _) => (None, wait_s.max(duration_s)),
+            (true, true) => (Some(wait_s), wait_s + duration_s),
+            (true, false) => (Some(wait_s.min(duration_s)), duration_s),
+        }
+    }
+}
+
+/// Longest call that is believed.
+pub const LONGEST_S: i64 = 86_400;
+
+/// Limits: none is documented. Two requests a second, and past calls once in ten seconds, is what a person at
+/// the cabinet could do; one program is known to ask once a minute.
+pub const ALL_EVERY_MS: u64 = 500;
+pub const HISTORY_EVERY_MS: u64 = 10_000;
 
 impl Default for Choices {
     fn default() -> Self {
         Self {
             accepted_is_client: true,
             joins_second_call: true,
+            records_name_calls: true,
+            duration_is_talk: true,
         }
     }
 }
@@ -71,6 +99,13 @@ pub fn time(told: &str, zone: &TimeZone) -> Option<Timestamp> {
     Some(Timestamp::from_micros(moment.timestamp().as_microsecond()))
 }
 
+/// A time as the list of past calls is asked with.
+pub fn told_time(at: Timestamp, zone: &TimeZone) -> String {
+    let at = jiff::Timestamp::from_microsecond(at.as_micros()).unwrap_or_default();
+    let at = at.to_zoned(zone.clone());
+    at.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
 /// A record posted after the call cannot end later than it arrives; clocks differ by so much.
 pub const CLOCKS_DIFFER_MS: i64 = 60_000;
 
@@ -100,6 +135,7 @@ mod tests {
         }
         let moscow = TimeZone::get("Europe/Moscow").unwrap();
         assert_eq!(time("20260317T091500Z", &moscow), Some(at));
+        assert_eq!(told_time(at, &moscow), "20260317T091500Z");
         for wrong in [
             "",
             "1773728100",
@@ -109,6 +145,22 @@ mod tests {
         ] {
             assert_eq!(time(wrong, &TimeZone::UTC), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_length_is_the_talk_or_the_whole_call() {
+        let talk = Choices::default();
+        let whole = Choices {
+            duration_is_talk: false,
+            ..talk
+        };
+        assert_eq!(talk.spans(true, 8, 60), (Some(8), 68));
+        assert_eq!(whole.spans(true, 8, 68), (Some(8), 68));
+        for choices in [talk, whole] {
+            assert_eq!(choices.spans(false, 38, 0), (None, 38));
+            assert_eq!(choices.spans(false, 38, 38), (None, 38));
+        }
+        assert_eq!(talk.spans(true, i64::MAX, -1), (Some(86_400), 86_400));
     }
 
     #[test]

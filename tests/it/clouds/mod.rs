@@ -2,7 +2,9 @@
 //! files, past calls after an outage, and who should ring.
 
 mod described;
+mod family;
 mod host;
+mod itoolabs;
 mod mango;
 mod outage;
 mod ring;

@@ -20,8 +20,8 @@ use ringcard::{
 };
 
 use super::{
-    calls, first_reading, hurry_recordings, mango, office, read_now, recordings, sipuni, standing,
-    uis, zadarma,
+    calls, first_reading, hurry_recordings, itoolabs, mango, office, read_now, recordings, sipuni,
+    standing, uis, zadarma,
 };
 use crate::{
     pages::office::{Office, attribute},
@@ -360,6 +360,49 @@ async fn half_an_hour_of_zadarma_comes_back_from_its_call_log() {
         .collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
     nothing_lost_and_nothing_doubled(&office, "birch", (&ledgers, outage), deliver).await;
+    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    office.close().await;
+}
+
+/// How many answered calls are known with their wait, which only the list of past calls tells; each must be
+/// right.
+fn known_waits(stories: &[Story], calls: &[(String, Call)]) -> usize {
+    let of = |story: &&Story| {
+        let ledger = story.ledger("vats", "", 1_000);
+        let is_it = |call: &Call| {
+            let client = call.client.as_ref().and_then(|client| client.e164());
+            call.started_at == ledger.started_at && client == ledger.client.as_deref()
+        };
+        let (_, call) = calls.iter().find(|(_, call)| is_it(call))?;
+        let (wanted, found) = (ledger.wait_ms?, call.wait_ms?);
+        assert!((wanted - found).abs() <= 1_000, "{wanted} {call:?}");
+        Some(())
+    };
+    let answered = stories.iter().filter(|story| story.answered_ms.is_some());
+    answered.filter_map(|story| of(&story)).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_the_itoolabs_family_comes_back_from_its_list() {
+    let cloud = itoolabs::Cloud::start().await;
+    let office = office(&cloud.settings()).await;
+    cloud.is_told(office.gateway.url("/hooks/vats"));
+    first_reading(&office, "vats").await;
+    let stories = stories(&ringcard::simulator::itoolabs::PLOTS);
+    let product = cloud.product();
+    let told = stories.iter().flat_map(|story| product.tell(story));
+    let from = middle(&stories);
+    let (sent, outage) = withhold(told.collect(), from);
+    for message in &sent {
+        cloud.deliver(message).await;
+    }
+    stories.iter().for_each(|story| cloud.remember(story));
+    let ledgers: Vec<Ledger> = stories.iter().map(|story| product.ledger(story)).collect();
+    let deliver = async |message: &Post| cloud.deliver(message).await;
+    let unheard = outage.unheard;
+    nothing_lost_and_nothing_doubled(&office, "vats", (&ledgers, outage), deliver).await;
+    let known = known_waits(&stories, &calls(&office).await);
+    assert!(known * 2 >= unheard, "{known} of {unheard}");
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One outgoing call of Anna, answered, with its recording kept: and nothing else in the journal.
-async fn one_call_with_its_recording(office: &Office) {
+pub(super) async fn one_call_with_its_recording(office: &Office) {
     let kept = [(RecordingState::Kept, String::new())];
     eventually("the recording is kept", async || {
         recordings(office).await == kept

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Meets these faults one after the other, each seen while it lasts, and keeps the file in the end.
-async fn kept_in_the_end(office: &Office, faults: usize, is_well: impl Fn() -> bool) {
+pub(super) async fn kept_in_the_end(office: &Office, faults: usize, is_well: impl Fn() -> bool) {
     let mut seen = Vec::new();
     for _ in 0..faults {
         eventually("the fault is seen", async || {
@@ -95,7 +95,7 @@ async fn no_recording_of_uis_is_lost_whatever_it_answers() {
 }
 
 /// A call of half an hour ago.
-fn past_call(number: u64) -> Story {
+pub(super) fn past_call(number: u64) -> Story {
     let world = World::company(6, 20);
     let start = ringcard::flow::now().plus_millis(-1_800_000 - 1_000 * number as i64);
     let mut dice = Dice::new(number);
@@ -112,7 +112,12 @@ fn past_call(number: u64) -> Story {
 }
 
 /// Reading fails, says so on the page, and brings everything once the cloud is well again.
-async fn fails_and_comes_right(office: &Office, account: &'static str, fault: Fault, found: u64) {
+pub(super) async fn fails_and_comes_right(
+    office: &Office,
+    account: &'static str,
+    fault: Fault,
+    found: u64,
+) {
     let standing = read_now(office, account).await;
     assert!(standing.failing_since.is_some(), "{fault:?}: {standing:?}");
     assert!(!standing.why.is_empty());
@@ -303,7 +308,7 @@ async fn command(folder: &std::path::Path, words: &[&str]) -> std::process::Outp
     command_of(folder, words, (mango::KEY, mango::SALT)).await
 }
 
-async fn command_of(
+pub(super) async fn command_of(
     folder: &std::path::Path,
     words: &[&str],
     (key, salt): (&'static str, &'static str),

@@ -98,6 +98,7 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
         }
         "itoolabs" => {
             make("crm_token", &mut shown, &mut secrets);
+            ask_there(typed, &mut values, &mut secrets)?;
         }
         "uis" => {
             make("token", &mut shown, &mut secrets);
@@ -136,6 +137,19 @@ fn make(
     secrets.push((key, secret));
 }
 
+/// Where an API is asked, and with which key; nothing if the form names none.
+fn ask_there(
+    typed: &Typed,
+    values: &mut Vec<(&'static str, Value)>,
+    secrets: &mut Vec<(&'static str, String)>,
+) -> Result<(), Error> {
+    if !typed.address.trim().is_empty() {
+        values.push(("api_url", Value::from(site_of(&typed.address)?)));
+        secrets.push(("api_key", secret(typed.key.trim())?));
+    }
+    Ok(())
+}
+
 /// Small letters, digits, `-` and `_`, beginning with a letter or digit: part of addresses and of a file's name.
 fn name(typed: &str) -> Result<AccountName, Error> {
     let typed = typed.trim();
@@ -158,6 +172,17 @@ fn address(typed: &str) -> Result<String, Error> {
     match is_host && !is_reference && port.parse::<u16>().is_ok_and(|port| port > 0) {
         true => Ok(typed.to_owned()),
         false => Err(wrong()),
+    }
+}
+
+/// `https://` and a host, with a port perhaps.
+fn site_of(typed: &str) -> Result<String, Error> {
+    let typed = typed.trim().trim_end_matches('/');
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
+    let host = typed.strip_prefix("https://").unwrap_or_default();
+    match !host.is_empty() && host.len() <= TEXT_CHARS && host.chars().all(fits) {
+        true => Ok(typed.to_owned()),
+        false => Err(Error::Unusable("error-account-site")),
     }
 }
 
@@ -250,7 +275,11 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
                         (hidden("key", t.say("setup-mango-key"), true))
                         (hidden("salt", t.say("setup-mango-salt"), true))
                     }
-                    "itoolabs" => { p.hint { (t.say("setup-itoolabs-where")) } }
+                    "itoolabs" => {
+                        p.hint { (t.say("setup-itoolabs-where")) }
+                        (field("address", t.say("setup-itoolabs-address"), "", false))
+                        (hidden("key", t.say("setup-itoolabs-key"), false))
+                    }
                     "uis" => {
                         p.hint { (t.say("setup-uis-where")) }
                         (hidden("secret", t.say("setup-uis-secret"), false))
@@ -348,6 +377,18 @@ mod tests {
         ] {
             assert!(address(wrong).is_err(), "{wrong:?}");
         }
+        for wrong in [
+            "",
+            "vats.example.com",
+            "http://vats.example.com",
+            "https://",
+            "https://a/b",
+            "env:A",
+        ] {
+            assert!(site_of(wrong).is_err(), "{wrong:?}");
+        }
+        let site = "https://vats.example.com";
+        assert_eq!(site_of(&format!(" {site}/ ")).unwrap(), site);
         for right in [
             "127.0.0.1:5038",
             "pbx.example.com:5038",
