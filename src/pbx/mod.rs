@@ -16,6 +16,7 @@ pub mod mango;
 mod numbers;
 pub mod offers;
 pub mod recording;
+mod secret;
 pub mod sipuni;
 mod span;
 pub mod uis;

@@ -2,6 +2,7 @@
 //! read; a call is in the history only once it is over, and is asked for by its start, so each part
 //! reaches back by the longest call.
 
+use super::{DecodeError, Decoded, Message};
 use crate::model::time::Timestamp;
 
 /// Longest call whose record is waited for.
@@ -50,6 +51,27 @@ impl Span {
     pub fn has(&self, started: Timestamp, ended: Timestamp, now: Timestamp) -> bool {
         let is_within = self.from.as_seconds() <= started.as_seconds() && started <= self.to;
         is_within && ended.plus_millis(SETTLES_WITHIN_MS) <= now
+    }
+
+    /// A record as a message, `told` being the call's start and end; nothing of a call that is not of this
+    /// part or has not settled.
+    pub fn message(
+        &self,
+        told: Result<(Timestamp, Timestamp), DecodeError>,
+        out: Decoded,
+        now: Timestamp,
+        raw: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Message> {
+        if let Ok((started, ended)) = told
+            && !self.has(started, ended, now)
+        {
+            return None;
+        }
+        Some(Message {
+            raw: raw().into(),
+            events: out.events,
+            error: told.err(),
+        })
     }
 }
 

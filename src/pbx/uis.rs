@@ -47,8 +47,6 @@ use std::{
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use self::{
     api::{Api, Place, Purpose},
@@ -60,7 +58,7 @@ use self::{
 use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Employee, Enquiry, Input, Intake, Page, Pbx,
     PbxError, Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
-    dialable, numbers::Numbers, recording::Fetch,
+    dialable, numbers::Numbers, recording::Fetch, secret,
 };
 use crate::model::{
     event::RecordingSource,
@@ -187,11 +185,8 @@ impl Pbx for Account {
     }
 
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
-        let (token, _) = split_token(&request.path);
-        // Hashes have one length, so not even the token's length can be measured.
-        let given = Sha256::digest(token.as_bytes());
-        let own = Sha256::digest(self.settings.token.as_bytes());
-        match bool::from(given.ct_eq(&own)) {
+        let (token, _) = secret::split_path(&request.path);
+        match secret::is(token, &self.settings.token) {
             true => Ok(()),
             false => Err(Refused::Token),
         }
@@ -274,12 +269,6 @@ impl Pbx for Account {
     }
 }
 
-/// Token and what follows it, both without slashes around.
-fn split_token(path: &str) -> (&str, &str) {
-    let path = path.trim_matches('/');
-    path.split_once('/').unwrap_or((path, ""))
-}
-
 /// Our own id of a command, if it is one of our calls.
 fn own_command(external_id: &str) -> Option<&str> {
     let own = external_id.strip_prefix(OURS)?;
@@ -324,7 +313,7 @@ impl UisDecoder {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
-        let (_, below) = split_token(&request.path);
+        let (_, below) = secret::split_path(&request.path);
         let fields = Fields::read(request)?;
         if below == "route" {
             self.route(&fields, now, out);

@@ -404,13 +404,7 @@ const SAMPLES: [Samples; 8] = [
             api_secret = 'zadarma-secret-0001'\nroute_calls = true",
         path: last_part,
         arrives_live: false,
-        reword: |means| {
-            // A second answer is told like the first: that the client was passed on shows in the call.
-            if means["kind"] == "transferred" {
-                means.insert("kind".to_owned(), "answered".into());
-            }
-            means.remove("transfer_from");
-        },
+        reword: answered_twice,
     },
     Samples {
         folder: "novofon",
@@ -419,13 +413,7 @@ const SAMPLES: [Samples; 8] = [
             api_secret = 'novofon-secret-0001'\nroute_calls = true",
         path: last_part,
         arrives_live: false,
-        reword: |means| {
-            // A second answer is told like the first: that the client was passed on shows in the call.
-            if means["kind"] == "transferred" {
-                means.insert("kind".to_owned(), "answered".into());
-            }
-            means.remove("transfer_from");
-        },
+        reword: answered_twice,
     },
     Samples {
         folder: "onlinepbx",
@@ -456,6 +444,14 @@ const SAMPLES: [Samples; 8] = [
         reword: |_| {},
     },
 ];
+
+/// A second answer is told like the first: that the client was passed on shows in the call.
+fn answered_twice(means: &mut serde_json::Map<String, Value>) {
+    if means["kind"] == "transferred" {
+        means.insert("kind".to_owned(), "answered".into());
+    }
+    means.remove("transfer_from");
+}
 
 /// `/hooks/office/token` is `/token`, which is too short for us.
 fn last_part(path: &str) -> String {

@@ -97,16 +97,9 @@ impl Words {
     fn message(&self, record: &str, span: Span, now: Timestamp) -> Option<Message> {
         let mut out = Decoded::default();
         let told = self.record(record.as_bytes(), now, &mut out);
-        match told {
-            Ok(Some(times)) if !span.has(times.started, times.ended, now) => return None,
-            Ok(None) => return None,
-            _ => {}
-        }
-        Some(Message {
-            raw: record.to_owned().into(),
-            events: out.events,
-            error: told.err(),
-        })
+        let told = told.transpose()?;
+        let told = told.map(|times| (times.started, times.ended));
+        span.message(told, out, now, || record.into())
     }
 
     /// Tells the facts of a record; gives its times, or nothing where it cannot be told from other calls.

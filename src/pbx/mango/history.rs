@@ -169,16 +169,7 @@ impl Records<'_> {
     fn message(&self, raw: &str, span: Span, now: Timestamp) -> Option<Message> {
         let mut out = Decoded::default();
         let told = self.read(raw, now, &mut out);
-        if let Ok((started, ended)) = told
-            && !span.has(started, ended, now)
-        {
-            return None;
-        }
-        Some(Message {
-            raw: raw.to_owned().into(),
-            events: out.events,
-            error: told.err(),
-        })
+        span.message(told, out, now, || raw.into())
     }
 
     /// Tells the facts of one record; gives start and end of its call.

@@ -176,16 +176,8 @@ impl Records<'_> {
         let kept = Kept { record, extensions };
         let mut out = Decoded::default();
         let told = self.tell(&kept, now, &mut out);
-        if let Ok((started, ended)) = told
-            && !span.has(started, ended, now)
-        {
-            return None;
-        }
-        let raw = serde_json::to_vec(&kept).expect("maps with names of text are JSON");
-        Some(Message {
-            raw: raw.into(),
-            events: out.events,
-            error: told.err(),
+        span.message(told, out, now, || {
+            serde_json::to_vec(&kept).expect("maps with names of text are JSON")
         })
     }
 

@@ -123,16 +123,8 @@ impl Records<'_> {
     fn message(&self, rows: &[Row], span: Span, now: Timestamp) -> Option<Message> {
         let mut out = Decoded::default();
         let told = self.tell(rows, now, &mut out);
-        if let Ok((started, ended)) = told
-            && !span.has(started, ended, now)
-        {
-            return None;
-        }
-        let raw = serde_json::to_vec(rows).expect("maps of values are JSON");
-        Some(Message {
-            raw: raw.into(),
-            events: out.events,
-            error: told.err(),
+        span.message(told, out, now, || {
+            serde_json::to_vec(rows).expect("maps of values are JSON")
         })
     }
 

@@ -194,8 +194,7 @@ fn differences(ledgers: &[Ledger], calls: &[(String, Call)]) -> Vec<String> {
 /// Reads past calls, holds the journal against the ledger, reads again and hears what was withheld after
 /// all: nothing changes any more.
 async fn nothing_lost_and_nothing_doubled(
-    office: &Office,
-    account: &'static str,
+    (office, account): (&Office, &'static str),
     (ledgers, outage): (&[Ledger], Outage<Post>),
     deliver: impl AsyncFn(&Post),
 ) {
@@ -249,6 +248,24 @@ async fn nothing_lost_and_nothing_doubled(
     .await;
 }
 
+/// Plays stories to an office whose cloud withholds half an hour of them, and whose own records then tell
+/// everything. Returns how many calls were never heard of.
+async fn half_an_hour_of_a_cloud(
+    at: (&Office, &'static str),
+    stories: &[Story],
+    (told, ledgers): (Vec<Sent<Post>>, &[Ledger]),
+    (deliver, remember): (impl AsyncFn(&Post), impl Fn(&Story)),
+) -> usize {
+    let (sent, outage) = withhold(told, middle(stories));
+    for message in &sent {
+        deliver(message).await;
+    }
+    stories.iter().for_each(remember);
+    let unheard = outage.unheard;
+    nothing_lost_and_nothing_doubled(at, (ledgers, outage), deliver).await;
+    unheard
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_an_hour_of_mango_comes_back_from_its_statistics() {
     let cloud = mango::Cloud::start().await;
@@ -256,19 +273,17 @@ async fn half_an_hour_of_mango_comes_back_from_its_statistics() {
     cloud.is_told(office.gateway.url("/hooks/office"));
     first_reading(&office, "office").await;
     let stories = stories(&ringcard::simulator::mango::PLOTS);
-    let told = stories.iter().flat_map(|story| cloud.product.tell(story));
-    let from = middle(&stories);
-    let (sent, outage) = withhold(told.collect(), from);
-    for message in &sent {
-        cloud.deliver(message).await;
-    }
-    stories.iter().for_each(|story| cloud.remember(story));
+    let told = stories
+        .iter()
+        .flat_map(|story| cloud.product.tell(story))
+        .collect();
     let ledgers: Vec<Ledger> = stories
         .iter()
         .map(|story| cloud.product.ledger(story))
         .collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
-    nothing_lost_and_nothing_doubled(&office, "office", (&ledgers, outage), deliver).await;
+    let cloud_does = (deliver, |story: &Story| cloud.remember(story));
+    half_an_hour_of_a_cloud((&office, "office"), &stories, (told, &ledgers), cloud_does).await;
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
@@ -281,16 +296,14 @@ async fn half_an_hour_of_uis_comes_back_from_its_report() {
     first_reading(&office, "uis").await;
     let stories = stories(&ringcard::simulator::uis::PLOTS);
     let product = cloud.product();
-    let told = stories.iter().flat_map(|story| product.tell(story));
-    let from = middle(&stories);
-    let (sent, outage) = withhold(told.collect(), from);
-    for message in &sent {
-        cloud.deliver(message).await;
-    }
-    stories.iter().for_each(|story| cloud.remember(story));
+    let told = stories
+        .iter()
+        .flat_map(|story| product.tell(story))
+        .collect();
     let ledgers: Vec<Ledger> = stories.iter().map(|story| product.ledger(story)).collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
-    nothing_lost_and_nothing_doubled(&office, "uis", (&ledgers, outage), deliver).await;
+    let cloud_does = (deliver, |story: &Story| cloud.remember(story));
+    half_an_hour_of_a_cloud((&office, "uis"), &stories, (told, &ledgers), cloud_does).await;
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
@@ -308,15 +321,10 @@ async fn half_an_hour_of_sipuni(names_missed: bool) {
         .iter()
         .flat_map(|story| product.tell(story, &mut dice))
         .collect();
-    let from = middle(&stories);
-    let (sent, outage) = withhold(told, from);
-    for message in &sent {
-        cloud.deliver(message).await;
-    }
-    stories.iter().for_each(|story| cloud.remember(story));
     let ledgers: Vec<Ledger> = stories.iter().map(|story| product.ledger(story)).collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
-    nothing_lost_and_nothing_doubled(&office, "lossy", (&ledgers, outage), deliver).await;
+    let cloud_does = (deliver, |story: &Story| cloud.remember(story));
+    half_an_hour_of_a_cloud((&office, "lossy"), &stories, (told, &ledgers), cloud_does).await;
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
@@ -347,19 +355,17 @@ async fn half_an_hour_of_zadarma_comes_back_from_its_call_log() {
             story.end_ms -= to_ms - from_ms;
         }
     }
-    let told = stories.iter().flat_map(|story| cloud.product.tell(story));
-    let from = middle(&stories);
-    let (sent, outage) = withhold(told.collect(), from);
-    for message in &sent {
-        cloud.deliver(message).await;
-    }
-    stories.iter().for_each(|story| cloud.remember(story));
+    let told = stories
+        .iter()
+        .flat_map(|story| cloud.product.tell(story))
+        .collect();
     let ledgers: Vec<Ledger> = stories
         .iter()
         .map(|story| cloud.product.ledger(story))
         .collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
-    nothing_lost_and_nothing_doubled(&office, "birch", (&ledgers, outage), deliver).await;
+    let cloud_does = (deliver, |story: &Story| cloud.remember(story));
+    half_an_hour_of_a_cloud((&office, "birch"), &stories, (told, &ledgers), cloud_does).await;
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
 }
@@ -390,17 +396,15 @@ async fn half_an_hour_of_the_itoolabs_family_comes_back_from_its_list() {
     first_reading(&office, "vats").await;
     let stories = stories(&ringcard::simulator::itoolabs::PLOTS);
     let product = cloud.product();
-    let told = stories.iter().flat_map(|story| product.tell(story));
-    let from = middle(&stories);
-    let (sent, outage) = withhold(told.collect(), from);
-    for message in &sent {
-        cloud.deliver(message).await;
-    }
-    stories.iter().for_each(|story| cloud.remember(story));
+    let told = stories
+        .iter()
+        .flat_map(|story| product.tell(story))
+        .collect();
     let ledgers: Vec<Ledger> = stories.iter().map(|story| product.ledger(story)).collect();
     let deliver = async |message: &Post| cloud.deliver(message).await;
-    let unheard = outage.unheard;
-    nothing_lost_and_nothing_doubled(&office, "vats", (&ledgers, outage), deliver).await;
+    let cloud_does = (deliver, |story: &Story| cloud.remember(story));
+    let played = half_an_hour_of_a_cloud((&office, "vats"), &stories, (told, &ledgers), cloud_does);
+    let unheard = played.await;
     let known = known_waits(&stories, &calls(&office).await);
     assert!(known * 2 >= unheard, "{known} of {unheard}");
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
