@@ -2,7 +2,7 @@
 //! read; a call is in the history only once it is over, and is asked for by its start, so each part
 //! reaches back by the longest call.
 
-use super::{DecodeError, Decoded, Message};
+use super::{DecodeError, Decoded, Message, Page};
 use crate::model::time::Timestamp;
 
 /// Longest call whose record is waited for.
@@ -45,6 +45,15 @@ impl Span {
     /// The cursor once this part has been read.
     pub fn cursor(&self) -> String {
         self.to.as_seconds().to_string()
+    }
+
+    /// What has been read of this part.
+    pub fn page(&self, messages: impl IntoIterator<Item = Message>) -> Page {
+        Page {
+            messages: messages.into_iter().collect(),
+            cursor: self.cursor(),
+            more: self.more,
+        }
     }
 
     /// Whether a call of this start and end belongs to this part and has settled by `now`.

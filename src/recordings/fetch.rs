@@ -140,13 +140,9 @@ impl Fetcher {
                 // Whatever else it answers: as long as it names no file, there is none yet.
                 let url = read(&answer.body).ok_or(FetchError::NotThere)?;
                 let link = http::Request {
-                    url,
-                    form: None,
-                    json: None,
-                    authorization: None, // the link carries access itself
-                    key: None,
-                    headers: Vec::new(),
+                    url, // carries access itself
                     reach: reach.clone(),
+                    ..http::Request::default()
                 };
                 self.download(&link, into).await
             }

@@ -55,11 +55,7 @@ impl Words {
                 .filter(|record| known.insert(record.get().to_owned()));
             messages.extend(new.filter_map(|record| self.message(record.get(), span, now)));
         }
-        Ok(Page {
-            messages,
-            cursor: span.cursor(),
-            more: span.more,
-        })
+        Ok(span.page(messages))
     }
 
     /// The records of this span.

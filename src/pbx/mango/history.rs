@@ -125,11 +125,7 @@ impl Records<'_> {
                 messages.extend(self.message(record.get(), span, now));
             }
             if is_last {
-                return Ok(Page {
-                    messages,
-                    cursor: span.cursor(),
-                    more: span.more,
-                });
+                return Ok(span.page(messages));
             }
             if known.len() == before {
                 return Err(PbxError::Unreadable("the same page of history again"));

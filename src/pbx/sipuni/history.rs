@@ -65,14 +65,8 @@ impl Records<'_> {
             )
             .await?;
         let rows = rows(&table)?;
-        Ok(Page {
-            messages: rows
-                .iter()
-                .filter_map(|row| self.message(row, span, now))
-                .collect(),
-            cursor: span.cursor(),
-            more: span.more,
-        })
+        let messages = rows.iter();
+        Ok(span.page(messages.filter_map(|row| self.message(row, span, now))))
     }
 
     /// A row as a message; nothing for one that is not of this span or has not settled.

@@ -104,11 +104,7 @@ impl Records<'_> {
         let messages = records
             .into_iter()
             .filter_map(|record| self.message(record, &extensions, span, now));
-        Ok(Page {
-            messages: messages.collect(),
-            cursor: span.cursor(),
-            more: span.more,
-        })
+        Ok(span.page(messages))
     }
 
     /// Every record of the span. A page that brings nothing new has come again: the rest would be lost.

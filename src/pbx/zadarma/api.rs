@@ -111,12 +111,9 @@ impl Api {
         let text = format!("{path}{query}{}", hex::encode(Md5::digest(&query)));
         Request {
             url: format!("{}{path}?{query}", self.base),
-            form: None,
-            json: None,
             authorization: Some(format!("{}:{}", self.key, self.sign(&text)).into()),
-            key: None,
-            headers: Vec::new(),
             reach: self.reach.clone(),
+            ..Request::default()
         }
     }
 

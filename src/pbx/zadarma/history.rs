@@ -78,13 +78,7 @@ impl Records<'_> {
         let span = Span::after(cursor, now, first_ms);
         let rows = self.rows(api, span).await?;
         let messages = by_call(rows).into_iter();
-        Ok(Page {
-            messages: messages
-                .filter_map(|rows| self.message(&rows, span, now))
-                .collect(),
-            cursor: span.cursor(),
-            more: span.more,
-        })
+        Ok(span.page(messages.filter_map(|rows| self.message(&rows, span, now))))
     }
 
     async fn rows(&self, api: &Api, span: Span) -> Result<Vec<Row>, PbxError> {

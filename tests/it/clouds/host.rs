@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -99,6 +102,72 @@ impl Host {
         let asked = lock(&self.asked);
         let mut own = asked.iter().rev().filter(|(asked, _)| *asked == kind);
         own.next().map(|(_, said)| said.clone()).unwrap_or_default()
+    }
+}
+
+/// What every emulated cloud has: a server of its own, a product that knows the words, and past calls, each
+/// kept as an `R`; and `own`, what it alone has.
+pub struct Emulator<P, R, O = ()> {
+    pub host: Host,
+    product: Mutex<P>,
+    /// Where its API is.
+    pub base: Mutex<String>,
+    /// Where events are posted.
+    hook: Mutex<String>,
+    client: reqwest::Client,
+    pub past: Mutex<Vec<R>>,
+    pub sound: Arc<Vec<u8>>,
+    calls: AtomicU64,
+    own: O,
+}
+
+impl<P, R, O> std::ops::Deref for Emulator<P, R, O> {
+    type Target = O;
+    fn deref(&self) -> &O {
+        &self.own
+    }
+}
+
+impl<P: Clone, R, O> Emulator<P, R, O> {
+    /// Knows no gateway yet, and has no address.
+    pub fn new(product: P, own: O) -> Self {
+        Self {
+            host: Host::default(),
+            product: Mutex::new(product),
+            base: Mutex::default(),
+            hook: Mutex::default(),
+            client: client(),
+            past: Mutex::default(),
+            sound: sound(),
+            calls: AtomicU64::new(900_000),
+            own,
+        }
+    }
+
+    /// Serves this; the address of its API is known from now on, to the product too.
+    pub async fn serve(&self, router: Router, tell: impl FnOnce(&mut P, &str)) {
+        let base = format!("http://{}", serve(router).await);
+        tell(&mut lock(&self.product), &base);
+        *lock(&self.base) = base;
+    }
+
+    /// Posts events to this gateway from now on.
+    pub fn is_told(&self, url: String) {
+        *lock(&self.hook) = url;
+    }
+
+    pub async fn deliver(&self, message: &Post) {
+        let hook = lock(&self.hook).clone();
+        post(&self.client, &hook, message).await;
+    }
+
+    pub fn product(&self) -> P {
+        lock(&self.product).clone()
+    }
+
+    /// The number of the next call by command.
+    pub fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, SeqCst)
     }
 }
 

@@ -4,8 +4,8 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -23,14 +23,13 @@ use ringcard::{
     model::time::Timestamp,
     simulator::{
         itoolabs::{Itoolabs, Part},
-        message::Post,
         story::Story,
     },
 };
 use serde_json::{Value, json};
 
 use super::{
-    host::{Fault, Host, client, lock, post as deliver, serve, sound, spoilt},
+    host::{Emulator, Fault, lock, spoilt},
     mango::click,
 };
 
@@ -42,17 +41,12 @@ const ASKED_EVERY_MS: u64 = 60;
 
 /// The emulator.
 #[derive(Clone)]
-pub struct Cloud(Arc<Inner>);
+pub struct Cloud(Arc<Emulated>);
 
-pub struct Inner {
-    pub host: Host,
-    pub product: Mutex<Itoolabs>,
-    pub base: Mutex<String>,
-    hook: Mutex<String>,
-    client: reqwest::Client,
-    past: Mutex<Vec<Story>>,
-    sound: Arc<Vec<u8>>,
-    calls: AtomicU64,
+type Emulated = Emulator<Itoolabs, Story, Switches>;
+
+/// What a test can choose.
+pub struct Switches {
     /// Whether clicks go by the form API.
     pub is_legacy: AtomicBool,
     /// Whether listed calls have the names of their events.
@@ -60,8 +54,8 @@ pub struct Inner {
 }
 
 impl std::ops::Deref for Cloud {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
+    type Target = Emulated;
+    fn deref(&self) -> &Emulated {
         &self.0
     }
 }
@@ -69,23 +63,17 @@ impl std::ops::Deref for Cloud {
 impl Cloud {
     /// Starts it; knows no gateway yet.
     pub async fn start() -> Self {
-        let cloud = Self(Arc::new(Inner {
-            host: Host::default(),
-            product: Mutex::new(Itoolabs {
-                account: "vats".to_owned(),
-                token: TOKEN.to_owned(),
-                records: String::new(),
-                run: 1,
-            }),
-            base: Mutex::default(),
-            hook: Mutex::default(),
-            client: client(),
-            past: Mutex::default(),
-            sound: sound(),
-            calls: AtomicU64::new(900_000),
+        let product = Itoolabs {
+            account: "vats".to_owned(),
+            token: TOKEN.to_owned(),
+            records: String::new(),
+            run: 1,
+        };
+        let own = Switches {
             is_legacy: AtomicBool::new(false),
             names_calls: AtomicBool::new(true),
-        }));
+        };
+        let cloud = Self(Arc::new(Emulator::new(product, own)));
         let router = Router::new()
             .route("/crmapi/v1/makecall", post(make_call))
             .route("/sys/crm_api.wcgp", post(make_call_by_form))
@@ -93,9 +81,11 @@ impl Cloud {
             .route("/crmapi/v1/users", get(users))
             .route("/api/records/{file}", get(record))
             .with_state(cloud.clone());
-        let base = format!("http://{}", serve(router).await);
-        lock(&cloud.product).records = format!("{base}/api/records");
-        *lock(&cloud.base) = base;
+        cloud
+            .serve(router, |product, base| {
+                product.records = format!("{base}/api/records")
+            })
+            .await;
         cloud
     }
 
@@ -124,20 +114,6 @@ impl Cloud {
             self.is_legacy.load(SeqCst),
             self.names_calls.load(SeqCst),
         )
-    }
-
-    pub fn product(&self) -> Itoolabs {
-        lock(&self.product).clone()
-    }
-
-    /// Posts events to this gateway from now on.
-    pub fn is_told(&self, url: String) {
-        *lock(&self.hook) = url;
-    }
-
-    pub async fn deliver(&self, message: &Post) {
-        let hook = lock(&self.hook).clone();
-        deliver(&self.client, &hook, message).await;
     }
 
     /// The list of past calls has this one from now on.
@@ -219,7 +195,7 @@ async fn make_call_by_form(State(cloud): State<Cloud>, body: Bytes) -> Response 
 }
 
 fn order(cloud: &Cloud, user: &str, phone: &str) -> Story {
-    let number = cloud.calls.fetch_add(1, SeqCst);
+    let number = cloud.next_call();
     click(number, user, &format!("+{phone}"))
 }
 

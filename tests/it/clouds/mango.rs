@@ -28,7 +28,7 @@ use ringcard::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::host::{Fault, Host, client, lock, post as deliver, serve, sound, spoilt};
+use super::host::{Emulator, Fault, lock, spoilt};
 
 pub const KEY: &str = "larch-key";
 pub const SALT: &str = "larch-salt";
@@ -40,29 +40,21 @@ pub const ROUTE_MS: u64 = 2_000; // the documented one
 
 /// The emulator.
 #[derive(Clone)]
-pub struct Cloud(Arc<Inner>);
+pub struct Cloud(Arc<Emulated>);
 
-pub struct Inner {
-    pub host: Host,
-    pub product: Mango,
-    pub base: Mutex<String>,
-    /// Where events are posted.
-    hook: Mutex<String>,
-    client: reqwest::Client,
-    /// What the statistics have, in the order of its starts.
-    past: Mutex<Vec<(Timestamp, Value)>>,
+type Emulated = Emulator<Mango, (Timestamp, Value), Files>;
+
+/// What is given once, or after a while.
+pub struct Files {
     /// Statistics ordered: what they hold, and how often they were asked for.
     ordered: Mutex<HashMap<String, (Vec<Value>, usize)>>,
     /// Links of one use, and whether they still work.
     links: Mutex<HashMap<String, bool>>,
-    sound: Arc<Vec<u8>>,
-    /// Calls made by command.
-    calls: Mutex<u64>,
 }
 
 impl std::ops::Deref for Cloud {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
+    type Target = Emulated;
+    fn deref(&self) -> &Emulated {
         &self.0
     }
 }
@@ -70,23 +62,17 @@ impl std::ops::Deref for Cloud {
 impl Cloud {
     /// Starts it; knows no gateway yet.
     pub async fn start() -> Self {
-        let cloud = Self(Arc::new(Inner {
-            host: Host::default(),
-            product: Mango {
-                account: "office".to_owned(),
-                key: KEY.to_owned(),
-                salt: SALT.to_owned(),
-                run: 1,
-            },
-            base: Mutex::default(),
-            hook: Mutex::default(),
-            client: client(),
-            past: Mutex::default(),
+        let product = Mango {
+            account: "office".to_owned(),
+            key: KEY.to_owned(),
+            salt: SALT.to_owned(),
+            run: 1,
+        };
+        let own = Files {
             ordered: Mutex::default(),
             links: Mutex::default(),
-            sound: sound(),
-            calls: Mutex::new(900_000),
-        }));
+        };
+        let cloud = Self(Arc::new(Emulator::new(product, own)));
         let router = Router::new()
             .route("/vpbx/commands/callback", post(callback))
             .route("/vpbx/commands/route", post(route))
@@ -96,7 +82,7 @@ impl Cloud {
             .route("/vpbx/stats/calls/request/", post(order))
             .route("/vpbx/stats/calls/result/", post(result))
             .with_state(cloud.clone());
-        *lock(&cloud.base) = format!("http://{}", serve(router).await);
+        cloud.serve(router, |_, _| {}).await;
         cloud
     }
 
@@ -125,19 +111,9 @@ impl Cloud {
         )
     }
 
-    /// Posts events to this gateway from now on.
-    pub fn is_told(&self, url: String) {
-        *lock(&self.hook) = url;
-    }
-
-    pub async fn deliver(&self, message: &ringcard::simulator::message::Post) {
-        let hook = lock(&self.hook).clone();
-        deliver(&self.client, &hook, message).await;
-    }
-
     /// The statistics know of this call from now on.
     pub fn remember(&self, story: &Story) {
-        lock(&self.past).push((story.start, record(&self.product, story)));
+        lock(&self.past).push((story.start, record(&self.product(), story)));
     }
 }
 
@@ -227,21 +203,17 @@ async fn callback(State(cloud): State<Cloud>, body: Bytes) -> Response {
 }
 
 async fn ring(cloud: Cloud, command: String, employee: String, client: String) {
-    let number = {
-        let mut calls = lock(&cloud.calls);
-        *calls += 1;
-        *calls
-    };
+    let number = cloud.next_call();
     let story = click(number, &employee, &format!("+{client}"));
     let own = format!("click-{number}");
-    for sent in cloud.product.tell(&story) {
+    for sent in cloud.product().tell(&story) {
         let json = json_of(&sent.what.body).replace(&own, &command);
         let path = sent.what.target.clone();
-        cloud.deliver(&cloud.product.signed(&path, &json)).await;
+        cloud.deliver(&cloud.product().signed(&path, &json)).await;
     }
     let done = json!({"command_id": command, "result": 1000}).to_string();
     cloud
-        .deliver(&cloud.product.signed("/result/callback", &done))
+        .deliver(&cloud.product().signed("/result/callback", &done))
         .await;
     cloud.remember(&story);
 }

@@ -277,7 +277,7 @@ async fn hears_a_menu(cloud: &mango::Cloud, entry: &str) {
         "from": {"number": "74950000011"},
         "to": {"number": "74950000099", "line_number": "74950000099"},
     });
-    let message = cloud.product.signed("/events/call", &json.to_string());
+    let message = cloud.product().signed("/events/call", &json.to_string());
     cloud.deliver(&message).await;
 }
 

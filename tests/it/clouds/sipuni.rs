@@ -4,8 +4,8 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -31,7 +31,7 @@ use ringcard::{
 use serde_json::json;
 
 use super::{
-    host::{Fault, Host, client, lock, post as deliver, serve, sound, spoilt},
+    host::{Emulator, Fault, lock, spoilt},
     mango::click,
 };
 
@@ -44,17 +44,12 @@ const EXPORT_MS: u64 = 40;
 
 /// The emulator.
 #[derive(Clone)]
-pub struct Cloud(Arc<Inner>);
+pub struct Cloud(Arc<Emulated>);
 
-pub struct Inner {
-    pub host: Host,
-    pub product: Mutex<Sipuni>,
-    pub base: Mutex<String>,
-    hook: Mutex<String>,
-    client: reqwest::Client,
-    past: Mutex<Vec<Story>>,
-    sound: Arc<Vec<u8>>,
-    calls: AtomicU64,
+type Emulated = Emulator<Sipuni, Story, Switches>;
+
+/// What a test can choose.
+pub struct Switches {
     /// Whether events of an ordered call carry `callbackId`.
     pub names_orders: AtomicBool,
     /// Whether the table names calls that nobody talked in.
@@ -62,8 +57,8 @@ pub struct Inner {
 }
 
 impl std::ops::Deref for Cloud {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
+    type Target = Emulated;
+    fn deref(&self) -> &Emulated {
         &self.0
     }
 }
@@ -71,32 +66,28 @@ impl std::ops::Deref for Cloud {
 impl Cloud {
     /// Starts it; knows no gateway yet.
     pub async fn start() -> Self {
-        let cloud = Self(Arc::new(Inner {
-            host: Host::default(),
-            product: Mutex::new(Sipuni {
-                account: "lossy".to_owned(),
-                token: TOKEN.to_owned(),
-                records: String::new(),
-                run: 1,
-            }),
-            base: Mutex::default(),
-            hook: Mutex::default(),
-            client: client(),
-            past: Mutex::default(),
-            sound: sound(),
-            calls: AtomicU64::new(900_000),
+        let product = Sipuni {
+            account: "lossy".to_owned(),
+            token: TOKEN.to_owned(),
+            records: String::new(),
+            run: 1,
+        };
+        let own = Switches {
             names_orders: AtomicBool::new(true),
             names_missed: AtomicBool::new(true),
-        }));
+        };
+        let cloud = Self(Arc::new(Emulator::new(product, own)));
         let router = Router::new()
             .route("/api/callback/call_number", post(call_number))
             .route("/api/statistic/record", post(record))
             .route("/api/crm/record", get(link))
             .route("/api/statistic/export", post(export))
             .with_state(cloud.clone());
-        let base = format!("http://{}", serve(router).await);
-        lock(&cloud.product).records = format!("{base}/api/crm/record");
-        *lock(&cloud.base) = base;
+        cloud
+            .serve(router, |product, base| {
+                product.records = format!("{base}/api/crm/record")
+            })
+            .await;
         cloud
     }
 
@@ -122,23 +113,9 @@ impl Cloud {
         )
     }
 
-    /// Posts events to this gateway from now on.
-    pub fn is_told(&self, url: String) {
-        *lock(&self.hook) = url;
-    }
-
-    pub async fn deliver(&self, message: &ringcard::simulator::message::Post) {
-        let hook = lock(&self.hook).clone();
-        deliver(&self.client, &hook, message).await;
-    }
-
     /// The table has this call from now on.
     pub fn remember(&self, story: &Story) {
         lock(&self.past).push(story.clone());
-    }
-
-    pub fn product(&self) -> Sipuni {
-        lock(&self.product).clone()
     }
 }
 
@@ -199,7 +176,7 @@ async fn call_number(State(cloud): State<Cloud>, body: Bytes) -> Response {
 }
 
 async fn ring(cloud: Cloud, order: String, employee: String, client: String) {
-    let number = cloud.calls.fetch_add(1, SeqCst);
+    let number = cloud.next_call();
     let story = click(number, &employee, &format!("+{client}"));
     for mut sent in cloud.product().tell(&story, &mut Dice::new(number)) {
         if cloud.names_orders.load(SeqCst) {

@@ -4,8 +4,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -21,7 +21,6 @@ use axum::{
 use ringcard::{
     model::event::Direction,
     simulator::{
-        message::Post,
         story::Story,
         uis::{Uis, employee_id, wall},
     },
@@ -29,7 +28,7 @@ use ringcard::{
 use serde_json::{Value, json};
 
 use super::{
-    host::{Fault, Host, client, lock, post as deliver, serve, sound, spoilt},
+    host::{Emulator, Fault, lock, spoilt},
     mango::click,
 };
 
@@ -43,25 +42,19 @@ const REPORT_MS: u64 = 50;
 
 /// The emulator.
 #[derive(Clone)]
-pub struct Cloud(Arc<Inner>);
+pub struct Cloud(Arc<Emulated>);
 
-pub struct Inner {
-    pub host: Host,
-    product: Mutex<Uis>,
-    base: Mutex<String>,
-    hook: Mutex<String>,
-    client: reqwest::Client,
-    /// What the report has.
-    past: Mutex<Vec<Value>>,
-    sound: Arc<Vec<u8>>,
-    calls: AtomicU64,
+type Emulated = Emulator<Uis, Value, Switches>;
+
+/// What a test can choose.
+pub struct Switches {
     /// Whether the templates carry `external_id`.
     pub names_orders: AtomicBool,
 }
 
 impl std::ops::Deref for Cloud {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
+    type Target = Emulated;
+    fn deref(&self) -> &Emulated {
         &self.0
     }
 }
@@ -69,30 +62,26 @@ impl std::ops::Deref for Cloud {
 impl Cloud {
     /// Starts it; knows no gateway yet.
     pub async fn start() -> Self {
-        let cloud = Self(Arc::new(Inner {
-            host: Host::default(),
-            product: Mutex::new(Uis {
-                account: "uis".to_owned(),
-                token: TOKEN.to_owned(),
-                records: String::new(),
-                run: 1,
-            }),
-            base: Mutex::default(),
-            hook: Mutex::default(),
-            client: client(),
-            past: Mutex::default(),
-            sound: sound(),
-            calls: AtomicU64::new(900_000),
+        let product = Uis {
+            account: "uis".to_owned(),
+            token: TOKEN.to_owned(),
+            records: String::new(),
+            run: 1,
+        };
+        let own = Switches {
             names_orders: AtomicBool::new(true),
-        }));
+        };
+        let cloud = Self(Arc::new(Emulator::new(product, own)));
         let router = Router::new()
             .route("/v4.0", post(call_api))
             .route("/v2.0", post(data_api))
             .route("/talk/{communication}/{record}/", get(file))
             .with_state(cloud.clone());
-        let base = format!("http://{}", serve(router).await);
-        lock(&cloud.product).records = format!("{base}/talk");
-        *lock(&cloud.base) = base;
+        cloud
+            .serve(router, |product, base| {
+                product.records = format!("{base}/talk")
+            })
+            .await;
         cloud
     }
 
@@ -122,16 +111,6 @@ impl Cloud {
         )
     }
 
-    /// Posts notifications to this gateway from now on.
-    pub fn is_told(&self, url: String) {
-        *lock(&self.hook) = url;
-    }
-
-    pub async fn deliver(&self, message: &Post) {
-        let hook = lock(&self.hook).clone();
-        deliver(&self.client, &hook, message).await;
-    }
-
     /// The report has this call from now on.
     pub fn remember(&self, story: &Story) {
         self.remember_with(story, &json!({}));
@@ -144,10 +123,6 @@ impl Cloud {
             record[name] = value.clone();
         }
         lock(&self.past).push(record);
-    }
-
-    pub fn product(&self) -> Uis {
-        lock(&self.product).clone()
     }
 }
 
@@ -262,7 +237,7 @@ async fn employee_call(cloud: &Cloud, question: &Question) -> Response {
         return refusal(&question.id, -32_602, "employee_not_found");
     };
     let fault = cloud.host.fault("employee_call").await;
-    let number = cloud.calls.fetch_add(1, SeqCst);
+    let number = cloud.next_call();
     let contact = said["contact"].as_str().unwrap_or_default();
     let mut story = click(number, employee, &format!("+{contact}"));
     story.did = format!("+{NUMBER}");

@@ -1,14 +1,7 @@
 //! Zadarma as its API's documentation describes it, from outside: checks our signatures, holds us to its
 //! limits, rings when told to, gives links to files and the call log, and misbehaves on demand.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -24,7 +17,6 @@ use ringcard::{
     model::{call::CallResult, recording::RecordingState},
     simulator::{
         dice::Dice,
-        message::Post,
         story::{Outcome, Plot, Story, Tempo, World},
         zadarma::Zadarma,
     },
@@ -33,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::{
     anna_clicks, calls, first_reading,
-    host::{Fault, Host, client, lock, post as deliver, serve, sound, spoilt},
+    host::{Emulator, Fault, lock, spoilt},
     hurry_recordings,
     mango::click,
     office, read_now, recordings,
@@ -48,22 +40,13 @@ const STATISTICS_MS: u64 = 40;
 
 /// The emulator.
 #[derive(Clone)]
-pub struct Cloud(Arc<Inner>);
+pub struct Cloud(Arc<Emulated>);
 
-pub struct Inner {
-    pub host: Host,
-    pub product: Zadarma,
-    pub base: Mutex<String>,
-    hook: Mutex<String>,
-    client: reqwest::Client,
-    past: Mutex<Vec<Value>>,
-    sound: Arc<Vec<u8>>,
-    calls: AtomicU64,
-}
+type Emulated = Emulator<Zadarma, Value>;
 
 impl std::ops::Deref for Cloud {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
+    type Target = Emulated;
+    fn deref(&self) -> &Emulated {
         &self.0
     }
 }
@@ -71,21 +54,13 @@ impl std::ops::Deref for Cloud {
 impl Cloud {
     /// Starts it; knows no gateway yet.
     pub async fn start() -> Self {
-        let cloud = Self(Arc::new(Inner {
-            host: Host::default(),
-            product: Zadarma {
-                account: "birch".to_owned(),
-                token: TOKEN.to_owned(),
-                secret: SECRET.to_owned(),
-                run: 1,
-            },
-            base: Mutex::default(),
-            hook: Mutex::default(),
-            client: client(),
-            past: Mutex::default(),
-            sound: sound(),
-            calls: AtomicU64::new(900_000),
-        }));
+        let product = Zadarma {
+            account: "birch".to_owned(),
+            token: TOKEN.to_owned(),
+            secret: SECRET.to_owned(),
+            run: 1,
+        };
+        let cloud = Self(Arc::new(Emulator::new(product, ())));
         let router = Router::new()
             .route("/v1/request/callback/", get(callback))
             .route("/v1/pbx/record/request/", get(record))
@@ -93,7 +68,7 @@ impl Cloud {
             .route("/v1/statistics/pbx/", get(statistics))
             .route("/files/{link}", get(file))
             .with_state(cloud.clone());
-        *lock(&cloud.base) = format!("http://{}", serve(router).await);
+        cloud.serve(router, |_, _| {}).await;
         cloud
     }
 
@@ -121,19 +96,9 @@ impl Cloud {
         )
     }
 
-    /// Posts events to this gateway from now on.
-    pub fn is_told(&self, url: String) {
-        *lock(&self.hook) = url;
-    }
-
-    pub async fn deliver(&self, message: &Post) {
-        let hook = lock(&self.hook).clone();
-        deliver(&self.client, &hook, message).await;
-    }
-
     /// The call log has this call from now on.
     pub fn remember(&self, story: &Story) {
-        lock(&self.past).extend(rows(&self.product, story));
+        lock(&self.past).extend(rows(&self.product(), story));
     }
 }
 
@@ -204,9 +169,9 @@ async fn callback(State(cloud): State<Cloud>, uri: Uri, headers: HeaderMap) -> R
 }
 
 async fn ring(cloud: Cloud, employee: String, client: String) {
-    let number = cloud.calls.fetch_add(1, SeqCst);
+    let number = cloud.next_call();
     let story = click(number, &employee, &client);
-    for sent in cloud.product.tell(&story) {
+    for sent in cloud.product().tell(&story) {
         cloud.deliver(&sent.what).await;
     }
     cloud.remember(&story);
@@ -366,7 +331,7 @@ async fn answered_missed_and_transferred_calls_stand_in_the_journal() {
     let office = office(&cloud.settings()).await;
     cloud.is_told(office.gateway.url("/hooks/birch"));
     for (number, plot) in [(1, Plot::Answered), (2, Plot::Missed)] {
-        for sent in cloud.product.tell(&story(plot, number)) {
+        for sent in cloud.product().tell(&story(plot, number)) {
             cloud.deliver(&sent.what).await;
         }
     }
@@ -374,11 +339,11 @@ async fn answered_missed_and_transferred_calls_stand_in_the_journal() {
     let mut transfer = story(Plot::Answered, 3);
     transfer.rings[0].who = "201".to_owned();
     transfer.end_ms = transfer.answered_ms.unwrap(); // no longer than it takes to tell
-    let mut told = cloud.product.tell(&transfer);
+    let mut told = cloud.product().tell(&transfer);
     let rings = [("internal", "202".to_owned())];
     let second = [
-        cloud.product.event("NOTIFY_INTERNAL", &transfer, &rings),
-        cloud.product.answer(&transfer, "202"),
+        cloud.product().event("NOTIFY_INTERNAL", &transfer, &rings),
+        cloud.product().answer(&transfer, "202"),
     ];
     let end = told.pop().unwrap();
     for message in told.into_iter().map(|sent| sent.what).chain(second) {
@@ -388,7 +353,7 @@ async fn answered_missed_and_transferred_calls_stand_in_the_journal() {
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     cloud.deliver(&end.what).await;
 
-    let key = |number| cloud.product.call_key(&story(Plot::Answered, number));
+    let key = |number| cloud.product().call_key(&story(Plot::Answered, number));
     let all: BTreeMap<_, _> = calls(&office).await.into_iter().collect();
     assert_eq!(all.len(), 3);
     assert_eq!(all[&key(1)].result, Some(CallResult::Answered));
@@ -426,7 +391,7 @@ async fn a_new_call_rings_at_the_responsible_manager_and_the_address_can_be_chec
     let ask = async |number: u64, client: &str| {
         let mut story = story(Plot::Answered, number);
         story.client = Some(client.to_owned());
-        let start = cloud.product.event("NOTIFY_START", &story, &[]);
+        let start = cloud.product().event("NOTIFY_START", &story, &[]);
         let (name, signature) = start.signature.unwrap();
         let form = "application/x-www-form-urlencoded";
         let request = office
@@ -451,7 +416,7 @@ async fn a_new_call_rings_at_the_responsible_manager_and_the_address_can_be_chec
     assert!(known["return_timeout"].as_i64() >= Some(3), "{known}");
     let stranger = ask(8, "+74950000077").await;
     assert_ne!(stranger["caller_name"], "Roza");
-    let key = cloud.product.call_key(&story(Plot::Answered, 7));
+    let key = cloud.product().call_key(&story(Plot::Answered, 7));
     eventually("the call says why", async || {
         let calls = calls(&office).await;
         let routed = calls.iter().find(|(known, _)| *known == key);
