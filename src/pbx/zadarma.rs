@@ -186,7 +186,7 @@ impl Pbx for Account {
         if !bool::from(self.api.sign(&signed).as_bytes().ct_eq(given.as_bytes())) {
             return Err(Refused::Signature);
         }
-        match event::started(&fields, &self.zone) {
+        match event::started(&fields, &self.zone, now) {
             Some(at) if at.plus_millis(OLDEST_MS) < now || now.plus_millis(OLDEST_MS) < at => {
                 Err(Refused::Stale)
             }
@@ -341,7 +341,7 @@ impl Decoder for ZadarmaDecoder {
             out.ignored.push(event::quiet_name(&fields));
             return Ok(());
         };
-        let event = Event::read(kind, &fields, &self.zone)?;
+        let event = Event::read(kind, &fields, &self.zone, now)?;
         event.tell(&self.account, &self.numbers, now, out)?;
         if self.routes && matches!(kind, Kind::Start | Kind::Menu) {
             let enquiry = event.enquiry(&self.account, &self.numbers, now);

@@ -66,7 +66,7 @@ fn differences(expected: &Value, call: &Call, key: &str) -> Vec<String> {
         .collect()
 }
 
-fn derive(events: impl IntoIterator<Item = CallEvent>) -> BTreeMap<String, Call> {
+pub fn derive(events: impl IntoIterator<Item = CallEvent>) -> BTreeMap<String, Call> {
     let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
     for event in events {
         let key = event.call.as_str().to_owned();

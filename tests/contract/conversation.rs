@@ -19,11 +19,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use jiff::tz::TimeZone;
 use ringcard::{
     http,
     model::{event::CallEvent, ids::AccountName, phone::NumberingPlan, time::Timestamp},
     pbx::{
-        Ability, DecodeError, Decoded, Input, PROVIDERS, Pbx, Provider, Refused, Request, Tools,
+        Ability, DecodeError, Decoded, Input, PROVIDERS, Pbx, Provider, Refused, Request,
+        SettingsError, Tools,
     },
 };
 use serde::Deserialize;
@@ -124,12 +126,36 @@ pub struct Conversation {
     /// Where the snapshot lies; `None` for conversations from outside the repository.
     pub folder: Option<PathBuf>,
     pub pbx: Arc<dyn Pbx>,
+    /// The account's table.
+    settings: String,
     pub lines: Vec<Line>,
     /// Expected calls by key.
     pub calls: BTreeMap<String, Value>,
 }
 
 impl Conversation {
+    /// The clock on the account's wall; `None` if it is set by its distance from Greenwich.
+    pub fn zone(&self) -> Option<TimeZone> {
+        let table: toml::Table = self.settings.parse().expect("settings are TOML");
+        let told = ["time_zone", "time.zone"].map(|name| find(&table, name));
+        let told = told.into_iter().flatten().next();
+        TimeZone::get(told.unwrap_or("Europe/Moscow")).ok()
+    }
+
+    /// The account with another clock on its wall; `None` if it has none.
+    pub fn in_zone(&self, zone: &str) -> Option<Arc<dyn Pbx>> {
+        let mut table: toml::Table = self.settings.parse().expect("settings are TOML");
+        match find(&table, "time.zone") {
+            Some(_) => {
+                _ = table["time"]
+                    .as_table_mut()?
+                    .insert("zone".to_owned(), zone.into())
+            }
+            None => _ = table.insert("time_zone".to_owned(), zone.into()),
+        }
+        try_open(self.provider, table).ok()
+    }
+
     /// Lets one request in and decodes it with a new decoder, as a webhook handler does.
     pub fn hear(&self, line: &Line) -> Heard {
         hear_request(&*self.pbx, &line.request(), line.at())
@@ -176,6 +202,15 @@ pub fn decode(pbx: &dyn Pbx, request: &Request, now: Timestamp) -> Heard {
     let input = Input::Request(request);
     heard.error = pbx.decoder().feed(input, now, &mut heard.decoded).err();
     heard
+}
+
+/// A text in a table, by its path.
+fn find<'t>(table: &'t toml::Table, path: &str) -> Option<&'t str> {
+    let mut names = path.split('.');
+    let first = table.get(names.next()?)?;
+    names
+        .try_fold(first, |value, name| value.get(name))?
+        .as_str()
 }
 
 /// Every committed conversation. Each provider must have at least one.
@@ -280,6 +315,7 @@ fn read(provider: &'static Provider, folder: &Path, group: &str, settings: &str)
         signed: is_signed(provider, group, settings),
         folder: Some(folder.to_owned()),
         pbx: open(provider, settings),
+        settings: settings.to_owned(),
         lines: lines.collect(),
         calls: by_key(serde_json::from_str(&calls).expect("calls.json is JSON")),
     }
@@ -295,7 +331,11 @@ fn is_signed(provider: &Provider, group: &str, settings: &str) -> bool {
 
 /// Opens an account from the text of its table.
 pub fn open(provider: &Provider, settings: &str) -> Arc<dyn Pbx> {
-    let mut table: toml::Table = settings.parse().expect("settings.toml is TOML");
+    let table = settings.parse().expect("settings.toml is TOML");
+    try_open(provider, table).expect("the settings can be used")
+}
+
+fn try_open(provider: &Provider, mut table: toml::Table) -> Result<Arc<dyn Pbx>, SettingsError> {
     let name = table.remove("type").expect("settings.toml says its type");
     assert_eq!(name.as_str(), Some(provider.name));
     let plan: NumberingPlan = table
@@ -303,7 +343,7 @@ pub fn open(provider: &Provider, settings: &str) -> Arc<dyn Pbx> {
         .map(|numbers| numbers.try_into().expect("[numbers] is a numbering plan"))
         .unwrap_or_default();
     let account = AccountName::from(provider.name);
-    (provider.open)(account, table, tools(plan)).expect("the settings can be used")
+    (provider.open)(account, table, tools(plan))
 }
 
 /// One client serves all: making it takes longer than most conversations.
@@ -516,6 +556,7 @@ fn samples(root: &Path) -> Vec<Conversation> {
             signed: is_signed(provider, &group, &settings),
             folder: None,
             pbx,
+            settings,
             lines,
             calls: by_key(calls.iter().map(in_milliseconds).collect()),
         }

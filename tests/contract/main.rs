@@ -6,8 +6,11 @@
 //! A folder of further messages with their meanings and calls (not ours to publish) is held to the same
 //! with `RINGCARD_PROTOCOL_SAMPLES=<folder> cargo test --test contract`.
 
+mod body;
 mod calls;
+mod clocks;
 mod conversation;
 mod meaning;
 mod promises;
+mod shapes;
 mod table;

@@ -84,7 +84,7 @@ fn snapshot(heard: &Heard) -> String {
 
 /// A damaged message is refused, unreadable, or gives facts of our account at believable times; it
 /// never panics, and what it complains of quotes no number.
-fn survives(conversation: &Conversation, line: &conversation::Line, request: &Request) {
+pub fn survives(conversation: &Conversation, line: &conversation::Line, request: &Request) {
     let now = line.at();
     let _ = conversation.pbx.verify(request, now);
     let heard = decode(&*conversation.pbx, request, now);

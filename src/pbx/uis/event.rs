@@ -267,7 +267,7 @@ impl<'a> Event<'a> {
     fn time(&self, name: &str, by: Reader<'_>, now: Timestamp) -> Option<Timestamp> {
         let told = self.fields.get(name)?;
         let whole = told.split('.').next().unwrap_or(told);
-        wall::read_iso(whole, by.zone).filter(|at| at.is_plausible(now))
+        wall::heard_iso(whole, by.zone, now).filter(|at| at.is_plausible(now))
     }
 
     fn direction(&self) -> Option<Direction> {

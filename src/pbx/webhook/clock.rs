@@ -3,7 +3,10 @@
 use jiff::{civil::DateTime, fmt::strtime, tz::TimeZone};
 use serde::Deserialize;
 
-use crate::{model::time::Timestamp, pbx::facts::told_at};
+use crate::{
+    model::time::Timestamp,
+    pbx::{facts::told_at, wall},
+};
 
 /// In which unit lengths of time are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -69,7 +72,7 @@ impl Clock {
             Form::Wall { form, zone } => {
                 let noon = jiff::Timestamp::UNIX_EPOCH.to_zoned(zone.clone());
                 let text = strtime::format(form.as_str(), &noon);
-                let is_read = text.is_ok_and(|text| clock.moment(&text).is_some());
+                let is_read = text.is_ok_and(|text| clock.moment(&text, told_at(0)).is_some());
                 is_read
                     .then_some(clock)
                     .ok_or("must write day and time so that they can be read again")
@@ -78,8 +81,8 @@ impl Clock {
         }
     }
 
-    /// A moment.
-    pub fn moment(&self, text: &str) -> Option<Timestamp> {
+    /// A moment, told in a message that came at `heard`.
+    pub fn moment(&self, text: &str, heard: Timestamp) -> Option<Timestamp> {
         match &self.form {
             Form::Unix => match text.split_once('.') {
                 None => text.parse().ok().map(told_at),
@@ -91,9 +94,7 @@ impl Clock {
             Form::Wall { form, zone } => {
                 let read = strtime::parse(form, text).ok()?;
                 let read: DateTime = read.to_datetime().ok()?;
-                // An hour that comes twice is the first of the two.
-                let at = zone.to_ambiguous_zoned(read).earlier().ok()?;
-                Some(Timestamp::from_micros(at.timestamp().as_microsecond()))
+                wall::told_live(read, zone, heard)
             }
         }
     }
@@ -168,21 +169,36 @@ mod tests {
             ),
             ("%d.%m.%Y %H:%M", Some("UTC"), "17.03.2026 06:15"),
         ] {
-            assert_eq!(clock(form, zone).moment(text), Some(at), "{form} {text}");
+            assert_eq!(
+                clock(form, zone).moment(text, Timestamp::from_seconds(AT)),
+                Some(at),
+                "{form} {text}"
+            );
             for wrong in ["", "x", "-", "1e9", "99999999999999999999"] {
-                assert_eq!(clock(form, zone).moment(wrong), None, "{form} {wrong}");
+                assert_eq!(
+                    clock(form, zone).moment(wrong, Timestamp::from_seconds(AT)),
+                    None,
+                    "{form} {wrong}"
+                );
             }
         }
-        let half = clock("unix", None).moment("1773728100.25");
+        let half = clock("unix", None).moment("1773728100.25", Timestamp::from_seconds(AT));
         assert_eq!(half, Some(at.plus_millis(250)));
     }
 
     #[test]
-    fn an_hour_that_comes_twice_is_the_first_and_one_that_never_comes_is_moved() {
+    fn an_hour_that_comes_twice_is_the_one_that_has_come_and_one_that_never_comes_is_moved() {
         let clock = clock("%Y-%m-%d %H:%M", Some("Europe/Berlin"));
-        let told = |text| clock.moment(text).map(Timestamp::rfc3339).unwrap();
-        assert!(told("2026-10-25 02:30").starts_with("2026-10-25T00:30:00"));
-        assert!(clock.moment("2026-03-29 02:30").is_some());
+        let heard = |text| Timestamp::parse_rfc3339(text).unwrap();
+        let told = |at| {
+            clock
+                .moment("2026-10-25 02:30", heard(at))
+                .map(Timestamp::rfc3339)
+        };
+        let (first, second) = ("2026-10-25T00:30:20Z", "2026-10-25T01:30:20Z");
+        assert_eq!(told(first).unwrap(), "2026-10-25T00:30:00.000Z");
+        assert_eq!(told(second).unwrap(), "2026-10-25T01:30:00.000Z");
+        assert!(clock.moment("2026-03-29 02:30", heard(first)).is_some());
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Event<'_> {
 
     /// A moment that can be.
     fn moment(&self, field: Field) -> Option<Timestamp> {
-        let at = self.dialect.clock.moment(&self.text(field)?);
+        let at = self.dialect.clock.moment(&self.text(field)?, self.now);
         at.filter(|at| at.is_plausible(self.now))
     }
 
@@ -167,7 +167,7 @@ impl Event<'_> {
             let told = moments.ended.filter(|_| self.is(Kind::Ended));
             return Ok(told.map_or((self.now, Clock::NoLaterThan), |at| (at, Clock::Exact)));
         };
-        let at = self.dialect.clock.moment(&text);
+        let at = self.dialect.clock.moment(&text, self.now);
         let at = at.ok_or(DecodeError::Field("time"))?;
         Ok(match at.is_plausible(self.now) {
             true => (at, Clock::Exact),

@@ -99,8 +99,8 @@ pub fn quiet_name(fields: &Fields) -> &'static str {
 }
 
 /// When the call began, by the clock on the cabinet's wall.
-pub fn started(fields: &Fields, zone: &TimeZone) -> Option<Timestamp> {
-    wall::read_iso(fields.get("call_start")?, zone)
+pub fn started(fields: &Fields, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+    wall::heard_iso(fields.get("call_start")?, zone, now)
 }
 
 /// One event of a call.
@@ -114,11 +114,16 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Reads what every event of its kind has.
-    pub fn read(kind: Kind, fields: &'a Fields, zone: &TimeZone) -> Result<Self, DecodeError> {
+    pub fn read(
+        kind: Kind,
+        fields: &'a Fields,
+        zone: &TimeZone,
+        now: Timestamp,
+    ) -> Result<Self, DecodeError> {
         let call = fields
             .get("pbx_call_id")
             .filter(|id| id.len() <= LONGEST_ID);
-        let started = started(fields, zone);
+        let started = started(fields, zone, now);
         if started.is_none() && kind != Kind::Recorded {
             return Err(DecodeError::Field("call_start"));
         }
