@@ -12,6 +12,8 @@ use crate::http::{Client, Request, Whole};
 pub const CLICK_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer that is read.
 const LARGEST_ANSWER: u64 = 32 * 1024 * 1024;
+/// Longest text of a refusal that is shown.
+const LONGEST_REFUSAL: usize = 120;
 
 /// Waits for a turn of every budget, asks, and has the answer read; gives up after `patience`.
 pub async fn ask<T>(
@@ -43,6 +45,16 @@ pub fn good(answer: Whole, wait: Duration) -> Result<Whole, PbxError> {
         408 | 500.. => Err(PbxError::Unreachable),
         status => Err(PbxError::Refused(format!("status {status}"))),
     }
+}
+
+/// The provider's own words, without numbers of people.
+pub fn shown(message: &str) -> String {
+    let letters = message.chars().filter(|letter| !letter.is_control());
+    let hidden = letters.map(|letter| match letter.is_ascii_digit() {
+        true => '#',
+        false => letter,
+    });
+    hidden.take(LONGEST_REFUSAL).collect()
 }
 
 #[cfg(test)]

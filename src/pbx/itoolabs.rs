@@ -184,7 +184,11 @@ impl Pbx for Account {
     }
 
     /// The link of a record. The PBX itself wants its key with it; nobody else gets that.
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         let RecordingSource::Link(link) = source else {
             return Err(PbxError::Unsupported);
         };

@@ -163,7 +163,11 @@ impl Pbx for Account {
 
     /// The answer is a redirect to a link that works once and soon expires, so it is asked for anew
     /// at every attempt.
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         let RecordingSource::Api(recording) = source else {
             return Err(PbxError::Unsupported);
         };
@@ -743,10 +747,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_recording_is_asked_for_with_a_signature() {
+    #[tokio::test]
+    async fn a_recording_is_asked_for_with_a_signature() {
         let source = RecordingSource::Api("cmVj".to_owned());
-        let Ok(Fetch::Http(request)) = account("").recording(&source, NOW) else {
+        let Ok(Fetch::Http(request)) = account("").recording(&source, NOW).await else {
             panic!("no request");
         };
         assert_eq!(
@@ -761,7 +765,7 @@ mod tests {
         let sign = "235ec903736b3a8267cbb7edb7f6c3abb702c6f1c2ed38a2f42c1fb28c7f0678";
         assert_eq!(form[1], ("sign".to_owned(), sign.to_owned()));
         let link = RecordingSource::Link("https://mango-office.ru/1".to_owned());
-        assert!(account("").recording(&link, NOW).is_err());
+        assert!(account("").recording(&link, NOW).await.is_err());
     }
 
     #[test]

@@ -10,8 +10,10 @@ pub mod asterisk;
 mod budget;
 mod dialable;
 mod facts;
+mod fields;
 mod form;
 pub mod itoolabs;
+mod leg;
 pub mod mango;
 mod numbers;
 pub mod offers;
@@ -309,6 +311,9 @@ pub enum PbxError {
     /// The values given are not allowed there.
     #[error("refused: {0}")]
     Refused(String),
+    /// There is no such thing (yet).
+    #[error("the PBX has nothing of the kind yet")]
+    NotThere,
     /// Not connected, or the connection broke.
     #[error("the PBX cannot be reached")]
     Unreachable,
@@ -428,8 +433,9 @@ pub trait Pbx: Send + Sync {
         Err(PbxError::Unsupported)
     }
 
-    /// How the file behind a recording's source can be fetched now; links may be signed for the moment.
-    fn recording(
+    /// How the file behind a recording's source can be fetched now; links may be signed for the moment, or
+    /// the PBX may be asked where it is.
+    async fn recording(
         &self,
         _source: &RecordingSource,
         _now: Timestamp,

@@ -3,10 +3,31 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::SettingsError;
+
+/// A shorter token could be guessed; 22 letters and digits make 128 bits.
+const SHORTEST_TOKEN: usize = 12;
+/// What a token is to be like.
+pub const TOKEN_RULE: &str = "must have at least 12 letters, digits, - or _ (22 are better)";
+
 /// Whether the two are the same. Their hashes have one length, so not even the secret's can be measured.
 pub fn is(given: impl AsRef<[u8]>, own: impl AsRef<[u8]>) -> bool {
     let (given, own) = (Sha256::digest(given), Sha256::digest(own));
     given.ct_eq(&own).into()
+}
+
+/// Whether this can be the secret part of a path: long enough, of letters, digits, `-` and `_`.
+pub fn is_token(token: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    token.len() >= SHORTEST_TOKEN && token.bytes().all(is_plain)
+}
+
+/// The same of an account's `token`.
+pub fn check_token(token: &str) -> Result<(), SettingsError> {
+    match is_token(token) {
+        true => Ok(()),
+        false => Err(SettingsError::Unusable(format!("token {TOKEN_RULE}"))),
+    }
 }
 
 /// The secret a path begins with, and what stands below it.
@@ -24,6 +45,20 @@ mod tests {
         assert!(is("birch", b"birch"));
         for given in ["", "birc", "birch ", "Birch", "birchbirch"] {
             assert!(!is(given, "birch"), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_long_and_plain() {
+        assert!(is_token("Kd83nfhAq0-_"));
+        for wrong in [
+            "",
+            "Kd83nfhAq0-",
+            "Kd83nfhAq0-/",
+            "Kd83nfhAq0 1",
+            "Кd83nfhAq0-1",
+        ] {
+            assert!(check_token(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -76,8 +76,6 @@ pub const PROVIDER: Provider = Provider {
     open,
 };
 
-/// A shorter token could be guessed; 22 letters and digits make 128 bits.
-const SHORTEST_TOKEN: usize = 12;
 /// Longest extension and longest run of keys that are believed.
 const LONGEST_EXTENSION: usize = 32;
 const LONGEST_DIGITS: usize = 64;
@@ -139,12 +137,7 @@ fn open(
     tools: Tools,
 ) -> Result<Arc<dyn Pbx>, SettingsError> {
     let mut settings: Settings = super::settings(table)?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if settings.token.len() < SHORTEST_TOKEN || !settings.token.bytes().all(is_plain) {
-        return Err(SettingsError::Unusable(format!(
-            "token must have at least {SHORTEST_TOKEN} letters, digits, - or _ (22 are better)"
-        )));
-    }
+    secret::check_token(&settings.token)?;
     settings.recordings.come_from(".sipuni.com");
     if !settings.user.is_empty() {
         settings.recordings.url = Some(settings.api_url.clone()); // the host that is asked may answer
@@ -238,7 +231,11 @@ impl Pbx for Account {
 
     /// The link of event 2 works without sign-in; a file that only records of past calls tell of is asked
     /// for by its id.
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         match source {
             RecordingSource::Link(_) => self.settings.recordings.fetch(source),
             RecordingSource::Api(id) => {
@@ -605,8 +602,8 @@ mod tests {
         );
     }
 
-    #[test]
-    fn only_an_answered_call_has_a_recording() {
+    #[tokio::test]
+    async fn only_an_answered_call_has_a_recording() {
         let link = "https%3A%2F%2Fsipuni.com%2Fapi%2Fcrm%2Frecord%3Fid%3D1.2%26hash%3Dff";
         let news = |status: &str, link: &str| {
             let query = format!(
@@ -628,7 +625,7 @@ mod tests {
         );
         assert_eq!(news("NOANSWER", link), []);
         assert_eq!(news("ANSWER", "file%3A%2F%2F%2Fetc%2Fpasswd"), []);
-        let Ok(Fetch::Http(request)) = account().recording(&source, NOW) else {
+        let Ok(Fetch::Http(request)) = account().recording(&source, NOW).await else {
             panic!("no request");
         };
         assert_eq!(request.reach.hosts, [".sipuni.com"]);

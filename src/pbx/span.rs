@@ -2,7 +2,7 @@
 //! read; a call is in the history only once it is over, and is asked for by its start, so each part
 //! reaches back by the longest call.
 
-use super::{DecodeError, Decoded, Message, Page};
+use super::{DecodeError, Decoded, Message, Page, PbxError};
 use crate::model::time::Timestamp;
 
 /// Longest call whose record is waited for.
@@ -84,6 +84,53 @@ impl Span {
     }
 }
 
+/// A span whose provider says nothing of pages: a part whose answer is as full as it can be is asked for
+/// again in halves, the earlier one first.
+pub struct Halves {
+    parts: Vec<(Timestamp, Timestamp)>,
+    /// The part that was given last.
+    asked: (Timestamp, Timestamp),
+    /// So many records make an answer full.
+    full: usize,
+}
+
+/// More calls in so short a part than an answer holds cannot be read.
+const SHORTEST_PART_MS: i64 = 120_000;
+
+impl Halves {
+    /// Of this span, where an answer holds at most `full` records.
+    pub fn of(span: Span, full: usize) -> Self {
+        let whole = (span.from, span.to);
+        Self {
+            parts: vec![whole],
+            asked: whole,
+            full,
+        }
+    }
+
+    /// The part to be asked for next.
+    pub fn next(&mut self) -> Option<(Timestamp, Timestamp)> {
+        self.asked = self.parts.pop()?;
+        Some(self.asked)
+    }
+
+    /// The records of that part; none, and more parts to ask for, where the answer was full.
+    pub fn take<R>(&mut self, records: Vec<R>) -> Result<Vec<R>, PbxError> {
+        if records.len() < self.full {
+            return Ok(records);
+        }
+        let (from, to) = self.asked;
+        let whole_ms = to.millis_since(from);
+        if whole_ms < SHORTEST_PART_MS {
+            let text = "more calls in two minutes than one answer holds";
+            return Err(PbxError::Unreadable(text));
+        }
+        let middle = from.plus_millis(whole_ms / 2);
+        self.parts.extend([(middle, to), (from, middle)]);
+        Ok(Vec::new())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +169,24 @@ mod tests {
             let span = Span::after(Some(cursor), NOW, HOUR_MS);
             assert_eq!(span.from, NOW.plus_millis(-HOUR_MS), "{cursor}");
         }
+    }
+
+    #[test]
+    fn a_part_that_is_too_full_is_read_in_halves() {
+        let span = Span::after(None, NOW, HOUR_MS);
+        let started: Vec<i64> = (0..10).map(|n| n * HOUR_MS / 10 + 1).collect();
+        let mut halves = Halves::of(span, 4);
+        let (mut found, mut asked) = (Vec::new(), 0);
+        while let Some((from, to)) = halves.next() {
+            let within = |ms: &&i64| (from..to).contains(&span.from.plus_millis(**ms));
+            let answer: Vec<i64> = started.iter().filter(within).take(4).copied().collect();
+            found.extend(halves.take(answer).unwrap());
+            asked += 1;
+        }
+        assert_eq!((found, asked), (started, 7));
+        let mut crowded = Halves::of(span, 4);
+        let read = std::iter::from_fn(|| crowded.next().map(|_| crowded.take(vec![0; 4])));
+        assert!(read.take(20).any(|read| read.is_err()));
     }
 
     #[test]

@@ -214,7 +214,11 @@ impl Pbx for Account {
     }
 
     /// Links of notifications and records open without sign-in.
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         match source {
             RecordingSource::Link(_) => self.settings.recordings.fetch(source),
             RecordingSource::File(_) | RecordingSource::Api(_) => Err(PbxError::Unsupported),
@@ -529,15 +533,15 @@ mod tests {
         assert!(told.iter().any(|(fact, ..)| *fact == wanted), "{told:?}");
     }
 
-    #[test]
-    fn only_links_of_the_platform_are_fetched() {
+    #[tokio::test]
+    async fn only_links_of_the_platform_are_fetched() {
         let link = "https://app.uiscom.ru/system/media/talk/9/ab/";
         let told = facts("record_ready", json!({"file_link": link}));
         let source = told.iter().find_map(|(fact, ..)| match fact {
             Fact::Recording { source, .. } => source.clone(),
             _ => None,
         });
-        let Ok(Fetch::Http(request)) = account().recording(&source.unwrap(), NOW) else {
+        let Ok(Fetch::Http(request)) = account().recording(&source.unwrap(), NOW).await else {
             panic!("no request");
         };
         assert_eq!(

@@ -14,7 +14,7 @@
 //! | `event` | what messages mean |
 //! | `template` | text with values in it that cannot break out |
 
-mod answers;
+pub(super) mod answers;
 mod clock;
 mod event;
 mod parts;
@@ -163,36 +163,16 @@ impl Pbx for Account {
         let Some(route) = &self.dialect.route else {
             return self.accepted();
         };
-        let chosen = match &enquiry.is_it {
-            Some(asked) => answer.targets.iter().find(|target| *target == asked),
-            None => answer.targets.first(),
-        };
-        let template = match chosen {
-            _ if answer.is_blocked() => &route.blocked,
-            Some(_) => &route.body,
-            None => &route.nobody,
-        };
-        let all = || answer.targets.iter().map(|target| target.as_str());
-        let body = template.fill(|name| match name {
-            "extension" => chosen.map(|target| target.as_str().to_owned()),
-            "extensions" => Some(all().collect::<Vec<_>>().join(&route.separator)),
-            "name" => answer.display_name.clone(),
-            "reason" => Some(answer.reason.clone()),
-            "ring_s" => Some((answer.ring_ms / 1_000).to_string()),
-            "ring_ms" => Some(answer.ring_ms.to_string()),
-            _ => None,
-        });
-        match body {
-            Ok(body) => Reply {
-                status: 200,
-                content_type: route.content_type,
-                body: body.into(),
-            },
-            Err(_) => self.accepted(), // a value that fits nowhere is no reason to keep the caller waiting
-        }
+        // A value that fits nowhere is no reason to keep the caller waiting.
+        let reply = route.reply(enquiry, answer);
+        reply.unwrap_or_else(|_| self.accepted())
     }
 
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         let RecordingSource::Api(id) = source else {
             return self.dialect.recordings.fetch(source);
         };

@@ -28,7 +28,7 @@
 //! | File | What |
 //! |---|---|
 //! | `settings` | the account in the configuration |
-//! | `fields`, `event` | what posted messages say, and what of them is signed |
+//! | `event` | what posted messages say, and what of them is signed |
 //! | `api` | signed questions, their limits and refusals |
 //! | `history` | the provider's own records of past calls |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
@@ -38,7 +38,6 @@
 
 mod api;
 mod event;
-mod fields;
 mod history;
 mod settings;
 mod unconfirmed;
@@ -53,14 +52,13 @@ use subtle::ConstantTimeEq;
 use self::{
     api::{Api, Purpose},
     event::{Event, Kind},
-    fields::Fields,
     history::Records,
     settings::Settings,
 };
 use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Employee, Enquiry, Input, Intake, Page, Pbx,
     PbxError, Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
-    dialable, numbers::Numbers, recording::Fetch, secret,
+    dialable, fields::Fields, numbers::Numbers, recording::Fetch, secret,
 };
 use crate::model::{
     event::RecordingSource,
@@ -240,7 +238,11 @@ impl Pbx for Account {
     }
 
     /// The link is asked for anew at every attempt: it expires.
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         let RecordingSource::Api(id) = source else {
             return Err(PbxError::Unsupported);
         };

@@ -256,7 +256,7 @@ impl Lane {
                 recorded::forget_source(&self.db, wanted.id).await?;
                 Ended::left(reason)
             }
-            Verdict::Keep | Verdict::Withhold => match self.place(job, &wanted) {
+            Verdict::Keep | Verdict::Withhold => match self.place(job, &wanted).await {
                 Ok(from) => {
                     rows::mark_fetching(&self.db, wanted.id).await?;
                     self.tell(&wanted, RecordingState::Fetching, "");
@@ -321,7 +321,7 @@ impl Lane {
     }
 
     /// Where the file can be had, says the account's adapter.
-    fn place(&self, job: &Job, wanted: &Wanted) -> Result<Fetch, Ended> {
+    async fn place(&self, job: &Job, wanted: &Wanted) -> Result<Fetch, Ended> {
         let Some(source) = &wanted.source else {
             return Err(Ended::never("no_source"));
         };
@@ -329,6 +329,7 @@ impl Lane {
             return Err(Ended::never("no_account"));
         };
         pbx.recording(source, (self.clock)())
+            .await
             .map_err(|error| Ended::of_pbx(&error))
     }
 

@@ -241,7 +241,11 @@ impl Pbx for Account {
         route::reply(answer)
     }
 
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         self.settings.recordings.fetch(source)
     }
 

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{
     message::Fields,
-    past::{Leg, Past, Times},
+    past::{Past, Times},
     settings::People,
     unconfirmed::{self, Choices},
 };
@@ -15,7 +15,7 @@ use crate::{
         phone::Number,
         time::Timestamp,
     },
-    pbx::{DecodeError, Decoded, Enquiry, facts::Facts, numbers::Numbers},
+    pbx::{DecodeError, Decoded, Enquiry, facts::Facts, leg::Leg, numbers::Numbers},
 };
 
 /// Longest call key and login that are believed.

@@ -17,13 +17,12 @@ use crate::{
     model::{ids::CallKey, time::Timestamp},
     pbx::{
         DecodeError, Decoded, Message, Page, PbxError,
-        span::{LONGEST_CALL_MS, Span},
+        span::{Halves, LONGEST_CALL_MS, Span},
     },
 };
 
 /// Most records of one answer; more in the shortest span cannot be read.
 const MOST_RECORDS: usize = 500;
-const SHORTEST_SPAN_MS: i64 = 60_000;
 
 impl Words {
     /// The next part of history after the cursor.
@@ -37,19 +36,9 @@ impl Words {
         let span = Span::after(cursor, now, first_ms);
         let mut known = HashSet::new();
         let mut messages = Vec::new();
-        let mut parts = vec![(span.from, span.to)];
-        while let Some((from, to)) = parts.pop() {
-            let records = self.records(api, from, to).await?;
-            if records.len() >= MOST_RECORDS {
-                let half_ms = to.millis_since(from) / 2;
-                if half_ms < SHORTEST_SPAN_MS {
-                    let text = "more calls in two minutes than one answer holds";
-                    return Err(PbxError::Unreadable(text));
-                }
-                let middle = from.plus_millis(half_ms);
-                parts.extend([(middle, to), (from, middle)]);
-                continue;
-            }
+        let mut parts = Halves::of(span, MOST_RECORDS);
+        while let Some((from, to)) = parts.next() {
+            let records = parts.take(self.records(api, from, to).await?)?;
             let new = records
                 .into_iter()
                 .filter(|record| known.insert(record.get().to_owned()));

@@ -2,12 +2,12 @@
 
 use crate::{
     model::{
-        event::{Cause, Clock, Direction, Fact, Party, RecordingSource, RecordingStage, Summary},
-        ids::{AccountName, CallKey, Extension, LegKey},
+        event::{Cause, Clock, Direction, Fact, RecordingSource, RecordingStage, Summary},
+        ids::{AccountName, CallKey, Extension},
         phone::Number,
         time::Timestamp,
     },
-    pbx::{Decoded, facts::Facts},
+    pbx::{Decoded, facts::Facts, leg::Leg},
 };
 
 use super::unconfirmed;
@@ -142,56 +142,5 @@ impl Past {
             cause: self.status.map(|(_, cause)| cause),
             hangup_by: None,
         }
-    }
-}
-
-/// An employee's leg: who is called, and who calls. Events and records tell it under one name.
-pub struct Leg {
-    pub key: LegKey,
-    pub party: Party,
-    pub with: Party,
-    pub initiator: bool,
-}
-
-impl Leg {
-    /// The leg between an employee and the client.
-    pub fn between(person: &Extension, client: Option<&Number>, direction: Direction) -> Self {
-        let client = Party::Client(client.cloned().unwrap_or(Number::Other(String::new())));
-        let employee = Party::Person(person.clone());
-        let (party, with) = match direction {
-            Direction::Out => (client, employee),
-            Direction::In | Direction::Internal => (employee, client),
-        };
-        Self {
-            key: LegKey::from(person.as_str()),
-            party,
-            with,
-            initiator: false,
-        }
-    }
-
-    /// The employee's own leg of a call that they make by a click: their phone rings first.
-    pub fn own(person: &Extension, client: Option<&Number>) -> Self {
-        Self {
-            key: LegKey::from(format!("own/{person}")),
-            initiator: true,
-            ..Self::between(person, client, Direction::In)
-        }
-    }
-
-    /// Who is at its ends.
-    pub fn describe(&self, facts: &mut Facts<'_>) {
-        let ends = Fact::Leg {
-            party: self.party.clone(),
-            with: Some(self.with.clone()),
-            initiator: self.initiator,
-        };
-        facts.is_so(Some(&self.key), "leg", ends);
-    }
-
-    /// Both talk: the same fact, whoever tells it.
-    pub fn talks(&self, facts: &mut Facts<'_>, at: (Timestamp, Clock)) {
-        let with = self.with.clone();
-        facts.happened_at(Some(&self.key), "answer", at, Fact::Talks { with });
     }
 }

@@ -8,11 +8,8 @@ use serde::Deserialize;
 use super::api::Limits;
 use crate::{
     model::ids::Extension,
-    pbx::{SettingsError, dialable, recording::RecordingSettings},
+    pbx::{SettingsError, dialable, recording::RecordingSettings, secret},
 };
-
-/// A shorter token could be guessed; 22 letters and digits make 128 bits.
-const SHORTEST_TOKEN: usize = 12;
 
 /// The account's table in the configuration.
 #[derive(Deserialize)]
@@ -118,12 +115,7 @@ impl Settings {
     /// Checks what can be, fills in what follows from the rest, and gives the account's clock.
     pub fn whole(mut self) -> Result<(Self, TimeZone), SettingsError> {
         let unusable = |text: &str| SettingsError::Unusable(text.to_owned());
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if self.token.len() < SHORTEST_TOKEN || !self.token.bytes().all(is_plain) {
-            return Err(SettingsError::Unusable(format!(
-                "token must have at least {SHORTEST_TOKEN} letters, digits, - or _ (22 are better)"
-            )));
-        }
+        secret::check_token(&self.token)?;
         let own = [
             &mut self.call_api_url,
             &mut self.data_api_url,

@@ -8,7 +8,7 @@ use super::{
     place::{Fields, Place, Texts},
     template::{Context, Template},
 };
-use crate::pbx::Reply;
+use crate::pbx::{Enquiry, PbxError, Reply, RouteAnswer};
 
 /// What a message without a question is answered.
 #[derive(Deserialize)]
@@ -112,6 +112,36 @@ impl RawRoute {
             nobody: nobody?,
             blocked: blocked?,
             separator: self.separator,
+        })
+    }
+}
+
+impl Route {
+    /// The answer in the PBX's words; an error where a value fits nowhere.
+    pub fn reply(&self, enquiry: &Enquiry, answer: &RouteAnswer) -> Result<Reply, PbxError> {
+        let chosen = match &enquiry.is_it {
+            Some(asked) => answer.targets.iter().find(|target| *target == asked),
+            None => answer.targets.first(),
+        };
+        let template = match chosen {
+            _ if answer.is_blocked() => &self.blocked,
+            Some(_) => &self.body,
+            None => &self.nobody,
+        };
+        let all = || answer.targets.iter().map(|target| target.as_str());
+        let body = template.fill(|name| match name {
+            "extension" => chosen.map(|target| target.as_str().to_owned()),
+            "extensions" => Some(all().collect::<Vec<_>>().join(&self.separator)),
+            "name" => answer.display_name.clone(),
+            "reason" => Some(answer.reason.clone()),
+            "ring_s" => Some((answer.ring_ms / 1_000).to_string()),
+            "ring_ms" => Some(answer.ring_ms.to_string()),
+            _ => None,
+        })?;
+        Ok(Reply {
+            status: 200,
+            content_type: self.content_type,
+            body: body.into(),
         })
     }
 }

@@ -16,11 +16,8 @@ use super::{
 };
 use crate::{
     model::event::{Cause, Direction, Side},
-    pbx::recording::RecordingSettings,
+    pbx::{recording::RecordingSettings, secret},
 };
-
-/// A shorter token could be guessed; 22 letters and digits make 128 bits.
-const SHORTEST_TOKEN: usize = 12;
 
 /// A PBX as the configuration describes it, checked.
 pub struct Dialect {
@@ -142,12 +139,8 @@ impl Reader {
 
     fn token(&mut self) -> Option<String> {
         let token: String = self.part("token")?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if token.len() < SHORTEST_TOKEN || !token.bytes().all(is_plain) {
-            let text = format!(
-                "must have at least {SHORTEST_TOKEN} letters, digits, - or _ (22 are better)"
-            );
-            self.problem("token", &text);
+        if !secret::is_token(&token) {
+            self.problem("token", secret::TOKEN_RULE);
         }
         Some(token)
     }

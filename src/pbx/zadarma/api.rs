@@ -22,8 +22,6 @@ const WORK_PATIENCE: Duration = Duration::from_secs(120);
 const TOO_OFTEN: Duration = Duration::from_secs(20);
 /// How long a link to a file works, in seconds: the shortest allowed, for it is used at once.
 const LINK_S: &str = "180";
-/// Longest text of a refusal that is shown.
-const LONGEST_REFUSAL: usize = 120;
 
 /// How often one account may be asked: table `limits` of the account. The defaults are what the API's
 /// documentation allows: 100 requests a minute in all, 3 a minute for statistics, beyond that 429.
@@ -171,21 +169,11 @@ fn read(answer: Whole) -> Result<Vec<u8>, PbxError> {
         (200..=299, Some(said)) if said.status == "success" => Ok(answer.body),
         (status, Some(said)) => Err(PbxError::Refused(format!(
             "{} ({status})",
-            shown(&said.message)
+            asking::shown(&said.message)
         ))),
         (200..=299, None) => Err(PbxError::Unreadable("no answer of the API, or half of one")),
         (_, None) => asking::good(answer, TOO_OFTEN).map(|answer| answer.body),
     }
-}
-
-/// The provider's own words, without numbers of people.
-fn shown(message: &str) -> String {
-    let letters = message.chars().filter(|letter| !letter.is_control());
-    let hidden = letters.map(|letter| match letter.is_ascii_digit() {
-        true => '#',
-        false => letter,
-    });
-    hidden.take(LONGEST_REFUSAL).collect()
 }
 
 /// Where a file is, by the answer of `pbx/record/request`.

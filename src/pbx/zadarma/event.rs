@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{fields::Fields, unconfirmed};
+use super::unconfirmed;
 use crate::{
     model::{
         event::{Cause, Clock, Direction, Fact, Party, RecordingSource, RecordingStage, Summary},
@@ -13,6 +13,7 @@ use crate::{
     pbx::{
         DecodeError, Decoded, Enquiry,
         facts::{Facts, moment},
+        fields::Fields,
         numbers::Numbers,
         wall,
     },

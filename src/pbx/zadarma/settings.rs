@@ -4,10 +4,7 @@ use jiff::tz::{Offset, TimeZone};
 use serde::Deserialize;
 
 use super::api::Limits;
-use crate::pbx::{SettingsError, recording::RecordingSettings};
-
-/// A shorter token could be guessed; 22 letters and digits make 128 bits.
-const SHORTEST_TOKEN: usize = 12;
+use crate::pbx::{SettingsError, recording::RecordingSettings, secret};
 
 /// The account's table in the configuration.
 #[derive(Deserialize)]
@@ -50,12 +47,7 @@ fn default_history_hours() -> u16 {
 impl Settings {
     /// Checks what can be, fills in what follows from the rest, and reads the clock.
     pub fn whole(mut self, api_url: &str, hosts: &str) -> Result<(Self, TimeZone), SettingsError> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if self.token.len() < SHORTEST_TOKEN || !self.token.bytes().all(is_plain) {
-            return Err(SettingsError::Unusable(format!(
-                "token must have at least {SHORTEST_TOKEN} letters, digits, - or _ (22 are better)"
-            )));
-        }
+        secret::check_token(&self.token)?;
         for (key, value) in [("api_key", &self.api_key), ("api_secret", &self.api_secret)] {
             if value.is_empty() {
                 return Err(SettingsError::Unusable(format!("{key} must not be empty")));

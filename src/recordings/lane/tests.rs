@@ -27,6 +27,7 @@ use crate::{
 /// An account whose recordings lie where the settings say.
 struct FakePbx(RecordingSettings);
 
+#[async_trait::async_trait]
 impl Pbx for FakePbx {
     fn provider(&self) -> &'static str {
         "fake"
@@ -40,7 +41,11 @@ impl Pbx for FakePbx {
         unreachable!("recordings need no decoder")
     }
 
-    fn recording(&self, source: &RecordingSource, _now: Timestamp) -> Result<Fetch, PbxError> {
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
         self.0.fetch(source)
     }
 }

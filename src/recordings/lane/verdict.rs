@@ -144,6 +144,7 @@ impl Ended {
         match error {
             PbxError::Unsupported => Self::never("unsupported"),
             PbxError::Refused(_) => Self::never("not_allowed"),
+            PbxError::NotThere => Self::of_fetch(&FetchError::NotThere),
             PbxError::Throttled { retry_after } => {
                 Self::of_retry(Retry::After(*retry_after), "throttled", Trouble::Away)
             }

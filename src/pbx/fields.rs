@@ -1,4 +1,5 @@
-//! The fields of a message: of a form, as is documented, or of a JSON object, as some receivers take it.
+//! The fields of a posted message: of a form, or of a JSON object, whichever of the two a provider sends.
+//! Serves step 2, and step 1 where a signature covers fields.
 
 use serde_json::{Map, Value};
 
@@ -11,20 +12,24 @@ impl Fields {
     /// Reads the query and the body.
     pub fn read(request: &Request) -> Result<Self, DecodeError> {
         let mut fields = form::texts(request.query.as_bytes())?;
-        match request.body.first() {
-            Some(b'{') => {
-                let object: Map<String, Value> =
-                    serde_json::from_slice(&request.body).map_err(|error| {
-                        DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-                    })?;
-                flatten(object, "", &mut fields);
-            }
-            Some(b'[' | b'<') => {
-                return Err(DecodeError::Malformed("the body is no form".to_owned()));
-            }
-            _ => fields.extend(form::texts(&request.body)?),
-        }
+        fields.extend(Self::of_body(&request.body)?.0);
         Ok(Self(fields))
+    }
+
+    /// Reads a body alone, or a record of past calls.
+    pub fn of_body(body: &[u8]) -> Result<Self, DecodeError> {
+        match body.first() {
+            Some(b'{') => {
+                let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+                    DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
+                })?;
+                let mut fields = Vec::new();
+                flatten(object, "", &mut fields);
+                Ok(Self(fields))
+            }
+            Some(b'[' | b'<') => Err(DecodeError::Malformed("the body is no form".to_owned())),
+            _ => form::texts(body).map(Self),
+        }
     }
 
     /// The first field of this name as sent, if it says anything.
