@@ -18,6 +18,7 @@ use crate::{
         mango::Mango,
         message::{Post, Sent},
         office::{Account, Draw, Told},
+        onlinepbx::OnlinePbx,
         sipuni::Sipuni,
         story::{Plot, Tempo, World},
         uis::Uis,
@@ -37,7 +38,7 @@ pub struct Arguments {
     /// The gateway's address
     #[arg(long, default_value = "127.0.0.1:8080")]
     gateway: SocketAddr,
-    /// Mango: vpbx_api_key; Sipuni and UIS: token; Zadarma: api_secret; ITooLabs: crm_token; Asterisk: secret of
+    /// Mango: vpbx_api_key; Sipuni, UIS and OnlinePBX: token; Zadarma: api_secret; ITooLabs: crm_token; Asterisk: secret of
     /// the user `ringcard`
     #[arg(long, env = "RINGCARD_SIMULATE_SECRET")]
     secret: String,
@@ -75,6 +76,8 @@ enum Provider {
     Uis,
     Zadarma,
     Itoolabs,
+    #[value(name = "onlinepbx")]
+    OnlinePbx,
     Asterisk,
 }
 
@@ -146,6 +149,12 @@ fn account(arguments: &Arguments) -> Account {
             run,
         }),
         Provider::Itoolabs => Account::Itoolabs(Itoolabs {
+            account,
+            token: arguments.secret.clone(),
+            records: "https://records.invalid".to_owned(),
+            run,
+        }),
+        Provider::OnlinePbx => Account::OnlinePbx(OnlinePbx {
             account,
             token: arguments.secret.clone(),
             records: "https://records.invalid".to_owned(),

@@ -17,6 +17,7 @@ mod leg;
 pub mod mango;
 mod numbers;
 pub mod offers;
+pub mod onlinepbx;
 pub mod recording;
 mod secret;
 pub mod sipuni;
@@ -51,6 +52,7 @@ pub static PROVIDERS: &[Provider] = &[
     uis::PROVIDER,
     zadarma::PROVIDER,
     zadarma::NOVOFON,
+    onlinepbx::PROVIDER,
     webhook::PROVIDER,
 ];
 

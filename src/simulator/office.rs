@@ -7,6 +7,7 @@ use super::{
     ledger::Ledger,
     mango::{self, Mango},
     message::{Post, Sent},
+    onlinepbx::{self, OnlinePbx},
     sipuni::{self, Sipuni},
     story::{Plot, Story, Tempo, World},
     uis::{self, Uis},
@@ -27,6 +28,8 @@ pub enum Account {
     Zadarma(Zadarma),
     /// The ITooLabs family.
     Itoolabs(Itoolabs),
+    /// OnlinePBX.
+    OnlinePbx(OnlinePbx),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -49,6 +52,7 @@ impl Account {
             Self::Uis(account) => &account.account,
             Self::Zadarma(account) => &account.account,
             Self::Itoolabs(account) => &account.account,
+            Self::OnlinePbx(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -61,6 +65,7 @@ impl Account {
             Self::Uis(_) => &uis::PLOTS,
             Self::Zadarma(_) => &zadarma::PLOTS,
             Self::Itoolabs(_) => &itoolabs::PLOTS,
+            Self::OnlinePbx(_) => &onlinepbx::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -81,6 +86,7 @@ impl Account {
             Self::Uis(account) => wrap(account.tell(story), Told::Post),
             Self::Zadarma(account) => wrap(account.tell(story), Told::Post),
             Self::Itoolabs(account) => wrap(account.tell(story), Told::Post),
+            Self::OnlinePbx(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -93,6 +99,7 @@ impl Account {
             Self::Uis(account) => account.ledger(story),
             Self::Zadarma(account) => account.ledger(story),
             Self::Itoolabs(account) => account.ledger(story),
+            Self::OnlinePbx(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

@@ -378,7 +378,7 @@ struct Samples {
     reword: fn(&mut serde_json::Map<String, Value>),
 }
 
-const SAMPLES: [Samples; 8] = [
+const SAMPLES: [Samples; 9] = [
     Samples {
         folder: "mango",
         provider: "mango",
@@ -457,6 +457,19 @@ const SAMPLES: [Samples; 8] = [
     },
     Samples {
         folder: "onlinepbx",
+        provider: "onlinepbx",
+        settings: "type = 'onlinepbx'\ntoken = 'opbx-tok-0001'\ndomain = 'pbx000001.onpbx.ru'\n\
+            api_key = 'auth-key-0001'\napi_url = 'http://127.0.0.1:9'\n\
+            recordings = { private_network = true }",
+        path: |path| match path.strip_prefix("/route/onlinepbx/") {
+            Some(token) => format!("/{token}/command"),
+            None => path.trim_start_matches("/hooks/onlinepbx").to_owned(),
+        },
+        arrives_live: false,
+        reword: answered_twice,
+    },
+    Samples {
+        folder: "onlinepbx",
         provider: "webhook",
         settings: "",
         path: |path| match path.strip_prefix("/route/onlinepbx/opbx-tok-0001") {
@@ -467,13 +480,7 @@ const SAMPLES: [Samples; 8] = [
             ),
         },
         arrives_live: false,
-        reword: |means| {
-            // No message says that a call was passed on: two answers of one call may be many things.
-            if means["kind"] == "transferred" {
-                means.insert("kind".to_owned(), "answered".into());
-                means.remove("transfer_from");
-            }
-        },
+        reword: answered_twice,
     },
     Samples {
         folder: "binotel",

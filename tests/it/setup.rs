@@ -361,3 +361,30 @@ async fn zadarma_is_set_up_with_an_address_that_its_cabinet_can_check() {
     }
     place.close().await;
 }
+
+#[tokio::test]
+async fn onlinepbx_is_set_up_with_an_address_that_takes_its_test() {
+    let place = Place::open().await;
+    let office = &place.office;
+    let adam = office.browser("adam").await;
+    let typed = [
+        ("kind", "onlinepbx"),
+        ("name", "larch"),
+        ("user", "pbx000007.onpbx.ru"),
+        ("key", "larch-api-key"),
+    ];
+    for wrong in ["", "a/b"] {
+        let typed = typed.map(|(name, value)| (name, if name == "user" { wrong } else { value }));
+        assert_eq!(adam.post("/setup", &typed).await.status, 422, "{wrong:?}");
+    }
+    let added = adam.post("/setup", &typed).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert!(!added.text.contains("larch-api-key"));
+    let page = Html::parse_document(&added.text);
+    let hook = text(&page, "#account pre");
+    let path = &hook[hook.find("/hooks/").expect("the address")..];
+    let test = office.gateway.client.post(office.gateway.url(path));
+    let test = test.body(r#"{"domain":"pbx000007.onpbx.ru","event":"call_start"}"#);
+    assert_eq!(test.send().await.unwrap().status().as_u16(), 200);
+    place.close().await;
+}

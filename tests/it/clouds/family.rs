@@ -6,19 +6,17 @@ use std::{
 };
 
 use ringcard::{
-    model::{call::CallResult, event::TransferKind, recording::RecordingState},
-    simulator::{
-        dice::Dice,
-        story::{Plot, Story, Tempo, World},
-    },
+    model::recording::RecordingState,
+    simulator::{itoolabs::Itoolabs, story::Story},
 };
 
 use super::{
+    alike::{calls_as_they_happen, orders_are_not_taken, past_calls_come},
     anna_clicks, calls, first_reading,
     host::Fault,
     itoolabs, office, read_now, recordings,
     ring::one_call_with_its_recording,
-    trouble::{command_of, fails_and_comes_right, kept_in_the_end, past_call},
+    trouble::{command_of, kept_in_the_end, past_call},
 };
 use crate::{
     pages::office::Office,
@@ -63,20 +61,14 @@ async fn an_order_that_is_not_taken_makes_no_call() {
         let office = told(&cloud).await;
         // Half of an empty answer is one; there a refusal says so in words.
         let last = if is_legacy { Fault::Mute } else { Fault::Half };
-        for fault in [
+        let faults = [
             Fault::Status(503),
             Fault::TooMany,
             Fault::Page,
             Fault::Slow(2_000),
             last,
-        ] {
-            cloud.host.fail(kind, &[fault]);
-            let status = anna_clicks(&office, "vats").await;
-            assert!([422, 503].contains(&status), "{fault:?}: {status}");
-            office.run("delete from card_phone").await;
-        }
-        assert!(cloud.host.is_well());
-        assert_eq!(calls(&office).await.len(), 0);
+        ];
+        orders_are_not_taken((&office, "vats"), &cloud.host, kind, &faults).await;
         office.close().await;
     }
 }
@@ -112,14 +104,9 @@ async fn past_calls_come_whatever_went_wrong_before() {
         Fault::Mute,
         Fault::Slow(2_500),
     ];
-    for (n, fault) in faults.into_iter().enumerate() {
-        cloud.remember(&past_call(n as u64));
-        cloud.host.fail("history", &[fault]);
-        fails_and_comes_right(&office, "vats", fault, 1).await;
-        assert_eq!(calls(&office).await.len(), n + 1);
-    }
-    assert!(cloud.host.is_well());
-    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    let faults = faults.map(|fault| ("history", fault));
+    let remember = |story: &Story| cloud.remember(story);
+    past_calls_come((&office, "vats"), &cloud.host, &faults, remember).await;
     office.close().await;
 }
 
@@ -141,49 +128,7 @@ async fn more_past_calls_than_one_answer_holds_are_read_in_halves() {
 async fn a_call_is_answered_missed_and_passed_on_as_it_happens() {
     let cloud = itoolabs::Cloud::start().await;
     let office = told(&cloud).await;
-    let world = World::company(6, 20);
-    for (plot, result) in [
-        (Plot::Answered, CallResult::Answered),
-        (Plot::Missed, CallResult::Missed),
-        (Plot::BlindTransfer, CallResult::Answered),
-    ] {
-        let number = plot as u64;
-        let start = ringcard::flow::now().plus_millis(-600_000);
-        let mut dice = Dice::new(number);
-        let mut story = Story::draw(&mut dice, &world, plot, number, start, Tempo::DEMO);
-        story.client = world.clients.first().cloned();
-        for sent in cloud.product().tell(&story) {
-            cloud.deliver(&sent.what).await;
-        }
-        let ledger = cloud.product().ledger(&story);
-        let all = calls(&office).await;
-        let (_, call) = all
-            .iter()
-            .find(|(key, _)| *key == ledger.call_key)
-            .expect("the call is in the journal");
-        assert_eq!(call.result, Some(result), "{plot:?}");
-        assert_eq!(
-            (call.started_at, call.ended_at),
-            (ledger.started_at, Some(ledger.ended_at))
-        );
-        let by = call.answered_by.as_ref().map(ToString::to_string);
-        assert_eq!(by, ledger.answered_by, "{plot:?}");
-        let passed: Vec<_> = call
-            .transfers
-            .iter()
-            .map(|passed| (passed.kind, passed.from.clone(), passed.to.clone()))
-            .collect();
-        let wanted: Vec<_> = story
-            .passing
-            .iter()
-            .map(|passing| {
-                let (from, to) = (passing.from.as_str().into(), passing.to.as_str().into());
-                (TransferKind::Blind, Some(from), Some(to))
-            })
-            .collect();
-        assert_eq!(passed, wanted, "{plot:?}");
-    }
-    assert_eq!(calls(&office).await.len(), 3);
+    calls_as_they_happen(&office, &cloud, Itoolabs::tell, Itoolabs::ledger).await;
     office.close().await;
 }
 

@@ -1,11 +1,13 @@
 //! Cloud PBXes whose APIs we ask, against emulators that check every question of ours: orders to call,
 //! files, past calls after an outage, and who should ring.
 
+mod alike;
 mod described;
 mod family;
 mod host;
 mod itoolabs;
 mod mango;
+mod onlinepbx;
 mod outage;
 mod ring;
 mod sipuni;

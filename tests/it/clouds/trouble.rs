@@ -9,8 +9,8 @@ use ringcard::{
 };
 
 use super::{
-    anna_clicks, calls, first_reading, host::Fault, hurry_recordings, mango, office, read_now,
-    recordings, sipuni, uis,
+    alike::past_calls_come, anna_clicks, calls, first_reading, host::Fault, hurry_recordings,
+    mango, office, read_now, recordings, sipuni, uis,
 };
 use crate::{
     pages::office::{Office, attribute, text},
@@ -152,14 +152,8 @@ async fn past_calls_of_mango_come_whatever_went_wrong_before() {
         ("result", Fault::Page),
         ("result", Fault::Slow(2_500)),
     ];
-    for (n, (kind, fault)) in faults.into_iter().enumerate() {
-        cloud.remember(&past_call(n as u64));
-        cloud.host.fail(kind, &[fault]);
-        fails_and_comes_right(&office, "office", fault, 1).await;
-        assert_eq!(calls(&office).await.len(), n + 1);
-    }
-    assert!(cloud.host.is_well());
-    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    let remember = |story: &Story| cloud.remember(story);
+    past_calls_come((&office, "office"), &cloud.host, &faults, remember).await;
     office.close().await;
 }
 
@@ -189,13 +183,9 @@ async fn past_calls_of_sipuni_come_whatever_went_wrong_before() {
         Fault::Half,
         Fault::Slow(2_500),
     ];
-    for (n, fault) in faults.into_iter().enumerate() {
-        cloud.remember(&past_call(n as u64));
-        cloud.host.fail("export", &[fault]);
-        fails_and_comes_right(&office, "lossy", fault, 1).await;
-        assert_eq!(calls(&office).await.len(), n + 1);
-    }
-    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    let faults = faults.map(|fault| ("export", fault));
+    let remember = |story: &Story| cloud.remember(story);
+    past_calls_come((&office, "lossy"), &cloud.host, &faults, remember).await;
     office.close().await;
 }
 
@@ -212,14 +202,8 @@ async fn past_calls_of_uis_come_whatever_went_wrong_before() {
         ("employees", Fault::Status(500)),
         ("report", Fault::Slow(2_500)),
     ];
-    for (n, (kind, fault)) in faults.into_iter().enumerate() {
-        cloud.remember(&past_call(n as u64));
-        cloud.host.fail(kind, &[fault]);
-        fails_and_comes_right(&office, "uis", fault, 1).await;
-        assert_eq!(calls(&office).await.len(), n + 1);
-    }
-    assert!(cloud.host.is_well());
-    assert_eq!(cloud.host.wrong(), Vec::<String>::new());
+    let remember = |story: &Story| cloud.remember(story);
+    past_calls_come((&office, "uis"), &cloud.host, &faults, remember).await;
     office.close().await;
 }
 

@@ -65,7 +65,32 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
     let mut values = numbers(&typed.area_code)?;
     let mut secrets = Vec::new();
     let mut shown = Vec::new();
-    match provider.name {
+    fill(
+        provider.name,
+        typed,
+        &mut values,
+        (&mut secrets, &mut shown),
+    )?;
+    let account = NewAccount {
+        name,
+        kind: provider.name,
+        values,
+        secrets,
+    };
+    Ok(Read { account, shown })
+}
+
+type Values = Vec<(&'static str, Value)>;
+type Secrets = Vec<(&'static str, String)>;
+
+/// What an account of this kind has, of what was typed, and secrets that are made here.
+fn fill(
+    kind: &str,
+    typed: &Typed,
+    values: &mut Values,
+    (secrets, shown): (&mut Secrets, &mut Secrets),
+) -> Result<(), Error> {
+    match kind {
         "asterisk" => {
             values.push(("address", Value::from(address(&typed.address)?)));
             values.push((
@@ -80,14 +105,14 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
                 }
                 given => secrets.push(("secret", secret(given)?)),
             }
-            make("route_token", &mut shown, &mut secrets);
+            make("route_token", shown, secrets);
         }
         "mango" => {
             secrets.push(("vpbx_api_key", secret(typed.key.trim())?));
             secrets.push(("vpbx_api_salt", secret(typed.salt.trim())?));
         }
         "sipuni" => {
-            make("token", &mut shown, &mut secrets);
+            make("token", shown, secrets);
             if !typed.user.trim().is_empty() {
                 values.push((
                     "user",
@@ -97,29 +122,29 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
             }
         }
         "itoolabs" => {
-            make("crm_token", &mut shown, &mut secrets);
-            ask_there(typed, &mut values, &mut secrets)?;
+            make("crm_token", shown, secrets);
+            ask_there(typed, values, secrets)?;
         }
         "uis" => {
-            make("token", &mut shown, &mut secrets);
+            make("token", shown, secrets);
             if !typed.secret.trim().is_empty() {
                 secrets.push(("access_token", secret(typed.secret.trim())?));
             }
         }
         "zadarma" | "novofon" => {
-            make("token", &mut shown, &mut secrets);
+            make("token", shown, secrets);
             secrets.push(("api_key", secret(typed.key.trim())?));
             secrets.push(("api_secret", secret(typed.secret.trim())?));
         }
+        "onlinepbx" => {
+            make("token", shown, secrets);
+            let domain = word(&typed.user, "error-account-user")?;
+            values.push(("domain", Value::from(domain)));
+            secrets.push(("api_key", secret(typed.key.trim())?));
+        }
         _ => return Err(Error::NotFound),
     }
-    let account = NewAccount {
-        name,
-        kind: provider.name,
-        values,
-        secrets,
-    };
-    Ok(Read { account, shown })
+    Ok(())
 }
 
 fn made() -> String {
@@ -244,19 +269,6 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
             }
         };
     }
-    let field = |name: &str, text: String, value: &str, required: bool| {
-        html! {
-            label { span { (text) }
-                input type="text" name=(name) value=(value) required[required]
-                    maxlength=(TEXT_CHARS) autocomplete="off" autocapitalize="off" spellcheck="false"; }
-        }
-    };
-    let hidden = |name: &str, text: String, required: bool| {
-        html! {
-            label { span { (text) }
-                input type="password" name=(name) required[required] maxlength=(TEXT_CHARS) autocomplete="off"; }
-        }
-    };
     html! {
         section #account {
             h2 { (provider.title) }
@@ -264,39 +276,67 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
                 (layout::token(visitor))
                 input type="hidden" name="kind" value=(provider.name);
                 (field("name", t.say("setup-name"), provider.name, true))
-                @match provider.name {
-                    "asterisk" => {
-                        (field("address", t.say("setup-address"), "127.0.0.1:5038", true))
-                        (field("user", t.say("setup-user"), "ringcard", true))
-                        (hidden("secret", t.say("setup-secret"), false))
-                    }
-                    "mango" => {
-                        p.hint { (t.say("setup-mango-where")) }
-                        (hidden("key", t.say("setup-mango-key"), true))
-                        (hidden("salt", t.say("setup-mango-salt"), true))
-                    }
-                    "itoolabs" => {
-                        p.hint { (t.say("setup-itoolabs-where")) }
-                        (field("address", t.say("setup-itoolabs-address"), "", false))
-                        (hidden("key", t.say("setup-itoolabs-key"), false))
-                    }
-                    "uis" => {
-                        p.hint { (t.say("setup-uis-where")) }
-                        (hidden("secret", t.say("setup-uis-secret"), false))
-                    }
-                    "zadarma" | "novofon" => {
-                        p.hint { (t.say("setup-zadarma-where")) }
-                        (hidden("key", t.say("setup-zadarma-key"), true))
-                        (hidden("secret", t.say("setup-zadarma-secret"), true))
-                    }
-                    _ => {
-                        p.hint { (t.say("setup-sipuni-where")) }
-                        (field("user", t.say("setup-sipuni-user"), "", false))
-                        (hidden("secret", t.say("setup-sipuni-secret"), false))
-                    }
-                }
+                (questions(visitor, provider.name))
                 (field("area_code", t.say("setup-area"), "", false))
                 button.primary type="submit" { (t.say("setup-add")) }
+            }
+        }
+    }
+}
+
+fn field(name: &str, text: String, value: &str, required: bool) -> Markup {
+    html! {
+        label { span { (text) }
+            input type="text" name=(name) value=(value) required[required]
+                maxlength=(TEXT_CHARS) autocomplete="off" autocapitalize="off" spellcheck="false"; }
+    }
+}
+
+fn hidden(name: &str, text: String, required: bool) -> Markup {
+    html! {
+        label { span { (text) }
+            input type="password" name=(name) required[required] maxlength=(TEXT_CHARS) autocomplete="off"; }
+    }
+}
+
+/// What an account of this kind is asked for.
+fn questions(visitor: &Visitor, kind: &str) -> Markup {
+    let t = visitor.texts;
+    html! {
+        @match kind {
+            "asterisk" => {
+                (field("address", t.say("setup-address"), "127.0.0.1:5038", true))
+                (field("user", t.say("setup-user"), "ringcard", true))
+                (hidden("secret", t.say("setup-secret"), false))
+            }
+            "mango" => {
+                p.hint { (t.say("setup-mango-where")) }
+                (hidden("key", t.say("setup-mango-key"), true))
+                (hidden("salt", t.say("setup-mango-salt"), true))
+            }
+            "itoolabs" => {
+                p.hint { (t.say("setup-itoolabs-where")) }
+                (field("address", t.say("setup-itoolabs-address"), "", false))
+                (hidden("key", t.say("setup-itoolabs-key"), false))
+            }
+            "uis" => {
+                p.hint { (t.say("setup-uis-where")) }
+                (hidden("secret", t.say("setup-uis-secret"), false))
+            }
+            "onlinepbx" => {
+                p.hint { (t.say("setup-onlinepbx-where")) }
+                (field("user", t.say("setup-onlinepbx-domain"), "", true))
+                (hidden("key", t.say("setup-onlinepbx-key"), true))
+            }
+            "zadarma" | "novofon" => {
+                p.hint { (t.say("setup-zadarma-where")) }
+                (hidden("key", t.say("setup-zadarma-key"), true))
+                (hidden("secret", t.say("setup-zadarma-secret"), true))
+            }
+            _ => {
+                p.hint { (t.say("setup-sipuni-where")) }
+                (field("user", t.say("setup-sipuni-user"), "", false))
+                (hidden("secret", t.say("setup-sipuni-secret"), false))
             }
         }
     }

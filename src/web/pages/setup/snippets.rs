@@ -46,6 +46,10 @@ pub(super) fn of(
             (copied(t, &hook))
             p.hint { (t.say("setup-mango-events")) }
         },
+        "onlinepbx" => html! {
+            p { (t.say("setup-onlinepbx-paste")) }
+            (copied(t, &format!("{hook}/{}", secret("token"))))
+        },
         "sipuni" => html! {
             p { (t.say("setup-sipuni-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
@@ -145,6 +149,10 @@ pub(super) const fn table(kind: &str) -> &'static str {
         b"novofon" => {
             "[[pbx]]\nname = \"novofon\"\ntype = \"novofon\"\ntoken = \"file:/etc/ringcard/novofon-token\"\n\
              api_key = \"file:/etc/ringcard/novofon-key\"\napi_secret = \"file:/etc/ringcard/novofon-secret\"\n"
+        }
+        b"onlinepbx" => {
+            "[[pbx]]\nname = \"onlinepbx\"\ntype = \"onlinepbx\"\ntoken = \"file:/etc/ringcard/onlinepbx-token\"\n\
+             domain = \"pbx000001.onpbx.ru\"\napi_key = \"file:/etc/ringcard/onlinepbx-key\"\n"
         }
         b"uis" => {
             "[[pbx]]\nname = \"uis\"\ntype = \"uis\"\ntoken = \"file:/etc/ringcard/uis-token\"\n\
