@@ -44,11 +44,16 @@ pub enum Action {
     DecideWhatStays,
     /// See accounts, dead letters and why a pop did not come.
     RunInstallation,
+    /// Add people, change them, switch them off and hand their clients over; whom exactly says
+    /// [`appoints`].
+    ManagePeople,
+    /// Read who did what.
+    ReadAudit,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::UseDesk,
         Self::SeeCalls,
         Self::SeeCards,
@@ -64,6 +69,8 @@ impl Action {
         Self::Supervise,
         Self::DecideWhatStays,
         Self::RunInstallation,
+        Self::ManagePeople,
+        Self::ReadAudit,
     ];
 
     /// Whether being rung by a client widens this right to that client, for those who have it at all.
@@ -109,7 +116,10 @@ pub const fn reach(role: Role, action: Action) -> Option<Reach> {
         (Role::Manager, _) => None,
 
         (Role::Head, A::RevealNumbers | A::SeeFigures) => Some(All),
-        (Role::Head, A::RunInstallation | A::ManageChannels | A::DecideWhatStays) => None,
+        (
+            Role::Head,
+            A::RunInstallation | A::ManageChannels | A::DecideWhatStays | A::ReadAudit,
+        ) => None,
         (Role::Head, _) => Some(Department),
 
         // Reads figures and the calls behind them; never needs to know who a client is.
@@ -127,7 +137,12 @@ pub const fn reach(role: Role, action: Action) -> Option<Reach> {
         // Mends the machine: sees that calls came, masked; a number only with a trace in the audit.
         (
             Role::Administrator,
-            A::SeeCalls | A::RevealNumbers | A::ManageChannels | A::RunInstallation,
+            A::SeeCalls
+            | A::RevealNumbers
+            | A::ManageChannels
+            | A::RunInstallation
+            | A::ManagePeople
+            | A::ReadAudit,
         ) => Some(All),
         (Role::Administrator, _) => None,
     }
@@ -138,6 +153,17 @@ pub fn covers(role: Role, other: Role) -> bool {
     Action::ALL
         .into_iter()
         .all(|action| reach(other, action) <= reach(role, action))
+}
+
+/// Whether `role` may make somebody an `other`, and change or switch off who is one. An administrator
+/// lets people in and yet gets no way in as an owner; the first owner comes from the command line.
+pub fn appoints(role: Role, other: Role) -> bool {
+    match role {
+        Role::Owner => true,
+        Role::Administrator => other != Role::Owner,
+        Role::Head => other == Role::Manager,
+        Role::Manager | Role::Marketer | Role::Quality => false,
+    }
 }
 
 /// What an action is done to.
@@ -286,6 +312,27 @@ mod tests {
             assert_eq!(covers(role, Role::Owner), role == Role::Owner);
         }
         assert!(!covers(Role::Administrator, Role::Marketer));
+    }
+
+    #[test]
+    fn nobody_makes_anybody_more_than_he_is_let() {
+        for role in Role::ALL {
+            let whom = |by| {
+                Role::ALL
+                    .into_iter()
+                    .filter(move |other| appoints(by, *other))
+            };
+            assert_eq!(
+                whom(role).count() > 0,
+                reach(role, Action::ManagePeople).is_some()
+            );
+            assert_eq!(appoints(role, Role::Owner), role == Role::Owner);
+        }
+        assert!(!appoints(Role::Head, Role::Head) && !appoints(Role::Head, Role::Administrator));
+        let head = person(Role::Head);
+        let (own, others) = (of(&[2], &[7], false), of(&[3], &[8], false));
+        assert_eq!(can(&head, Action::ManagePeople, &own), Verdict::Allowed);
+        assert_eq!(can(&head, Action::ManagePeople, &others), Verdict::Denied);
     }
 
     #[test]

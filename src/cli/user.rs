@@ -9,13 +9,19 @@ use crate::{
     app::settings::Settings,
     flow,
     model::people::{Person, Role},
+    policy,
     store::{
         Db, audit,
         changes::{self, By},
+        leaving::{self, Handing, Named},
         people::{self, NewPerson},
+        staff,
     },
     web::auth,
 };
+
+/// What the audit has in place of a browser's address.
+const REMOTE: &str = "command line";
 
 /// What to do.
 #[derive(Subcommand)]
@@ -51,6 +57,9 @@ pub enum Command {
     Off {
         /// Sign-in name
         login: String,
+        /// Who gets their clients and open call-backs; several with commas, then in turns
+        #[arg(long, value_name = "LOGINS", value_delimiter = ',')]
+        hand_to: Vec<String>,
     },
     /// Switch somebody on again
     On {
@@ -123,8 +132,14 @@ pub async fn run(settings: Settings, command: Command) -> Result<()> {
             println!("{}", link(&settings, &db, &person, minutes).await?);
         }
         Command::Password { login } => set_password(&db, &login).await?,
-        Command::Off { login } => set_active(&db, &login, false).await?,
-        Command::On { login } => set_active(&db, &login, true).await?,
+        Command::Off { login, hand_to } => switch_off(&db, &login, &hand_to).await?,
+        Command::On { login } => {
+            let person = found(&db, &login).await?;
+            changes::note(&db, By::Found, None, flow::now()).await?;
+            staff::switch_on(&db, person.id).await?;
+            changes::note(&db, By::Command, None, flow::now()).await?;
+            keep(&db, &person, "switch_on", "").await?;
+        }
         Command::List => {
             for person in people::all(&db).await? {
                 let state = if person.active { "" } else { "inactive" };
@@ -167,22 +182,73 @@ async fn set_password(db: &Db, login: &str) -> Result<()> {
     noted(db, &person, "password").await
 }
 
-async fn set_active(db: &Db, login: &str, active: bool) -> Result<()> {
+/// Switches somebody off, and hands over what they leave, if anybody takes it; may be said again.
+async fn switch_off(db: &Db, login: &str, hand_to: &[String]) -> Result<()> {
     let person = found(db, login).await?;
+    let mut to = Vec::new();
+    for login in hand_to {
+        let taker = found(db, login).await?;
+        let may = policy::reach(taker.role, policy::Action::ChangeCards).is_some();
+        if !may || !taker.active || taker.id == person.id {
+            bail!(
+                "{login:?} cannot take clients over: switched off, leaves, or has no clients by role"
+            );
+        }
+        to.push(named(&taker));
+    }
     changes::note(db, By::Found, None, flow::now()).await?;
-    people::set_active(db, person.id, active).await?;
+    if !staff::switch_off(db, person.id, flow::now()).await? {
+        bail!(
+            "{login:?} is the last who may run the installation: make somebody an administrator first"
+        );
+    }
     changes::note(db, By::Command, None, flow::now()).await?;
-    noted(db, &person, if active { "on" } else { "off" }).await
+    if person.active {
+        keep(db, &person, "switch_off", "").await?;
+    }
+    if to.is_empty() {
+        let left = leaving::holdings(db, person.id).await?;
+        println!(
+            "{login} keeps {} clients and {} open call-backs; --hand-to gives them to somebody",
+            left.clients, left.call_backs
+        );
+        return Ok(());
+    }
+    let handing = Handing {
+        from: named(&person),
+        to,
+        by: None,
+        remote: REMOTE.to_owned(),
+        at: flow::now(),
+    };
+    let handed = leaving::hand_over(db, &handing).await?;
+    println!(
+        "handed over: {} clients, {} open call-backs",
+        handed.clients, handed.call_backs
+    );
+    Ok(())
+}
+
+fn named(person: &Person) -> Named {
+    Named {
+        id: person.id,
+        login: person.login.clone(),
+        name: person.name.clone(),
+    }
 }
 
 /// The command line leaves a trace like everybody else.
 async fn noted(db: &Db, person: &Person, what: &str) -> Result<()> {
+    keep(db, person, "change", what).await
+}
+
+async fn keep(db: &Db, person: &Person, action: &'static str, detail: &str) -> Result<()> {
     let entry = audit::Entry {
         person: None,
-        action: "change",
+        action,
         object: &format!("person:{}", person.id.0),
-        detail: what,
-        remote: "command line",
+        detail,
+        remote: REMOTE,
     };
     audit::keep(db, &entry, flow::now()).await?;
     Ok(())

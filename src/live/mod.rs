@@ -88,6 +88,8 @@ struct Desk {
     frames: VecDeque<Numbered>,
     last: u64,
     wake: watch::Sender<u64>,
+    /// Told when the person is switched off.
+    over: watch::Sender<()>,
     pages: usize,
     watching: usize,
 }
@@ -98,6 +100,7 @@ impl Desk {
             frames: VecDeque::new(),
             last: 0,
             wake: watch::Sender::new(0),
+            over: watch::Sender::new(()),
             pages: 0,
             watching: 0,
         }
@@ -124,9 +127,28 @@ impl Hub {
         &self.settings
     }
 
-    /// Takes a new picture of who has which extension and who leads whom.
+    /// Takes a new picture of who has which extension and who leads whom. Who is not in it any more has
+    /// been switched off: their streams end.
     pub fn set_directory(&self, directory: Directory) {
-        self.lock().directory = Arc::new(directory);
+        let mut state = self.lock();
+        let left = |person: &PersonId| {
+            state.directory.people.contains_key(person) && !directory.people.contains_key(person)
+        };
+        for (_, desk) in state.desks.iter().filter(|(person, _)| left(person)) {
+            desk.over.send_replace(());
+        }
+        state.directory = Arc::new(directory);
+    }
+
+    /// Waits, from the call on, until the person is switched off.
+    pub fn switched_off(&self, person: PersonId) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.lock();
+        let desk = state.desks.entry(person).or_insert_with(Desk::new);
+        let mut over = desk.over.subscribe();
+        async move {
+            // An error would mean that the hub is gone, which is as good as switched off.
+            let _gone = over.changed().await;
+        }
     }
 
     /// Decides who sees what of a call after a commit and tells their pages.

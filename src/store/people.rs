@@ -125,30 +125,6 @@ pub async fn set_password_hash(db: &Db, id: PersonId, hash: &str) -> Result<(), 
     Ok(())
 }
 
-/// Switches a person on or off. Who is off is signed out everywhere, and is neither rung nor shown.
-pub async fn set_active(db: &Db, id: PersonId, active: bool) -> Result<(), StoreError> {
-    on_write!(db, pool => {
-        let mut transaction = pool.begin().await?;
-        sqlx::query("update person set active = $2 where id = $1")
-            .bind(id.0)
-            .bind(i64::from(active))
-            .execute(&mut *transaction)
-            .await?;
-        if !active {
-            sqlx::query("delete from session where person = $1")
-                .bind(id.0)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        // Whose extensions are whose is remembered by the writer until this grows.
-        sqlx::query("update directory_version set version = version + 1")
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-    });
-    Ok(())
-}
-
 /// Keeps the language a person reads.
 pub async fn set_language(db: &Db, id: PersonId, language: &str) -> Result<(), StoreError> {
     on_write!(db, pool => {

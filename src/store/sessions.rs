@@ -163,6 +163,17 @@ pub async fn keep_link(
     Ok(())
 }
 
+/// Ends every link of a person that is not used up.
+pub async fn drop_links(db: &Db, person: PersonId) -> Result<(), StoreError> {
+    on_write!(db, pool => {
+        sqlx::query("delete from sign_in_link where person = $1 and used_at is null")
+            .bind(person.0)
+            .execute(pool)
+            .await?;
+    });
+    Ok(())
+}
+
 /// The person a link still lets in; looking does not use it up.
 pub async fn look_at_link(
     db: &Db,

@@ -18,7 +18,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::{Error, Site};
+use super::{Error, Site, Visitor};
 use crate::{
     model::{ids::PersonId, time::Timestamp},
     store::{Db, StoreError, audit, people, sessions},
@@ -238,6 +238,24 @@ pub async fn open_session(
     )
     .await?;
     Ok(cookie(site, &token, hours * 3_600))
+}
+
+/// How long an answer that goes on may go on: until the server stops, or the visitor is switched off.
+pub async fn over(
+    site: &Site,
+    visitor: &Visitor,
+) -> Result<impl Future<Output = ()> + Send + use<>, Error> {
+    let person = visitor.person.id;
+    let switched_off = site.hub.switched_off(person);
+    // Whoever is switched off from here on is told so; this is about who was a moment ago.
+    let found = people::by_id(&site.db, person).await?;
+    if found.is_none_or(|person| !person.active) {
+        return Err(Error::Forbidden);
+    }
+    let hub = Arc::clone(&site.hub);
+    Ok(async move {
+        tokio::select! { () = hub.closed() => {}, () = switched_off => {} }
+    })
 }
 
 /// The cookie that ends a session in the browser.

@@ -22,6 +22,7 @@ const RUSSIAN: &[&str] = &[
     include_str!("locales/ru/health.ftl"),
     include_str!("locales/ru/guide.ftl"),
     include_str!("locales/ru/recorded.ftl"),
+    include_str!("locales/ru/people.ftl"),
 ];
 const ENGLISH: &[&str] = &[
     include_str!("locales/en/frame.ftl"),
@@ -34,6 +35,7 @@ const ENGLISH: &[&str] = &[
     include_str!("locales/en/health.ftl"),
     include_str!("locales/en/guide.ftl"),
     include_str!("locales/en/recorded.ftl"),
+    include_str!("locales/en/people.ftl"),
 ];
 
 static BUNDLES: LazyLock<[Bundle; 2]> = LazyLock::new(|| {

@@ -16,6 +16,7 @@ const PLACES: &[(Place, &str, Action)] = &[
     (Place::Cards, "/cards", Action::SeeCards),
     (Place::Lost, "/lost", Action::Supervise),
     (Place::Lines, "/lines", Action::SeeFigures),
+    (Place::People, "/people", Action::ManagePeople),
     (Place::Accounts, "/accounts", Action::RunInstallation),
     (Place::Outside, "/outside", Action::RunInstallation),
 ];
@@ -33,6 +34,8 @@ pub enum Place {
     Lost,
     /// Lines and channels.
     Lines,
+    /// People and what they did.
+    People,
     /// Accounts and dead letters.
     Accounts,
     /// Webhooks and mail.
@@ -49,6 +52,7 @@ impl Place {
             Self::Cards => "nav-cards",
             Self::Lost => "nav-lost",
             Self::Lines => "nav-lines",
+            Self::People => "nav-people",
             Self::Accounts => "nav-accounts",
             Self::Outside => "nav-outside",
             Self::Me => "nav-me",

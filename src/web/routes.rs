@@ -77,6 +77,8 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::lines::ROUTES,
         pages::recorded::ROUTES,
         pages::channels::ROUTES,
+        pages::people::ROUTES,
+        pages::audit::ROUTES,
         pages::changes::ROUTES,
         pages::purged::ROUTES,
         pages::health::ROUTES,

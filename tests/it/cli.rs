@@ -330,6 +330,33 @@ fn who_has_left_is_switched_off() {
 }
 
 #[test]
+fn who_leaves_hands_over_and_the_last_administrator_stays() {
+    let desk = Desk::new();
+    desk.tell(&["user", "add", "root", "--role", "administrator"], "");
+    for login in ["anna", "boris"] {
+        desk.tell(&["user", "add", login], "");
+    }
+    desk.file(
+        "clients.csv",
+        "phones,name,owner\n+7 495 000-00-11,Vera,anna\n+7 495 000-00-12,Petr,anna\n",
+    );
+    desk.tell(&["import", "clients", "clients.csv"], "");
+    let last = desk.run(&["user", "off", "root"], "");
+    assert_eq!(last.status.code(), Some(1));
+    let keeps = desk.tell(&["user", "off", "anna"], "");
+    assert!(keeps.contains("keeps 2 clients and 0 open"), "{keeps}");
+    // Not to the person, and not to who may not change cards.
+    for taker in ["anna", "boris,root"] {
+        let refused = desk.run(&["user", "off", "anna", "--hand-to", taker], "");
+        assert_eq!(refused.status.code(), Some(1), "{taker}");
+    }
+    let handed = desk.tell(&["user", "off", "anna", "--hand-to", "boris"], "");
+    assert!(handed.contains("2 clients, 0 open call-backs"), "{handed}");
+    let again = desk.tell(&["user", "off", "anna"], "");
+    assert!(again.contains("keeps 0 clients"), "{again}");
+}
+
+#[test]
 fn tokens_are_made_listed_and_revoked() {
     let desk = Desk::new();
     desk.tell(&["user", "add", "oleg", "--role", "owner"], "");

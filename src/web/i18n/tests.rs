@@ -12,6 +12,7 @@ use crate::{
         recording::{CONSENT_MISSING, CONSENT_REFUSED, LINE_NOT_RECORDED, RecordingState},
     },
     rules::recorded::{Consent, Notice},
+    store::audit,
     web::api::scope::Scope,
 };
 
@@ -107,6 +108,20 @@ const REASONS: &[&str] = &[
     "no_account",
     "unsupported",
     "throttled",
+];
+
+/// What deeds are done to that is no single thing.
+const LISTS: &[&str] = &[
+    "delivery",
+    "calls",
+    "cards",
+    "lines",
+    "audit",
+    "number",
+    "channels",
+    "spend",
+    "configuration",
+    "erased",
 ];
 
 /// Why a message was not heard.
@@ -244,6 +259,15 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
                 "created", "imported", "owner", "renamed", "marked", "unmarked", "touch",
             ]),
         ),
+        ("deed", own(&audit::DEEDS)),
+        (
+            "deed-object",
+            [&audit::OBJECTS[..], LISTS]
+                .concat()
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect(),
+        ),
         ("scope", Scope::ALL.map(Scope::text_word).to_vec()),
         ("letter-outcome", own(&["undecodable", "apply_failed"])),
         ("outside-disabled", own(&["by_person", "gone", "gave_up"])),
@@ -373,6 +397,24 @@ fn every_closed_word_has_a_name() {
         unlisted.is_empty(),
         "families not listed here: {unlisted:?}"
     );
+}
+
+#[test]
+fn every_deed_that_is_kept_has_a_name() {
+    let mut kept: Vec<String> = Vec::new();
+    for text in sources() {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for call in [
+            "audited(&site, &visitor,",
+            "audited( &site, &visitor,",
+            "audited(site, visitor,",
+        ] {
+            kept.extend(after(&text, call));
+        }
+    }
+    assert!(kept.len() > 20, "{kept:?}");
+    kept.retain(|deed| !audit::DEEDS.contains(&deed.as_str()));
+    assert!(kept.is_empty(), "not in store::audit::DEEDS: {kept:?}");
 }
 
 #[test]

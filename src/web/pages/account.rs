@@ -3,7 +3,7 @@
 //! The stream carries the same markup as the page, whenever it has changed; without script the page is
 //! asked for again by a link.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::{Path, Query, State as Extract},
@@ -23,7 +23,7 @@ use crate::{
     policy::{Action, Object},
     store::trace as rows,
     web::{
-        Account, Accounts, Error, Site, State, Visitor, demand,
+        Account, Accounts, Error, Site, State, Visitor, auth, demand,
         layout::{self, Place},
         now,
         parts::Pen,
@@ -172,7 +172,7 @@ async fn watch(
     demand(&visitor, Action::RunInstallation, &Object::Whole)?;
     named(&site.accounts, &name)?;
     let since = watched.since(now()).unwrap_or_else(now);
-    let hub = Arc::clone(&site.hub);
+    let over = auth::over(&site, &visitor).await?;
     let watching = Watching {
         site,
         visitor,
@@ -185,7 +185,7 @@ async fn watch(
         let event = watching.next().await?;
         Some((Ok::<_, Infallible>(event), watching))
     });
-    let events = events.take_until(async move { hub.closed().await });
+    let events = events.take_until(over);
     let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // nginx gathers answers unless told not to.
     Ok(([("x-accel-buffering", "no")], sse).into_response())

@@ -323,7 +323,7 @@ fn change(pen: &Pen<'_>, event: &CardEvent) -> Markup {
     html! {
         span.words {
             (pen.t.word("card-event", &event.kind))
-            @if matches!(event.kind.as_str(), "renamed" | "touch") && !event.body.is_empty() { ": " (event.body) }
+            @if matches!(event.kind.as_str(), "renamed" | "touch" | "owner") && !event.body.is_empty() { ": " (event.body) }
         }
         footer { (pen.clock.moment(at, pen.now)) @if let Some(person) = &event.person { " · " (person) } }
     }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod accounts;
 pub mod assets;
+pub mod audit;
 pub mod call;
 pub mod card;
 pub mod cards;
@@ -20,6 +21,7 @@ pub mod lost;
 pub mod marks;
 pub mod me;
 pub mod outside;
+pub mod people;
 pub mod player;
 pub mod pop;
 pub mod purged;

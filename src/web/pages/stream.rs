@@ -22,7 +22,7 @@ use crate::{
     model::ids::{CallId, PersonId},
     policy::{Action, Object},
     web::{
-        Error, State, Visitor, demand, now,
+        Error, State, Visitor, auth, demand, now,
         routes::{Access, Route},
     },
 };
@@ -74,6 +74,7 @@ async fn live(
         .or(wanted.after.as_deref())
         .and_then(|id| id.parse::<FrameId>().ok());
     let person = visitor.person.id;
+    let over = auth::over(&site, &visitor).await?;
     let own = site.hub.connect(person, watch, after, now());
     let own = stream::unfold(own, |mut own| async move {
         let numbered = own.next().await;
@@ -85,9 +86,8 @@ async fn live(
         event(&numbered)
     });
     let lists = (wanted.lists == 1).then(|| list_events(site.hub.any_list()));
-    let hub = site.hub.clone();
     let events = stream::select(own, stream::iter(lists).flatten())
-        .take_until(async move { hub.closed().await })
+        .take_until(over)
         .map(Ok::<_, Infallible>);
     let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // nginx gathers answers unless told not to.

@@ -2,7 +2,7 @@
 
 mod calls;
 mod cards;
-mod client;
+pub mod client;
 mod document;
 mod named;
 mod people;

@@ -1,37 +1,14 @@
 //! Spam and blocked numbers at their pages, and what routing makes of them; overdue call-backs at the
 //! desk of the head; and how the outside hears of it.
 
-use ringcard::{
-    flow,
-    model::{ids::CallKey, phone::Number},
-    pbx::Enquiry,
-};
-
 use super::office::{CLIENT, Office, all, attribute, text};
 use crate::{outside::story::Receiver, support::scripted::eventually};
 
-/// What routing says when the client calls Anna's line.
+/// How many phones routing names when the client calls Anna's line, and why.
 async fn answer(office: &Office, key: &str) -> (usize, String) {
-    let number = |e164: &str| Number::E164 {
-        e164: e164.to_owned(),
-        ext: None,
-    };
-    let enquiry = Enquiry {
-        account: "office".into(),
-        call: Some(CallKey::from(key)),
-        client: Some(number(CLIENT)),
-        did: Some(number("+74950000099")),
-        attempt: 1,
-        is_it: None,
-        digits: String::new(),
-        rung: Vec::new(),
-        // Long after the phone that the question before was given.
-        at: flow::now().plus_millis(60_000 * i64::from(key.as_bytes()[0])),
-    };
-    let desk = office.gateway.gateway().desk();
-    desk.refresh_now().await;
-    let answered = desk.enquire(&enquiry).await;
-    (answered.answer.targets.len(), answered.answer.reason)
+    office.gateway.gateway().desk().refresh_now().await;
+    let (targets, reason) = office.routed(key).await;
+    (targets.len(), reason)
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Stories of people at their pages: sign-in, rights, pops, journal, calls, figures.
 
+mod audit;
 mod calls;
 mod channels;
 mod health;
@@ -11,6 +12,7 @@ mod lost;
 mod marks;
 pub mod office;
 mod outside;
+mod people;
 mod pops;
 mod postgres;
 mod purged;

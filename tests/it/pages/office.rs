@@ -13,6 +13,7 @@ use ringcard::{
         time::Timestamp,
     },
     on_read, on_write,
+    pbx::Enquiry,
     store::people::{self, NewPerson},
     web::{auth, pops},
 };
@@ -139,6 +140,30 @@ impl Office {
             did: "+74950000099",
             started: flow::now(),
         }
+    }
+
+    /// Whose phones routing names for the client [`CLIENT`] on the line, and why. The first letter of
+    /// the key is the minute of the question: long after the phone that the question before was given.
+    pub async fn routed(&self, key: &str) -> (Vec<String>, String) {
+        let number = |e164: &str| Number::E164 {
+            e164: e164.to_owned(),
+            ext: None,
+        };
+        let enquiry = Enquiry {
+            account: ACCOUNT.into(),
+            call: Some(CallKey::from(key)),
+            client: Some(number(CLIENT)),
+            did: Some(number("+74950000099")),
+            attempt: 1,
+            is_it: None,
+            digits: String::new(),
+            rung: Vec::new(),
+            at: flow::now().plus_millis(60_000 * i64::from(key.as_bytes()[0])),
+        };
+        let answered = self.gateway.gateway().desk().enquire(&enquiry).await;
+        let targets = answered.answer.targets.iter();
+        let targets = targets.map(|target| target.as_str().to_owned()).collect();
+        (targets, answered.answer.reason)
     }
 
     /// The id of a call by its key.
@@ -295,6 +320,13 @@ impl Live {
         };
         let come = tokio::time::timeout(Duration::from_secs(10), come).await;
         come.unwrap_or_else(|_| panic!("never came: {what}: {last}"))
+    }
+
+    /// The stream is ended by the server, whatever it still has to say.
+    pub async fn ends(mut self) {
+        let end = async { while let Ok(Some(_)) = self.response.chunk().await {} };
+        let ended = tokio::time::timeout(Duration::from_secs(10), end).await;
+        ended.expect("the stream ends");
     }
 
     async fn any(&mut self) -> (String, Value) {

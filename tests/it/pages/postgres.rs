@@ -56,6 +56,11 @@ async fn the_pages_stand_on_postgres_too() {
         "/cards",
         "/cards?q=Vera",
         "/me",
+        "/people",
+        "/people/1",
+        "/people/1/leave?to=department&off=1",
+        "/audit",
+        "/audit?person=1&action=listen&kind=card&object=card:1",
     ] {
         olga.page(path).await;
     }

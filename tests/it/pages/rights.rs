@@ -67,6 +67,18 @@ const MAY: &[(&str, &str)] = &[
     ("GET /spend", "koa"),
     ("POST /spend", "koa"),
     ("POST /spend/remove", "koa"),
+    ("GET /people", "hoa"),
+    ("POST /people", "hoa"),
+    ("GET /people/{person}", "hoa"),
+    ("POST /people/{person}", "hoa"),
+    ("POST /people/{person}/link", "hoa"),
+    ("POST /people/{person}/phones", "hoa"),
+    ("POST /people/{person}/phones/remove", "hoa"),
+    ("POST /people/{person}/on", "hoa"),
+    ("GET /people/{person}/leave", "hoa"),
+    ("POST /people/{person}/leave", "hoa"),
+    ("GET /audit", "oa"),
+    ("GET /audit.csv", "oa"),
     ("GET /changes", "oa"),
     ("GET /purged", "oa"),
     ("GET /health", "oa"),
@@ -115,6 +127,7 @@ fn address(path: &str) -> String {
         .replace("/lines/{id}", "/lines/0")
         .replace("/recordings/{id}", "/recordings/0")
         .replace("/tokens/{id}", "/tokens/0")
+        .replace("{person}", "0")
         .replace("{subscription}", "0")
         .replace("{message}", "0")
         .replace("/dead-letters/{id}", "/dead-letters/0")

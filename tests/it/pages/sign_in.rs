@@ -1,6 +1,10 @@
 //! How people come in, and how nobody else does.
 
-use ringcard::{flow, store::people, web::auth};
+use ringcard::{
+    flow,
+    store::{people, staff},
+    web::auth,
+};
 
 use super::office::{Office, attribute, text};
 use crate::support::gateway::answer;
@@ -142,9 +146,13 @@ async fn whoever_is_switched_off_is_out_at_once_and_for_good() {
     let db = office.gateway.db();
     let anna = office.browser("anna").await;
     assert_eq!(anna.get("/").await.status, 200);
-    people::set_active(db, office.anna, false).await.unwrap();
+    assert!(
+        staff::switch_off(db, office.anna, flow::now())
+            .await
+            .unwrap()
+    );
     assert_eq!(anna.get("/").await.status, 303);
-    people::set_active(db, office.anna, true).await.unwrap();
+    staff::switch_on(db, office.anna).await.unwrap();
     // The old session does not come back; a new one may be opened.
     assert_eq!(anna.get("/").await.status, 303);
     assert_eq!(office.browser("anna").await.get("/").await.status, 200);

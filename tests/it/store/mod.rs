@@ -3,6 +3,7 @@
 mod call_backs;
 mod doctor;
 mod faults;
+mod leaving;
 mod order;
 mod pops;
 pub mod read;

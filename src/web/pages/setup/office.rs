@@ -1,8 +1,6 @@
 //! The second and third step: people with their phones, and numbers of ours. Only managers are made
 //! here: nobody gets rights by a form that asks for a short number.
 
-use std::time::Duration;
-
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -14,15 +12,15 @@ use crate::{
     },
     store::{
         import::{self, Group, Office},
-        people::{self, NewPerson},
-        routing,
+        people, routing,
     },
-    web::{Error, Site, Visitor, auth, layout, now, sight},
+    web::{
+        Error, Site, Visitor, layout, now,
+        pages::people::{self as people_page, NAME_CHARS},
+        sight,
+    },
 };
 
-/// How long a first sign-in link is good for.
-const LINK: Duration = Duration::from_secs(24 * 3_600);
-const NAME_CHARS: usize = 100;
 const SHORT_CHARS: usize = 20;
 /// In the form of a line: whoever has a phone at this account rings.
 const EVERYBODY: &str = "*";
@@ -79,9 +77,8 @@ pub(super) async fn add_person(
         Some(person) => (person, None),
         None => {
             let person = new_person(site, visitor, typed).await?;
-            let token = auth::issue_link(&site.db, person.id, LINK, now()).await?;
-            let root = site.settings.public_url.trim_end_matches('/');
-            (person, Some(format!("{root}/sign-in/{token}")))
+            let link = people_page::sign_in_link(site, person.id).await?;
+            (person, Some(link))
         }
     };
     people::give_extension(&site.db, account, extension, person.id).await?;
@@ -102,28 +99,12 @@ async fn new_person(
     visitor: &Visitor,
     typed: &Person,
 ) -> Result<crate::model::people::Person, Error> {
-    let (login, name) = (typed.login.trim(), typed.name.trim());
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_@".contains(c);
-    if login.is_empty() || login.len() > NAME_CHARS || !login.chars().all(fits) {
-        return Err(Error::Unusable("error-login"));
-    }
-    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(Error::Unusable("error-name"));
-    }
-    if people::by_login(&site.db, login).await?.is_some() {
-        return Err(Error::Unusable("error-login-taken"));
-    }
-    let person = NewPerson {
-        login,
-        name,
-        role: Role::Manager,
-        language: visitor.texts.language.code(),
-    };
-    let id = people::create(&site.db, &person, now()).await?;
-    let object = format!("person:{}", id.0);
-    sight::audited(site, visitor, "change", &object, "added").await?;
-    let made = people::by_id(&site.db, id).await?;
-    made.ok_or(Error::NotFound)
+    let made = (
+        people_page::login(&typed.login)?,
+        people_page::name(&typed.name)?,
+        Role::Manager,
+    );
+    people_page::create(site, visitor, made).await
 }
 
 /// A short number: digits only.
@@ -144,10 +125,7 @@ pub(super) async fn add_line(
     typed: &Line,
 ) -> Result<(), Error> {
     let did = number(&typed.number).ok_or(Error::Unusable("error-line-number"))?;
-    let name = typed.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(Error::Unusable("error-name"));
-    }
+    let name = people_page::name(&typed.name)?;
     let group = match typed.group.as_str() {
         "" => None,
         EVERYBODY => {
@@ -218,11 +196,7 @@ pub(super) async fn people(
         @if let Said::Person(made) = said {
             div.done role="status" {
                 p { (t.fill("setup-person-made", &[("name", made.name.as_str().into())])) }
-                @if let Some(link) = &made.link {
-                    p { (t.say("setup-link-once")) }
-                    p { code data-link { (link) } " "
-                        button type="button" hidden data-copy=(link) { (t.say("copy-number")) } }
-                }
+                @if let Some(link) = &made.link { (people_page::shown_once(t, link)) }
             }
         }
         @if !phones.is_empty() {
