@@ -11,6 +11,7 @@
 //! A command of a person ([`command`]) is told as a fact and goes the same way. A question "where shall
 //! this call go?" does not wait for any of this: [`enquiry`].
 
+pub mod attribution;
 pub mod command;
 pub mod dial;
 pub mod enquiry;
@@ -80,6 +81,7 @@ impl Flow {
                 received_at: message.received_at,
                 raw: message.raw,
                 events: decoded.events,
+                visits: decoded.visits,
             })
             .await
     }
@@ -92,16 +94,26 @@ impl Flow {
         events: Vec<CallEvent>,
         now: Timestamp,
     ) -> Result<Receipt, CommitError> {
-        self.writer
-            .commit(Submission {
-                account,
-                source,
-                received_at: now,
-                raw: Bytes::new(),
-                events,
-                outcome: Outcome::Applied,
-            })
-            .await
+        let told = of_our_own(account, source, events, now);
+        self.writer.commit(told).await
+    }
+}
+
+/// Facts without a message behind them.
+fn of_our_own(
+    account: AccountName,
+    source: &'static str,
+    events: Vec<CallEvent>,
+    now: Timestamp,
+) -> Submission {
+    Submission {
+        account,
+        source,
+        received_at: now,
+        raw: Bytes::new(),
+        events,
+        visits: Vec::new(),
+        outcome: Outcome::Applied,
     }
 }
 
@@ -146,8 +158,11 @@ impl Flow {
         if let Some(error) = error {
             return Ok(Replayed::StillUnread(error));
         }
-        let events = decoded.events;
-        let receipt = self.tell(letter.account, REPLAY, events, now).await?;
+        let told = Submission {
+            visits: decoded.visits,
+            ..of_our_own(letter.account, REPLAY, decoded.events, now)
+        };
+        let receipt = self.writer.commit(told).await?;
         if receipt.dead_letter {
             return Ok(Replayed::StillUnfit);
         }
@@ -166,7 +181,7 @@ fn outcome(decoded: &Decoded, error: Option<&DecodeError>) -> Outcome {
     if let Some(error) = error {
         return Outcome::Undecodable(error.to_string());
     }
-    if !decoded.events.is_empty() {
+    if !decoded.events.is_empty() || !decoded.visits.is_empty() {
         return Outcome::Applied;
     }
     if !decoded.enquiries.is_empty() {

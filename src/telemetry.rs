@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::redact::Redacting;
 pub use self::{
-    fetched::{Reconciled, RecordingFetched, RecordingLeft},
+    fetched::{Reconciled, RecordingFetched, RecordingLeft, VisitLooked},
     redact::{hide, redact},
 };
 
@@ -168,6 +168,10 @@ pub const NAMES: &[(&str, &str)] = &[
     (
         "ringcard_recording_left_total",
         "Recordings not fetched because of the line's rule, by reason",
+    ),
+    (
+        "ringcard_visits_total",
+        "Visits told by call-tracking services, by what was found of their calls",
     ),
     ("ringcard_pop_total", "Pops by outcome"),
     (

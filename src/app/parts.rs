@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     delivery::Outside,
-    flow::{self, Flow, enquiry::Desk, overdue, route, timers, upkeep},
+    flow::{self, Flow, attribution, enquiry::Desk, overdue, route, timers, upkeep},
     http,
     keeping::retention,
     live::Hub,
@@ -104,6 +104,10 @@ impl Parts {
             async move { refusals.keep_writing(&db).await }
         });
         self.route_by_command();
+        let (flow, db) = (self.flow.clone(), self.db.clone());
+        self.tasks.until_stop("visits", move || {
+            attribution::run(flow.clone(), db.clone(), flow::now)
+        });
         let (lane, hub) = (Arc::clone(&self.lane), Arc::clone(&self.hub));
         let show = move || show_recordings(lane.listen(), Arc::clone(&hub));
         self.tasks.until_stop("recordings shown", show);

@@ -367,6 +367,7 @@ fn submission(
         received_at,
         raw: message.raw,
         events: message.events,
+        visits: Vec::new(),
         outcome,
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod compare;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, broadcast::error::RecvError};
@@ -23,11 +24,11 @@ use crate::{
         ids::{AccountName, CallKey, FactId},
         time::Timestamp,
     },
-    pbx::{self, Decoded, Pbx, PbxError},
+    pbx::{self, Decoded, Input, Pbx, PbxError},
     store::{
         Db, StoreError, reconcile as rows,
         reconcile::Stored,
-        settings,
+        settings, visits,
         writer::{Health, Receipt},
     },
     telemetry, tracker,
@@ -176,7 +177,11 @@ impl Reader {
         loop {
             let cursor = settings::get(&self.db, &name).await.map_err(away)?;
             let page = self.pbx.history(cursor.as_deref(), (self.clock)()).await?;
-            let mut parts = stream::iter(by_call(page.messages, brought))
+            let (calls, visits) = apart(page.messages);
+            for record in visits {
+                brought.add(self.bring_visit(record).await?);
+            }
+            let mut parts = stream::iter(by_call(calls, brought))
                 .map(|messages| self.bring_in(messages))
                 .buffer_unordered(TOGETHER);
             let mut failure = None;
@@ -249,16 +254,43 @@ impl Reader {
         Ok(brought)
     }
 
+    /// Brings in what a record says of a visit, unless that is known.
+    async fn bring_visit(&self, record: pbx::Message) -> Result<Brought, PbxError> {
+        let mut brought = Brought {
+            read: 1,
+            ..Brought::default()
+        };
+        let mut decoded = Decoded::default();
+        let input = Input::Records(&record.raw);
+        let read = self.pbx.decoder().feed(input, (self.clock)(), &mut decoded);
+        let (Ok(()), Some(visit)) = (read, decoded.visits.first()) else {
+            brought.unread = 1;
+            return Ok(brought);
+        };
+        let known = visits::stage(&self.db, &self.account, &visit.key);
+        match known.await.map_err(away)? {
+            Some(stage) if stage >= visit.stage => return Ok(brought),
+            Some(_) => brought.repaired = 1,
+            None => brought.found = 1,
+        }
+        self.take_in(record.raw, decoded).await?;
+        Ok(brought)
+    }
+
     async fn take(&self, message: pbx::Message) -> Result<Receipt, PbxError> {
         let decoded = Decoded {
             events: message.events,
             ..Decoded::default()
         };
+        self.take_in(message.raw, decoded).await
+    }
+
+    async fn take_in(&self, raw: Bytes, decoded: Decoded) -> Result<Receipt, PbxError> {
         let message = Message {
             account: self.account.clone(),
             source: SOURCE,
             received_at: (self.clock)(),
-            raw: message.raw,
+            raw,
         };
         let taken = self.flow.receive(message, decoded, None).await;
         taken.map_err(|_| PbxError::Unreachable) // the cursor stays: it is read again
@@ -383,6 +415,13 @@ pub(super) async fn keep(
 pub(super) fn away(error: StoreError) -> PbxError {
     tracing::warn!(%error, "the store could not be read for past calls");
     PbxError::Unreachable
+}
+
+/// Records of calls, and those that tell of no call of their own: what they say is read when they are
+/// brought in.
+fn apart(messages: Vec<pbx::Message>) -> (Vec<pbx::Message>, Vec<pbx::Message>) {
+    let of_call = |message: &pbx::Message| message.error.is_some() || !message.events.is_empty();
+    messages.into_iter().partition(of_call)
 }
 
 /// Records by the call they are of; what could not be understood is counted and left out.

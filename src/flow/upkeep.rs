@@ -37,7 +37,8 @@ pub struct Settings {
     pub dead_letter_days: i64,
     /// Days for which it is kept who did what.
     pub audit_days: i64,
-    /// Days for which routing decisions are kept whose call never came; the others stay with their call.
+    /// Days for which routing decisions and visits are kept whose call never came; the others stay with
+    /// their call.
     pub loose_decision_days: i64,
     /// Days for which jobs and messages that are done or were given up are kept.
     pub finished_job_days: i64,
@@ -98,10 +99,11 @@ pub async fn once(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), St
     sealed
 }
 
-/// Does what needs a look at every old row: most decisions stay.
+/// Does what needs a look at every old row: most decisions and visits stay.
 pub async fn daily(db: &Db, settings: &Settings, now: Timestamp) -> Result<(), StoreError> {
     let before = days_ago(now, settings.loose_decision_days);
     forget(db, Rows::LooseDecisions, before).await?;
+    forget(db, Rows::LooseVisits, before).await?;
     Ok(())
 }
 

@@ -10,3 +10,4 @@ pub mod phone;
 pub mod recording;
 pub mod time;
 pub mod traces;
+pub mod visit;

@@ -8,6 +8,7 @@ mod asked;
 mod asking;
 pub mod asterisk;
 mod budget;
+pub mod calltouch;
 mod dialable;
 mod facts;
 mod fields;
@@ -41,6 +42,7 @@ use crate::model::{
     event::{CallEvent, RecordingSource},
     ids::{AccountName, CallKey, Extension, LegKey},
     time::Timestamp,
+    visit::Visit,
 };
 
 /// Every PBX we speak to.
@@ -53,6 +55,7 @@ pub static PROVIDERS: &[Provider] = &[
     zadarma::PROVIDER,
     zadarma::NOVOFON,
     onlinepbx::PROVIDER,
+    calltouch::PROVIDER,
     webhook::PROVIDER,
 ];
 
@@ -223,6 +226,8 @@ pub struct Decoded {
     pub messages: Vec<Message>,
     /// Facts to apply.
     pub events: Vec<CallEvent>,
+    /// Visits told beside calls.
+    pub visits: Vec<Visit>,
     /// Questions that want an answer at once.
     pub enquiries: Vec<Enquiry>,
     /// Bytes to send back on a stream, or in the place of what the sender of a request is told otherwise.

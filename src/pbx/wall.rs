@@ -42,7 +42,8 @@ pub fn told_live(moment: DateTime, zone: &TimeZone, heard: Timestamp) -> Option<
     })
 }
 
-fn parsed(text: &str, zone: &TimeZone, form: &str) -> Option<Timestamp> {
+/// Reads a moment written in this form.
+pub fn parsed(text: &str, zone: &TimeZone, form: &str) -> Option<Timestamp> {
     let moment = strtime::parse(form, text.trim()).ok()?;
     let moment: DateTime = moment.to_datetime().ok()?;
     let moment = zone.to_ambiguous_zoned(moment).earlier().ok()?;

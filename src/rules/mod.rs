@@ -1,5 +1,6 @@
 //! Decisions, each pure: what comes in decides what goes out, and the reason goes with it.
 
+pub mod attribution;
 pub mod channels;
 pub mod figures;
 pub mod matching;

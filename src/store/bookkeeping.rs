@@ -12,6 +12,8 @@ pub enum Rows {
     /// Routing decisions whose call never came, or whose question named no call; the others stay as long
     /// as their call.
     LooseDecisions,
+    /// Visits whose call never came; the others stay as long as their call.
+    LooseVisits,
     /// Jobs that are done, or were given up and are told elsewhere.
     FinishedJobs,
     /// Messages that were told, or were given up; their attempts go with them.
@@ -31,6 +33,10 @@ impl Rows {
                 "select max(id), max(at) from \
                  (select id, at from decision where id > $1 order by id limit $2) as oldest"
             }
+            Self::LooseVisits => {
+                "select max(id), max(told_at) from \
+                 (select id, told_at from visit where id > $1 order by id limit $2) as oldest"
+            }
             Self::FinishedJobs => {
                 "select max(id), max(created_at) from \
                  (select id, created_at from outbox where id > $1 order by id limit $2) as oldest"
@@ -49,6 +55,9 @@ impl Rows {
                 "delete from decision where id > $1 and id <= $2 and at < $3 \
                  and not exists (select 1 from call_key k \
                  where k.account = decision.account and k.key = decision.key)"
+            }
+            Self::LooseVisits => {
+                "delete from visit where id > $1 and id <= $2 and told_at < $3 and call is null"
             }
             Self::FinishedJobs => {
                 "delete from outbox where id > $1 and id <= $2 and created_at < $3 \

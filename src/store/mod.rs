@@ -56,6 +56,7 @@ pub mod tasks;
 pub mod tokens;
 pub mod touches;
 pub mod trace;
+pub mod visits;
 pub mod writer;
 
 use std::{path::PathBuf, str::FromStr, time::Duration};

@@ -39,7 +39,11 @@ static SHOW: Statement = Statement::new(
 );
 
 /// In this order: what refers to something goes before it.
-static DROP_CALLS: [Statement; 9] = [
+static DROP_CALLS: [Statement; 10] = [
+    Statement::new(
+        "delete from visit where call in (select r.id from {rows} as r)",
+        IDS,
+    ),
     Statement::new(
         "delete from recording where call in (select r.id from {rows} as r)",
         IDS,

@@ -62,3 +62,16 @@ impl Reconciled<'_> {
         }
     }
 }
+
+/// It was looked for the call of a visit, and something else was found than before.
+pub struct VisitLooked {
+    /// `joined`, `ambiguous`, `waiting` or `unmatched`.
+    pub outcome: &'static str,
+}
+
+impl VisitLooked {
+    /// Counts it.
+    pub fn emit(self) {
+        counter!("ringcard_visits_total", "outcome" => self.outcome).increment(1);
+    }
+}

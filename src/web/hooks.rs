@@ -375,7 +375,7 @@ async fn keep(
 fn outcome(decoded: &Decoded, error: Option<&DecodeError>) -> &'static str {
     match error {
         Some(_) => "undecodable",
-        None if !decoded.events.is_empty() => "applied",
+        None if !decoded.events.is_empty() || !decoded.visits.is_empty() => "applied",
         None if !decoded.notes.is_empty() || !decoded.enquiries.is_empty() => "noted",
         None => "ignored",
     }

@@ -378,7 +378,7 @@ struct Samples {
     reword: fn(&mut serde_json::Map<String, Value>),
 }
 
-const SAMPLES: [Samples; 9] = [
+const SAMPLES: [Samples; 10] = [
     Samples {
         folder: "mango",
         provider: "mango",
@@ -483,6 +483,19 @@ const SAMPLES: [Samples; 9] = [
         reword: answered_twice,
     },
     Samples {
+        folder: "calltouch",
+        provider: "calltouch",
+        settings: "type = 'calltouch'\ntoken = 'ct-tok-0001-of-samples'",
+        path: last_part,
+        arrives_live: false,
+        reword: |means| {
+            // The end of a call is the PBX's to tell: of it the same is kept as of the start.
+            means.insert("kind".to_owned(), "tracking".into());
+            means
+                .retain(|name, _| ["kind", "client", "did", "utm_source"].contains(&name.as_str()));
+        },
+    },
+    Samples {
         folder: "binotel",
         provider: "webhook",
         settings: "",
@@ -527,10 +540,15 @@ fn samples(root: &Path) -> Vec<Conversation> {
         };
         let expected = json("expected.json");
         let expected = expected.as_array().expect("one entry per file");
-        let calls: Vec<Value> = json("calls.json")["calls"]
-            .as_array()
-            .expect("a list")
-            .clone();
+        // Who tells of no calls has none described.
+        let has_calls = folder.join("calls.json").is_file();
+        let calls: Vec<Value> = match has_calls {
+            true => json("calls.json")["calls"]
+                .as_array()
+                .expect("a list")
+                .clone(),
+            false => Vec::new(),
+        };
         let arrives = |n: usize, entry: &Value| {
             let live = samples
                 .arrives_live
@@ -546,7 +564,7 @@ fn samples(root: &Path) -> Vec<Conversation> {
             .map(|(n, entry)| sample_line(&folder, entry, samples, arrives(n, entry)))
             .collect();
         assert!(
-            lines.len() > 2,
+            lines.len() >= 2,
             "{} is not a sample folder",
             folder.display()
         );

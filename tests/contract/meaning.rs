@@ -38,6 +38,27 @@ fn messages_mean_what_the_documents_say() {
     assert!(checked > 60, "only {checked} messages have a meaning");
 }
 
+/// A visit says who called which number, and where they came from.
+fn visit(means: &Value, heard: &Heard) -> Result<(), String> {
+    let [visit] = &heard.decoded.visits[..] else {
+        return Err("one visit".to_owned());
+    };
+    for (name, value) in means.as_object().expect("a meaning is an object") {
+        let text = value.as_str().unwrap_or_default();
+        let number = format!("+{text}");
+        let fits = match name.as_str() {
+            "kind" => true,
+            "client" => visit.client == Some(number),
+            "did" => visit.hints.dids.contains(&number),
+            name => visit.fields.get(name).is_some_and(|told| told == text),
+        };
+        if !fits {
+            return Err(name.clone());
+        }
+    }
+    Ok(())
+}
+
 /// Compares field by field; `Err` names the first that does not fit.
 fn check(means: &Value, heard: &Heard) -> Result<(), String> {
     let events: Vec<&CallEvent> = heard.events().collect();
@@ -93,6 +114,7 @@ fn check(means: &Value, heard: &Heard) -> Result<(), String> {
         }
         // Near-duplicates are told as facts and clustered when the call is derived.
         "duplicate" => !events.is_empty(),
+        "tracking" if !heard.decoded.visits.is_empty() => return visit(means, heard),
         "tracking" | "ping" | "command_result" => heard.decoded.notes == [kind],
         "sms" => heard.decoded.ignored == [kind],
         "note" => heard

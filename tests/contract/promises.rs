@@ -72,6 +72,7 @@ fn snapshot(heard: &Heard) -> String {
             json!(heard.error.as_ref().map(ToString::to_string)),
         ),
         ("enquiries", json!(enquiries)),
+        ("visits", json!(visits(heard))),
         ("ignored", json!(heard.decoded.ignored)),
         ("notes", json!(heard.decoded.notes)),
     ] {
@@ -80,6 +81,20 @@ fn snapshot(heard: &Heard) -> String {
         }
     }
     format!("{line}\n")
+}
+
+fn visits(heard: &Heard) -> Vec<serde_json::Value> {
+    let visits = heard.decoded.visits.iter().map(|visit| {
+        json!({
+            "key": visit.key,
+            "at": visit.at.rfc3339(),
+            "client": visit.client,
+            "hints": visit.hints,
+            "stage": visit.stage,
+            "fields": visit.fields,
+        })
+    });
+    visits.collect()
 }
 
 /// A damaged message is refused, unreadable, or gives facts of our account at believable times; it
@@ -98,6 +113,11 @@ pub fn survives(conversation: &Conversation, line: &conversation::Line, request:
             assert!(told.iter().all(|at| at.is_plausible(now)), "{summary:?}");
             assert!(told.is_sorted(), "{summary:?}");
         }
+    }
+    for visit in &heard.decoded.visits {
+        assert!(visit.at.is_plausible(now), "{visit:?}");
+        assert!(!visit.key.is_empty(), "{visit:?}");
+        assert_eq!(visit.account.as_str(), conversation.provider.name);
     }
     if let Some(error) = heard.error {
         let text = error.to_string();
@@ -519,7 +539,9 @@ async fn abilities_are_what_the_methods_do() {
         }
         assert_eq!(claims(Ability::Recording), gives_files, "{name}: recording");
         assert!(
-            heard.iter().any(|heard| heard.events().count() > 0),
+            heard
+                .iter()
+                .any(|heard| heard.events().count() > 0 || !heard.decoded.visits.is_empty()),
             "{name}: events"
         );
         let refused = heard.iter().filter(|heard| heard.refused.is_some()).count();
@@ -586,6 +608,7 @@ fn routes(own: &Conversation, heard: &[Heard]) -> bool {
 fn tells_visits(heard: &[Heard]) -> bool {
     let mut events = heard.iter().flat_map(Heard::events);
     events.any(|event| matches!(event.fact, Fact::Tracking { .. }))
+        || heard.iter().any(|heard| !heard.decoded.visits.is_empty())
 }
 
 /// Whether every source told in these messages can be fetched, or could be if the PBX that is asked where

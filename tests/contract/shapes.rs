@@ -29,11 +29,14 @@ fn each(mut visit: impl FnMut(&Conversation, &Line, &Fields, &Heard)) {
     assert!(visited > 100, "only {visited} messages were tried");
 }
 
-/// What is told of calls, or that it cannot be read.
+/// What is told of calls and visits, or that it cannot be read.
 fn told(heard: &Heard) -> Result<String, String> {
     match &heard.error {
         Some(error) => Err(error.to_string()),
-        None => Ok(format!("{:#?}", heard.events().collect::<Vec<_>>())),
+        None => {
+            let events: Vec<_> = heard.events().collect();
+            Ok(format!("{events:#?} {:#?}", heard.decoded.visits))
+        }
     }
 }
 
@@ -71,6 +74,7 @@ fn a_field_that_is_missing_does_no_harm() {
             let decoded = &heard.decoded;
             let is_accounted_for = heard.error.is_some()
                 || heard.events().next().is_some()
+                || !decoded.visits.is_empty()
                 || !decoded.notes.is_empty()
                 || !decoded.ignored.is_empty()
                 || !decoded.enquiries.is_empty();

@@ -337,6 +337,24 @@ async fn people_and_lines_are_added_step_by_step() {
 }
 
 #[tokio::test]
+async fn calltouch_is_set_up_by_its_name_alone() {
+    let place = Place::open().await;
+    let office = &place.office;
+    let adam = office.browser("adam").await;
+    let form = adam.page("/setup?kind=calltouch").await;
+    assert!(text(&form, "#account .hint").contains("Calltouch"));
+    let added = adam
+        .post("/setup", &[("kind", "calltouch"), ("name", "ads")])
+        .await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    let hook = text(&Html::parse_document(&added.text), "#account pre");
+    let path = &hook[hook.find("/hooks/").expect("the address")..];
+    assert_eq!(office.gateway.post(path, "callId=1").await.status, 200);
+    assert_eq!(office.gateway.get("/hooks/ads/guess").await.status, 404);
+    place.close().await;
+}
+
+#[tokio::test]
 async fn zadarma_is_set_up_with_an_address_that_its_cabinet_can_check() {
     let place = Place::open().await;
     let office = &place.office;

@@ -53,7 +53,14 @@ const CARD: &[(&str, Kind)] = &[("id", Id), ("shown", Text)];
 const NUMBER: &[(&str, Kind)] = &[("number", Text), ("pattern", Text)];
 
 /// Table and what is done there, for each call.
-pub(super) static BY_CALL: [(&str, Statement); 7] = [
+pub(super) static BY_CALL: [(&str, Statement); 8] = [
+    (
+        "visit",
+        Statement::new(
+            "delete from visit where call in (select r.id from {rows} as r)",
+            CALL,
+        ),
+    ),
     (
         "audit",
         Statement::new(
@@ -111,7 +118,15 @@ pub(super) static BY_CALL: [(&str, Statement); 7] = [
 ];
 
 /// Table and what is done there, for each number.
-pub(super) static BY_NUMBER: [(&str, Statement); 12] = [
+pub(super) static BY_NUMBER: [(&str, Statement); 13] = [
+    (
+        "visit",
+        Statement::new(
+            "delete from visit where client in (select r.number from {rows} as r) or exists \
+             (select 1 from {rows} as r where visit.fields like r.pattern)",
+            NUMBER,
+        ),
+    ),
     (
         "delivery",
         Statement::new(

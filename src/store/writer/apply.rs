@@ -17,7 +17,7 @@ use super::{
     known::{Known, Memory, Stand},
     sizes::Sizes,
     source::{Source, Unread},
-    statements as sql,
+    statements as sql, visits,
 };
 use crate::{
     model::{
@@ -218,8 +218,7 @@ impl Committer {
         let mut tx = Tx::begin(&self.db).await?;
         let mut journal = sql::JOURNAL.rows(self.engine);
         let mut kept = submission.clone();
-        // Facts of our own have no message behind them: the facts themselves are kept. Those of a dead
-        // letter told again stand there already.
+        // Facts of our own are kept themselves; those of a dead letter told again stand there already.
         if kept.raw.is_empty() && kept.source != REPLAY {
             kept.raw = serde_json::to_vec(&kept.events).unwrap_or_default().into();
         }
@@ -240,6 +239,7 @@ impl Committer {
             let outcome = (submission.outcome.as_str(), submission.outcome.reason());
             write_journal(writes.of(&sql::JOURNAL), submission, outcome);
         }
+        visits::told_beside_calls(&mut writes, batch);
         let events: Events<'_> = batch
             .iter()
             .enumerate()

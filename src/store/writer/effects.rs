@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Settings, apply::Work, directory::Directory, known::Stand, statements as sql};
+use super::{Settings, apply::Work, directory::Directory, known::Stand, statements as sql, visits};
 use crate::{
     model::{
         call::{Call, CallResult, RecordingNews},
@@ -34,6 +34,8 @@ pub(super) fn merge(writes: &mut ScriptRows, works: &[Work]) {
         &sql::MOVE_RECORDINGS,
         &sql::MOVE_JOBS,
         &sql::DROP_TASKS,
+        &sql::DROP_VISITS,
+        &sql::MOVE_VISITS,
         &sql::DROP_CALLS,
     ] {
         let rows = writes.of(statement);
@@ -84,6 +86,7 @@ impl Effects<'_> {
         self.tasks(writes, works);
         self.forget_cards(writes, works);
         self.figures(writes, works);
+        visits::told_with_calls(writes, works, self.now);
         if self.directory.has_listeners() {
             write_news(writes, works);
         }

@@ -20,6 +20,7 @@ mod sizes;
 mod source;
 pub(super) mod statements;
 mod thread;
+mod visits;
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -27,7 +28,9 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{
+    Mutex, Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -36,6 +39,7 @@ use crate::{
         event::CallEvent,
         ids::AccountName,
         time::Timestamp,
+        visit::Visit,
     },
     store::Db,
     tracker::{self, Facts},
@@ -60,6 +64,8 @@ pub struct Submission {
     pub raw: Bytes,
     /// What was understood.
     pub events: Vec<CallEvent>,
+    /// Visits it tells of, beside any call.
+    pub visits: Vec<Visit>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -169,6 +175,7 @@ pub struct Writer {
     health: watch::Receiver<Health>,
     closing: CancellationToken,
     call_back: Arc<ArcSwap<effects::CallBack>>,
+    visits_told: Arc<Notify>,
     task: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
 }
 
@@ -222,6 +229,7 @@ impl Writer {
             health,
             closing,
             call_back,
+            visits_told: Arc::default(),
             task: Arc::new(Mutex::new(Some(task))),
         }
     }
@@ -257,6 +265,7 @@ impl Writer {
             .acquire_many_owned(self.room_for(&submission))
             .await
             .map_err(|_| CommitError::Closing)?;
+        let tells_visits = !submission.visits.is_empty();
         let (done, acknowledged) = oneshot::channel();
         self.queue
             .send(Waiting {
@@ -266,7 +275,16 @@ impl Writer {
             })
             .map_err(|_| CommitError::Closing)?;
         // The task drops a sender without an answer only when it ends before its commit.
-        acknowledged.await.map_err(|_| CommitError::Closing)
+        let receipt = acknowledged.await.map_err(|_| CommitError::Closing)?;
+        if tells_visits {
+            self.visits_told.notify_one();
+        }
+        Ok(receipt)
+    }
+
+    /// Woken when visits were told: one waits here, who joins them to calls.
+    pub fn visits_told(&self) -> Arc<Notify> {
+        Arc::clone(&self.visits_told)
     }
 
     /// Kibibytes a message takes in the queue: its bytes and about as much for what they mean.

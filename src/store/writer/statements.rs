@@ -4,8 +4,10 @@
 //! [`WRITES`] lists them. On SQLite the write lock covers everything.
 
 mod tasks;
+mod visits;
 
 pub(in crate::store) use tasks::{ADD_TASKS, OBSOLETE_TASKS, PASS_TASKS, SETTLE_TASKS, TRY_TASKS};
+pub(super) use visits::{ADD_VISITS, DROP_VISITS, MOVE_VISITS};
 
 use crate::store::rows::{Kind, Script, Statement, Step};
 
@@ -13,7 +15,7 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 19] = [
+static STEPS: [Step; 22] = [
     Step::new(&[&NEW_CARDS]),
     Step::new(&[
         &JOURNAL,
@@ -37,6 +39,8 @@ static STEPS: [Step; 19] = [
     Step::rare(&[&MOVE_RECORDINGS]),
     Step::rare(&[&MOVE_JOBS]),
     Step::rare(&[&DROP_TASKS]),
+    Step::rare(&[&DROP_VISITS]),
+    Step::rare(&[&MOVE_VISITS]),
     Step::rare(&[&DROP_CALLS]),
     Step::new(&[&ADD_PERSONS, &ADD_RECORDINGS, &ADD_JOBS, &FIRST_TOUCH]),
     Step::rare(&[&RECOUNT_FIRST]),
@@ -47,6 +51,8 @@ static STEPS: [Step; 19] = [
     Step::new(&[&TRY_TASKS]),
     Step::rare(&[&FORGET_NUMBERS]),
     Step::rare(&[&FORGET_CARDS]),
+    // Of those whose calls come with a source.
+    Step::rare(&[&ADD_VISITS]),
     // While somebody outside listens.
     Step::rare(&[&ADD_NEWS]),
 ];

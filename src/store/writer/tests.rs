@@ -37,6 +37,7 @@ fn submission(key: &str) -> Submission {
         received_at: event.at,
         raw: Bytes::from(key.to_owned()),
         events: vec![event],
+        visits: Vec::new(),
         outcome: Outcome::Applied,
     }
 }

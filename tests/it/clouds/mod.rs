@@ -2,6 +2,7 @@
 //! files, past calls after an outage, and who should ring.
 
 mod alike;
+mod calltouch;
 mod described;
 mod family;
 mod host;

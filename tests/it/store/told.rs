@@ -51,6 +51,7 @@ pub fn message(events: Vec<CallEvent>) -> Submission {
         received_at: events.first().map_or(moment(0), |event| event.at),
         raw: Bytes::from(text),
         events,
+        visits: Vec::new(),
         outcome: Outcome::Applied,
     }
 }

@@ -93,6 +93,7 @@ async fn the_journal_goes_after_its_time_but_dead_letters_stay(base: Base) {
         let dead = Submission {
             outcome: Outcome::Undecodable("no".to_owned()),
             events: Vec::new(),
+            visits: Vec::new(),
             ..message(vec![told.parties()])
         };
         send(&writer, [dead]).await;
@@ -206,6 +207,7 @@ async fn a_dead_letter_is_replayed_once_it_can_be_read(base: Base) {
     let unread = Submission {
         outcome: Outcome::Undecodable("field x is missing".to_owned()),
         events: Vec::new(),
+        visits: Vec::new(),
         ..message(vec![Told::incoming("1", CLIENT, 0).parties()])
     };
     send(flow.writer(), [unread]).await;

@@ -142,6 +142,7 @@ fn fill(
             values.push(("domain", Value::from(domain)));
             secrets.push(("api_key", secret(typed.key.trim())?));
         }
+        "calltouch" => make("token", shown, secrets),
         _ => return Err(Error::NotFound),
     }
     Ok(())
@@ -323,6 +324,7 @@ fn questions(visitor: &Visitor, kind: &str) -> Markup {
                 p.hint { (t.say("setup-uis-where")) }
                 (hidden("secret", t.say("setup-uis-secret"), false))
             }
+            "calltouch" => { p.hint { (t.say("setup-calltouch-where")) } }
             "onlinepbx" => {
                 p.hint { (t.say("setup-onlinepbx-where")) }
                 (field("user", t.say("setup-onlinepbx-domain"), "", true))

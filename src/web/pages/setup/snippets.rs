@@ -58,6 +58,10 @@ pub(super) fn of(
             p { (t.say("setup-zadarma-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
         },
+        "calltouch" => html! {
+            p { (t.say("setup-calltouch-paste")) }
+            (copied(t, &format!("{hook}/{}", secret("token"))))
+        },
         "itoolabs" => html! {
             p { (t.say("setup-itoolabs-paste")) }
             (copied(t, &hook))
@@ -153,6 +157,9 @@ pub(super) const fn table(kind: &str) -> &'static str {
         b"onlinepbx" => {
             "[[pbx]]\nname = \"onlinepbx\"\ntype = \"onlinepbx\"\ntoken = \"file:/etc/ringcard/onlinepbx-token\"\n\
              domain = \"pbx000001.onpbx.ru\"\napi_key = \"file:/etc/ringcard/onlinepbx-key\"\n"
+        }
+        b"calltouch" => {
+            "[[pbx]]\nname = \"ads\"\ntype = \"calltouch\"\ntoken = \"file:/etc/ringcard/ads-token\"\n"
         }
         b"uis" => {
             "[[pbx]]\nname = \"uis\"\ntype = \"uis\"\ntoken = \"file:/etc/ringcard/uis-token\"\n\
