@@ -220,6 +220,8 @@ impl Mailer {
             "recording.ready" => ("Запись готова", "Recording ready"),
             "card.created" => ("Новый клиент", "New client"),
             "card.changed" => ("Карточка изменена", "Card changed"),
+            "card.merged" => ("Карточка стала частью другой", "Card merged into another"),
+            "card.parted" => ("Карточка снова отдельная", "Card parted from another"),
             "task.created" => ("Нужно перезвонить", "Call back"),
             "task.changed" => ("Перезвон изменён", "Call-back changed"),
             "task.escalated" => ("Перезвон просрочен", "Call-back overdue"),

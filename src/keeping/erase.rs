@@ -21,7 +21,7 @@ use crate::{
     },
     recordings::vault::{Vault, VaultError},
     store::{
-        Db, StoreError, audit, erase as rows,
+        Db, StoreError, audit, cards, erase as rows,
         erase::{Erased, Subject},
         hold,
         purge::{self, Purged},
@@ -191,6 +191,11 @@ async fn whole(db: &Db, request: &Request, before: &Subject) -> Result<Subject, 
         (Some(card), _) => Some(*card),
         (None, Some(number)) => rows::card_of(db, number).await?,
         (None, None) => None,
+    };
+    // A card that has become part of another one is the same person's.
+    let card = match card {
+        Some(card) => cards::living(db, card).await?,
+        None => None,
     };
     let mut subject = rows::subject(db, card, request.number.as_deref()).await?;
     for number in &before.numbers {

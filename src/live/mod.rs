@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::model::{
     call::Change,
-    ids::{CallId, PersonId},
+    ids::{CallId, CardId, PersonId},
     time::Timestamp,
 };
 
@@ -230,6 +230,30 @@ impl Hub {
                 self.withdraw(state, person, *call, version, why, now);
             }
         }
+    }
+
+    /// These calls, each in this version, are on another card now: whoever has one on the screen is told
+    /// to show it anew.
+    pub fn moved(&self, calls: &[(CallId, i64)], card: CardId) {
+        let mut state = self.lock();
+        for (call, version) in calls {
+            let Some(tracked) = state.calls.get_mut(call) else {
+                continue;
+            };
+            // Otherwise a change between the two is on its way, and its frame says the same.
+            if tracked.change.version + 1 != *version {
+                continue;
+            }
+            tracked.change.version = *version;
+            tracked.change.card = Some(card);
+            let tracked = tracked.clone();
+            for (person, pop) in &tracked.pops {
+                let shown = shown(&tracked.change, pop);
+                self.push(&mut state, *person, Frame::Pop(shown));
+            }
+        }
+        drop(state);
+        self.lists_changed();
     }
 
     /// The person has finished with this call: its panel goes in all tabs.

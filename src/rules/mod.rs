@@ -4,6 +4,7 @@ pub mod attribution;
 pub mod channels;
 pub mod figures;
 pub mod matching;
+pub mod merging;
 pub mod news;
 pub mod phones;
 pub mod recorded;

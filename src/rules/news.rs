@@ -2,12 +2,12 @@
 //!
 //! Pure: a call before and after a commit come in, the kinds of news go out. A stage is told when it is
 //! first known to have been reached, in the order in which calls go; what changes otherwise is told as
-//! `call.changed`. Cards, tasks and recordings tell their news themselves (triggers of migration 0007).
+//! `call.changed`. Cards, tasks and recordings tell their news themselves (triggers of migrations 0007 and 0010).
 
 use crate::model::call::Call;
 
 /// Every kind of news, in the order in which people read them.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 16] = [
     "call.started",
     "call.ringing",
     "call.answered",
@@ -18,6 +18,8 @@ pub const KINDS: [&str; 14] = [
     "recording.ready",
     "card.created",
     "card.changed",
+    "card.merged",
+    "card.parted",
     "task.created",
     "task.changed",
     "task.escalated",

@@ -89,7 +89,7 @@ pub async fn of_object(db: &Db, object: &str, limit: i64) -> Result<Vec<Deed>, S
 }
 
 /// Everything that is kept as a deed; whoever keeps a new one adds its word.
-pub const DEEDS: [&str; 33] = [
+pub const DEEDS: [&str; 38] = [
     "sign_in",
     "sign_in_failed",
     "set_password",
@@ -104,6 +104,11 @@ pub const DEEDS: [&str; 33] = [
     "close_task",
     "mark",
     "unmark",
+    "merge",
+    "merged",
+    "part",
+    "parted",
+    "part_number",
     "consent",
     "pause",
     "resume",

@@ -31,11 +31,12 @@ pub struct Card {
     pub created_at: i64,
     pub updated_at: i64,
     pub merged_into: Option<Uuid>,
+    pub version: i64,
 }
 
 const CARD: &str = "k.id, k.name, k.company, k.owner, o.name as owner_name,
     o.department as owner_department, k.note, k.provisional, l.name as first_line, k.created_at,
-    k.updated_at, k.merged_into
+    k.updated_at, k.merged_into, k.version
     from card k left join person o on o.id = k.owner left join line l on l.id = k.first_line";
 
 /// One card.
@@ -44,6 +45,38 @@ pub async fn card(db: &Db, id: CardId) -> Result<Option<Card>, StoreError> {
     Ok(on_read!(db, pool => {
         sqlx::query_as(AssertSqlSafe(sql)).bind(id.0).fetch_optional(pool).await?
     }))
+}
+
+/// The live card that this one is, or has become a part of; `None`: there is no such card.
+pub async fn living(db: &Db, id: CardId) -> Result<Option<CardId>, StoreError> {
+    const SQL: &str = "with recursive up (id, part_of) as (select id, merged_into from card where id = $1 \
+        union select k.id, k.merged_into from card k join up u on k.id = u.part_of) \
+        select id from up where part_of is null";
+    let row: Option<(Uuid,)> =
+        on_read!(db, pool => sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?);
+    Ok(row.map(|(id,)| CardId(id)))
+}
+
+/// Live cards that may be of the same client: of the same name, and of the same company where both say
+/// one; those changed last first.
+pub async fn alike(db: &Db, card: &Card, search: &Search) -> Result<Vec<Card>, StoreError> {
+    if card.name.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::default();
+    sql.push("select ")
+        .push(CARD)
+        .push(" where k.merged_into is null");
+    narrow(&mut sql, search);
+    sql.push(" and k.name = ")
+        .bind(Bound::Text(card.name.clone()));
+    sql.push(" and k.id <> ").bind(Bound::Id(card.id));
+    if !card.company.is_empty() {
+        sql.push(" and k.company in ('', ");
+        sql.bind(Bound::Text(card.company.clone())).push(")");
+    }
+    sql.push(" order by k.updated_at desc, k.id limit 10");
+    Ok(fetch_all!(db, sql))
 }
 
 /// A number of a card.
@@ -93,13 +126,17 @@ pub struct CardEvent {
     pub body: String,
 }
 
-/// The latest notes and changes on a card.
+/// The latest notes and changes on a card, and on those that have become part of it.
 pub async fn events(db: &Db, id: CardId, limit: i64) -> Result<Vec<CardEvent>, StoreError> {
     Ok(on_read!(db, pool => {
         sqlx::query_as(
-            "select e.at, p.name as person, e.kind, e.body
+            "with recursive mine (id) as (select id from card where id = $1
+             union select k.id from card k join mine m on k.merged_into = m.id)
+             select e.at, p.name as person, e.kind, e.body
              from card_event e left join person p on p.id = e.person
-             where e.card = $1 order by e.at desc, e.id desc limit $2",
+             where e.card in (select id from mine)
+             and (e.card = $1 or e.kind not in ('merged_into', 'parted_from'))
+             order by e.at desc, e.id desc limit $2",
         )
         .bind(id.0)
         .bind(limit)
@@ -200,13 +237,7 @@ pub async fn search(
     sql.push("select ")
         .push(CARD)
         .push(" where k.merged_into is null");
-    if let Some(owner) = search.owner {
-        sql.push(" and k.owner = ").bind(Bound::Int(owner.0));
-    }
-    if let Some(department) = search.department {
-        sql.push(" and o.department = ")
-            .bind(Bound::Int(department));
-    }
+    narrow(&mut sql, search);
     if let Some(digits) = &search.digits {
         sql.push(" and k.id in (select card from card_phone where e164 like ");
         sql.bind(Bound::Text(format!("%{digits}"))).push(")");
@@ -234,6 +265,17 @@ pub async fn search(
     sql.push(" order by k.name, k.id limit ")
         .bind(Bound::Int(limit));
     Ok(fetch_all!(db, sql))
+}
+
+/// Only cards of the owner or department.
+fn narrow(sql: &mut Sql, search: &Search) {
+    if let Some(owner) = search.owner {
+        sql.push(" and k.owner = ").bind(Bound::Int(owner.0));
+    }
+    if let Some(department) = search.department {
+        sql.push(" and o.department = ")
+            .bind(Bound::Int(department));
+    }
 }
 
 /// As typed, in small letters, in capitals, and with a capital first.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Db, StoreError,
+    merging::keep_cards,
     rows::{Engine, Kind, Rows, Statement, Tx},
 };
 use crate::{
@@ -367,6 +368,7 @@ static EVENT: Statement = Statement::new(
 /// brought up to date, anybody else gets one.
 pub async fn clients(db: &Db, clients: &[Client], now: Timestamp) -> Result<Taken, StoreError> {
     let mut tx = Tx::begin(db).await?;
+    keep_cards(&mut tx).await?;
     let mut known = known(&mut tx, clients).await?;
     let mut batch = Batch::new(tx.engine(), now);
     for client in clients {

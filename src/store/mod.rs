@@ -28,6 +28,7 @@ pub mod journal;
 pub mod leaving;
 pub mod lost;
 pub mod marks;
+pub mod merging;
 pub mod news;
 pub mod numbers;
 pub mod open;

@@ -6,14 +6,17 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{
-    Db, StoreError,
+    Db, StoreError, cards,
     rows::{
         Kind::{self, Id},
         Rows, Statement, Tx,
     },
 };
 use crate::{
-    model::{ids::CallId, time::Timestamp},
+    model::{
+        ids::{CallId, CardId},
+        time::Timestamp,
+    },
     on_read, on_write,
 };
 
@@ -84,7 +87,7 @@ static DROP_CALLS: [Statement; 10] = [
     ),
 ];
 
-static DROP_CARDS: [Statement; 5] = [
+static DROP_CARDS: [Statement; 6] = [
     Statement::new(
         "delete from touch where card in (select r.id from {rows} as r)",
         IDS,
@@ -95,6 +98,11 @@ static DROP_CARDS: [Statement; 5] = [
     ),
     Statement::new(
         "delete from card_event where card in (select r.id from {rows} as r)",
+        IDS,
+    ),
+    Statement::new(
+        "delete from card_merge where winner in (select r.id from {rows} as r) \
+         or loser in (select r.id from {rows} as r)",
         IDS,
     ),
     Statement::new(
@@ -122,11 +130,21 @@ impl Held {
     }
 }
 
-/// Everything under a hold now.
+/// Everything under a hold now. What hung on a card that has become part of another one is held there.
 pub async fn held(db: &Db) -> Result<Held, StoreError> {
     const SQL: &str = "select object from hold where lifted_at is null";
     let rows: Vec<(String,)> = on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
-    Ok(Held(rows.into_iter().map(|(object,)| object).collect()))
+    let mut held = Held::default();
+    for (object,) in rows {
+        let card = object.strip_prefix("card:").map(Uuid::parse_str);
+        if let Some(Ok(card)) = card
+            && let Some(living) = cards::living(db, CardId(card)).await?
+        {
+            held.0.insert(format!("card:{living}"));
+        }
+        held.0.insert(object);
+    }
+    Ok(held)
 }
 
 /// What became of a portion.
@@ -223,7 +241,8 @@ pub async fn calls(
     })
 }
 
-/// Cards nobody has called, written to or changed since `before`, after the card of this id.
+/// Cards nobody has called, written to or changed since `before`, after the card of this id; with each
+/// those that have become part of it.
 pub async fn cards(
     db: &Db,
     held: &Held,
@@ -235,8 +254,9 @@ pub async fn cards(
          and not exists (select 1 from call c where c.card = k.id) \
          and not exists (select 1 from task t where t.card = k.id and t.done_at is null) \
          and not exists (select 1 from touch u where u.card = k.id and u.at >= $1) \
-         and not exists (select 1 from card m where m.merged_into = k.id) \
-         order by k.id limit $3";
+         and k.merged_into is null order by k.id limit $3";
+    const PARTS: &str = "with recursive mine (id) as (select id from card where merged_into = $1 \
+         union select k.id from card k join mine m on k.merged_into = m.id) select id from mine";
     let rows: Vec<(Uuid,)> = on_read!(db, pool => {
         sqlx::query_as(SQL)
             .bind(before.as_micros())
@@ -246,11 +266,15 @@ pub async fn cards(
             .await?
     });
     let last = rows.last().map(|(id,)| *id);
-    let going: Vec<Uuid> = rows
-        .into_iter()
-        .map(|(id,)| id)
-        .filter(|id| !held.has("card", Some(*id)))
-        .collect();
+    let mut going = Vec::new();
+    for (id,) in rows {
+        if !held.has("card", Some(id)) {
+            let parts: Vec<(Uuid,)> =
+                on_read!(db, pool => sqlx::query_as(PARTS).bind(id).fetch_all(pool).await?);
+            going.extend(parts.into_iter().map(|(part,)| part));
+            going.push(id);
+        }
+    }
     Ok(Gone {
         rows: drop_all(db, &DROP_CARDS, &going).await?,
         files: Vec::new(),

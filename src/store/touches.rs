@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Db, StoreError,
+    merging::keep_cards,
     rows::{Engine, Kind, Statement, Tx},
     sql::{Bound, Sql, fetch_all},
     writer::statements::{ADD_CARDS, DROP_CARDS, FIND_NUMBERS, SETTLE_TASKS},
@@ -124,6 +125,7 @@ static ADD: Statement = Statement::new(
 pub async fn open(db: &Db, touch: &NewTouch<'_>, now: Timestamp) -> Result<(), StoreError> {
     let engine = Engine::of(db);
     let mut tx = Tx::begin(db).await?;
+    keep_cards(&mut tx).await?;
     let mut known = KNOWN.rows(engine);
     known.id(touch.id);
     let known: Vec<(Uuid,)> = tx.fetch(known).await?;

@@ -70,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::player::ROUTES,
         pages::card::ROUTES,
         pages::cards::ROUTES,
+        pages::merging::ROUTES,
         pages::marks::ROUTES,
         pages::keep::ROUTES,
         pages::dial::ROUTES,

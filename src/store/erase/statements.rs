@@ -118,7 +118,7 @@ pub(super) static BY_CALL: [(&str, Statement); 8] = [
 ];
 
 /// Table and what is done there, for each number.
-pub(super) static BY_NUMBER: [(&str, Statement); 13] = [
+pub(super) static BY_NUMBER: [(&str, Statement); 14] = [
     (
         "visit",
         Statement::new(
@@ -213,6 +213,15 @@ pub(super) static BY_NUMBER: [(&str, Statement); 13] = [
             NUMBER,
         ),
     ),
+    // Such a merge cannot be undone any more.
+    (
+        "card_merge",
+        Statement::new(
+            "delete from card_merge where exists \
+             (select 1 from {rows} as r where card_merge.body like r.pattern)",
+            NUMBER,
+        ),
+    ),
     (
         "card_phone",
         Statement::new(
@@ -223,7 +232,7 @@ pub(super) static BY_NUMBER: [(&str, Statement); 13] = [
 ];
 
 /// Table and what is done there, for each card.
-pub(super) static BY_CARD: [(&str, Statement); 10] = [
+pub(super) static BY_CARD: [(&str, Statement); 11] = [
     (
         "delivery",
         Statement::new(
@@ -273,7 +282,16 @@ pub(super) static BY_CARD: [(&str, Statement); 10] = [
     (
         "card_event",
         Statement::new(
-            "delete from card_event where card in (select r.id from {rows} as r)",
+            "delete from card_event where card in (select r.id from {rows} as r) \
+             or body in (select r.shown from {rows} as r)",
+            CARD,
+        ),
+    ),
+    (
+        "card_merge",
+        Statement::new(
+            "delete from card_merge where winner in (select r.id from {rows} as r) \
+             or loser in (select r.id from {rows} as r)",
             CARD,
         ),
     ),

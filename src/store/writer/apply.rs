@@ -176,9 +176,9 @@ impl Committer {
     pub(super) async fn commit(&mut self, batch: &[&Submission]) -> Result<Applied, ApplyError> {
         let mut tx = Tx::begin(&self.db).await?;
         let begun = tx.stand().await?;
-        if self.stand.map(|stand| stand.batches) != begun.map(|stand| stand.batches) {
-            // Somebody else has written batches: names may name other calls by now.
-            self.memory.forget_names();
+        if self.stand != begun {
+            // Somebody else has written: names and calls, also of other batches, may be others by now.
+            self.memory.clear();
         }
         let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
         tx.run_script(plan.writes).await?;

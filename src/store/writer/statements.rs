@@ -1,6 +1,6 @@
 //! The SQL of a commit: one text for both engines, many rows at once.
 //!
-//! Lock order over all tables, the same on every node: calls by key, lines, cards and numbers, then as
+//! Lock order over all tables, the same on every node: cards where they are, calls by key, lines, cards and numbers, then as
 //! [`WRITES`] lists them. On SQLite the write lock covers everything.
 
 mod tasks;
@@ -74,10 +74,32 @@ pub(super) static JOURNAL: Statement = Statement::new(
 /// Keys of a batch, numbered.
 const KEYS: &[(&str, Kind)] = &[("n", Int), ("account", Text), ("key", Text)];
 
-/// PostgreSQL: locks the names of calls, known or not, before anything is read under them.
+/// PostgreSQL: the lock under which cards become part of each other. Whoever puts something on cards
+/// holds it together with others, so that no call lands on a card that has just become part of another.
+macro_rules! cards_lock {
+    () => {
+        "7202617461"
+    };
+}
+/// Taken first by whoever puts something on cards.
+pub(in crate::store) const CARDS_TOGETHER: &str = concat!(
+    "select count(pg_advisory_xact_lock_shared(",
+    cards_lock!(),
+    "))"
+);
+/// Taken first by whoever moves what hangs on cards.
+pub(in crate::store) const CARDS_ALONE: &str =
+    concat!("select count(pg_advisory_xact_lock(", cards_lock!(), "))");
+
+/// PostgreSQL: locks cards where they are, then the names of calls, known or not, before anything is
+/// read under them.
 pub(super) static LOCK_KEYS: Statement = Statement::new(
-    "select count(pg_advisory_xact_lock(hashtextextended(account || '/' || key, 0))) \
-     from (select account, key from {rows} as r order by account, key) as o",
+    concat!(
+        "select count(pg_advisory_xact_lock(hashtextextended(account || '/' || key, 0))), \
+         count(cards) from (select pg_advisory_xact_lock_shared(",
+        cards_lock!(),
+        ") as cards) as c, (select account, key from {rows} as r order by account, key) as o"
+    ),
     KEYS,
 );
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
+    cards::living,
     endpoint::{About, Act, Endpoint, Id, Nothing, read, write},
     problem::Problem,
     scope::Scope,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     model::{
-        ids::{CallId, CardId, LineId, PersonId},
+        ids::{CallId, LineId, PersonId},
         time::Timestamp,
     },
     policy::{Action, Object},
@@ -238,7 +239,7 @@ async fn list(caller: Caller, _: Nothing, asked: Asked) -> Result<Page<Call>, Pr
     let limit = Limit::of(asked.limit)?;
     let after: Option<(i64, Uuid)> = words::place(asked.after.as_deref())?;
     let sight = sight::in_lists(&caller.visitor);
-    let filter = filter(&caller, asked, sight)?;
+    let filter = filter(&caller, asked, sight).await?;
     let digits = filter.digits.as_deref();
     sight::searched(&caller.site, &caller.visitor, sight, digits).await?;
     caller.exports("calls").await?;
@@ -251,7 +252,7 @@ async fn list(caller: Caller, _: Nothing, asked: Asked) -> Result<Page<Call>, Pr
     Ok(Page::of(rows, limit, place, |row| Call::of(row, sight)))
 }
 
-fn filter(caller: &Caller, asked: Asked, sight: Sight) -> Result<Filter, Problem> {
+async fn filter(caller: &Caller, asked: Asked, sight: Sight) -> Result<Filter, Problem> {
     let now = now();
     let from = asked.from.map(|from| from.0);
     let to = asked.to.map(|to| to.0);
@@ -263,7 +264,7 @@ fn filter(caller: &Caller, asked: Asked, sight: Sight) -> Result<Filter, Problem
         person: asked.person.map(PersonId),
         line: asked.line.map(LineId),
         channel: asked.channel,
-        card: asked.card.map(CardId),
+        card: living(caller, asked.card).await?,
         digits: digits(asked.number.as_deref(), sight)?,
         ..Filter::of(sight::whose(&caller.visitor), from, to)
     })

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     model::ids::CardId,
     policy::{Action, Object},
-    store::cards::{self, CardEvent, CardPhone, Search},
+    store::{
+        cards::{self, CardEvent, CardPhone, Search},
+        merging::MergeError,
+    },
     web::{
         Error, demand, now,
         pages::{self, pop::NOTE_CHARS},
@@ -35,6 +38,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         write::<Change, _, _, _, _>("/api/v1/cards/{id}", RENAME, rename),
         write::<Add, _, _, _, _>("/api/v1/cards/{id}/notes", NOTE, note),
         write::<Act, _, _, _, _>("/api/v1/cards/{id}/reveal", REVEAL, reveal),
+        write::<Act, _, _, _, _>("/api/v1/cards/{id}/merge", MERGE, merge),
+        write::<Act, _, _, _, _>("/api/v1/cards/{id}/unmerge", UNMERGE, unmerge),
+        write::<Add, _, _, _, _>("/api/v1/cards/{id}/part", PART, part),
     ]
 }
 
@@ -73,6 +79,31 @@ const REVEAL: About = About {
     details: "For those who see numbers masked and may uncover one; each time is audited.",
     scope: Scope::Numbers,
     action: Action::RevealNumbers,
+};
+
+const MERGE: About = About {
+    id: "mergeCards",
+    summary: "Make another card a part of this one",
+    details: "Numbers, calls, tasks and touches of the other card come over, and whoever asks for it \
+        learns by `merged_into` where it is. What this card says of itself stays; the other one fills \
+        what is open. The owner is the one set by hand, else whoever answered the client first.",
+    scope: Scope::CardsWrite,
+    action: Action::ChangeCards,
+};
+const UNMERGE: About = About {
+    id: "unmergeCard",
+    summary: "Part a card from the one it has become a part of",
+    details: "What came over with the merge goes back, what has come since goes by its number, and \
+        numbers that were added since stay.",
+    scope: Scope::CardsWrite,
+    action: Action::ChangeCards,
+};
+const PART: About = About {
+    id: "partNumber",
+    summary: "Take a number out of a card, into a card of its own",
+    details: "Calls, tasks and touches of that number go with it. The new card is answered.",
+    scope: Scope::CardsWrite,
+    action: Action::ChangeCards,
 };
 
 /// Which cards.
@@ -209,6 +240,23 @@ pub struct NewNote {
     text: String,
 }
 
+/// The card that becomes a part of another one.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Other {
+    /// Its id.
+    card: Uuid,
+}
+
+/// A number of a card.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhichNumber {
+    /// Which of the card's `phones`, counted from 0.
+    #[schemars(range(min = 0, max = 10_000))]
+    phone: u16,
+}
+
 /// The numbers of a card in full.
 #[derive(Serialize, JsonSchema)]
 pub struct CardNumbers {
@@ -244,11 +292,23 @@ pub async fn permitted(
 ) -> Result<(cards::Card, Object), Problem> {
     let card = cards::card(&caller.site.db, id).await?;
     let card = card.ok_or(Error::NotFound)?;
+    if action != Action::SeeCards && card.merged_into.is_some() {
+        return Err(Problem::from(Error::from(MergeError::AlreadyMerged)));
+    }
     let object = sight::card_belongs(&caller.site, &caller.visitor, &card).await?;
     let verdict = demand(&caller.visitor, action, &object)?;
     let name = format!("card:{id}");
     sight::audit_ring(&caller.site, &caller.visitor, verdict, &name).await?;
     Ok((card, object))
+}
+
+/// The live card that is meant by the id of one that may have become a part of another.
+pub async fn living(caller: &Caller, id: Option<Uuid>) -> Result<Option<CardId>, Problem> {
+    let Some(id) = id.map(CardId) else {
+        return Ok(None);
+    };
+    // Of a card that is not there nothing is found.
+    Ok(cards::living(&caller.site.db, id).await?.or(Some(id)))
 }
 
 async fn one(caller: Caller, place: Id, _: Nothing) -> Result<WholeCard, Problem> {
@@ -269,6 +329,33 @@ async fn whole(caller: &Caller, card: cards::Card, sight: Sight) -> Result<Whole
             .collect(),
         history: history.into_iter().map(CardChange::from).collect(),
     })
+}
+
+/// The card as this caller may see it now.
+async fn as_it_is(caller: &Caller, id: CardId) -> Result<WholeCard, Problem> {
+    let card = cards::card(&caller.site.db, id).await?;
+    let card = card.ok_or(Error::NotFound)?;
+    let object = sight::card_belongs(&caller.site, &caller.visitor, &card).await?;
+    let sight = sight::of(&caller.visitor, &object);
+    whole(caller, card, sight).await
+}
+
+async fn merge(caller: Caller, place: Id, other: Other) -> Result<WholeCard, Problem> {
+    let both = (place.id, other.card);
+    pages::merging::carry_out(&caller.site, &caller.visitor, both, None).await?;
+    as_it_is(&caller, CardId(place.id)).await
+}
+
+async fn unmerge(caller: Caller, place: Id, _: Nothing) -> Result<WholeCard, Problem> {
+    pages::merging::take_back(&caller.site, &caller.visitor, place.id).await?;
+    as_it_is(&caller, CardId(place.id)).await
+}
+
+async fn part(caller: Caller, place: Id, which: WhichNumber) -> Result<WholeCard, Problem> {
+    let number = usize::from(which.phone);
+    let card =
+        pages::merging::take_out(&caller.site, &caller.visitor, place.id, number, None).await?;
+    as_it_is(&caller, card).await
 }
 
 async fn rename(caller: Caller, place: Id, names: Names) -> Result<WholeCard, Problem> {

@@ -6,13 +6,14 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
+    cards::living,
     endpoint::{About, Act, Endpoint, Nothing, Row, read, write},
     problem::Problem,
     scope::Scope,
     words::{self, Limit, Moment, Page, Phone, some},
 };
 use crate::{
-    model::ids::{CardId, PersonId},
+    model::ids::PersonId,
     policy::{self, Action, Reach},
     store::tasks::{self, Filter, Whose},
     web::{
@@ -151,7 +152,7 @@ async fn list(caller: Caller, _: Nothing, asked: Asked) -> Result<Page<Task>, Pr
     let filter = Filter {
         whose: whose(&caller.visitor),
         person: asked.person.map(PersonId),
-        card: asked.card.map(CardId),
+        card: living(&caller, asked.card).await?,
         done: asked.done,
     };
     caller.exports("tasks").await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
-    cards::permitted,
+    cards::{living, permitted},
     endpoint::{About, Add, Endpoint, Id, Nothing, read, write},
     problem::Problem,
     scope::Scope,
@@ -212,7 +212,7 @@ async fn list(caller: Caller, _: Nothing, asked: Asked) -> Result<Page<Touch>, P
     let filter = Filter {
         owner,
         department,
-        card: asked.card.map(CardId),
+        card: living(&caller, asked.card).await?,
     };
     caller.exports("touches").await?;
     let rows = touches::page(&caller.site.db, &filter, after, limit.rows()).await?;

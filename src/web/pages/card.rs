@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{keep, marks, pop};
+use super::{keep, marks, merging, pop};
 use crate::{
     model::{ids::CardId, time::Timestamp},
     policy::{self, Action, Object},
@@ -18,6 +18,7 @@ use crate::{
         self,
         cards::{self, Card, CardEvent, CardPhone},
         journal::{self, CallRow},
+        merging::Part,
     },
     web::{
         Error, Site, State, Visitor, demand,
@@ -78,7 +79,10 @@ struct View {
     calls: Vec<CallRow>,
     events: Vec<CardEvent>,
     decisions: Option<keep::Decisions>,
-    said_calling: bool,
+    /// Cards that have become part of this one.
+    parts: Vec<Part>,
+    /// What has just been done.
+    done: Option<&'static str>,
     /// `spam`, `blocked` or nothing.
     mark: String,
 }
@@ -97,7 +101,12 @@ async fn show(
     };
     let verdict = demand(&visitor, Action::SeeCards, &view.object)?;
     sight::audit_ring(&site, &visitor, verdict, &format!("card:{id}")).await?;
-    view.said_calling = said.said == "calling";
+    view.done = match said.said.as_str() {
+        "calling" => Some("calling"),
+        "merged" => Some("merge-done"),
+        "parted" => Some("merge-parted"),
+        _ => None,
+    };
     let sight = sight::of(&visitor, &view.object);
     Ok(markup(&site, &visitor, &view, sight).into_response())
 }
@@ -127,10 +136,10 @@ async fn note(
     Path(id): Path<Uuid>,
     Form(note): Form<Note>,
 ) -> Result<Response, Error> {
-    changeable(&site, &visitor, CardId(id)).await?;
+    let id = changeable(&site, &visitor, CardId(id)).await?;
     let text = note.note.trim();
     if !text.is_empty() {
-        pop::keep_note(&site, &visitor, CardId(id), None, text).await?;
+        pop::keep_note(&site, &visitor, id, None, text).await?;
     }
     Ok(Redirect::to(&format!("/cards/{id}")).into_response())
 }
@@ -141,21 +150,24 @@ async fn rename(
     Path(id): Path<Uuid>,
     Form(name): Form<Name>,
 ) -> Result<Response, Error> {
-    changeable(&site, &visitor, CardId(id)).await?;
+    let id = changeable(&site, &visitor, CardId(id)).await?;
     let (name, company) = (name.name.trim(), name.company.trim());
     if name.chars().count() > NAME_CHARS || company.chars().count() > NAME_CHARS {
         return Err(Error::Unusable("error-too-large"));
     }
-    cards::rename(&site.db, CardId(id), visitor.known(), name, company, now()).await?;
+    cards::rename(&site.db, id, visitor.known(), name, company, now()).await?;
     sight::audited(&site, &visitor, "change", &format!("card:{id}"), "name").await?;
     Ok(Redirect::to(&format!("/cards/{id}")).into_response())
 }
 
-async fn changeable(site: &Site, visitor: &Visitor, id: CardId) -> Result<(), Error> {
-    let card = cards::card(&site.db, id).await?.ok_or(Error::NotFound)?;
+/// The live card that is changed: a page that was open while cards were merged means the winner.
+pub async fn changeable(site: &Site, visitor: &Visitor, id: CardId) -> Result<CardId, Error> {
+    let living = cards::living(&site.db, id).await?.ok_or(Error::NotFound)?;
+    let card = cards::card(&site.db, living).await?;
+    let card = card.ok_or(Error::NotFound)?;
     let object = sight::card_belongs(site, visitor, &card).await?;
     demand(visitor, Action::ChangeCards, &object)?;
-    Ok(())
+    Ok(living)
 }
 
 /// A card, or where it has gone.
@@ -166,8 +178,9 @@ enum Found {
 
 async fn read(site: &Site, visitor: &Visitor, id: CardId) -> Result<Found, Error> {
     let card = cards::card(&site.db, id).await?.ok_or(Error::NotFound)?;
-    if let Some(into) = card.merged_into {
-        return Ok(Found::MergedInto(into));
+    if card.merged_into.is_some() {
+        let into = cards::living(&site.db, id).await?.ok_or(Error::NotFound)?;
+        return Ok(Found::MergedInto(into.0));
     }
     let object = sight::card_belongs(site, visitor, &card).await?;
     Ok(Found::Card(Box::new(View {
@@ -176,7 +189,8 @@ async fn read(site: &Site, visitor: &Visitor, id: CardId) -> Result<Found, Error
         phones: cards::phones(&site.db, id).await?,
         calls: journal::of_card(&site.db, id, CALL_ROWS).await?,
         events: cards::events(&site.db, id, EVENT_ROWS).await?,
-        said_calling: false,
+        parts: store::merging::parts_of(&site.db, id).await?,
+        done: None,
         mark: store::marks::of_card(&site.db, id).await?,
         card,
     })))
@@ -193,7 +207,7 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: Sight) -> Markup {
     };
     let may = |action| policy::can(&visitor.person, action, &view.object).is_allowed();
     let content = html! {
-        @if view.said_calling { p.done role="status" { (t.say("calling")) } }
+        @if let Some(done) = view.done { p.done role="status" { (t.say(done)) } }
         div.heading {
             h1 { (title) @if !card.company.is_empty() { " " small.company { (card.company) } } }
             @if card.provisional == 1 { span.badge.plain { (t.say("card-provisional")) } }
@@ -205,6 +219,7 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: Sight) -> Markup {
                 @if may(Action::ChangeCards) {
                     (rename_form(&pen, visitor, card))
                     (marks::form(visitor, &format!("/cards/{}", card.id), &view.mark))
+                    (merging::section(&pen, visitor, card, &view.parts))
                 }
                 @if let Some(decisions) = &view.decisions { (keep::section(&pen, visitor, decisions)) }
             }
@@ -253,6 +268,9 @@ fn phones(pen: &Pen<'_>, visitor: &Visitor, view: &View) -> Markup {
                             input type="hidden" name="phone" value=(n);
                             button type="submit" { (t.say("call-client")) }
                         }
+                    }
+                    @if view.phones.len() > 1 && may(Action::ChangeCards) {
+                        (merging::number_button(pen, visitor, &view.card, n))
                     }
                 }
             }

@@ -86,7 +86,7 @@ fn is_number(typed: &str) -> bool {
 }
 
 /// What was typed, cut to what the person may see.
-fn search(visitor: &Visitor, sight: Sight, typed: &str) -> Search {
+pub fn search(visitor: &Visitor, sight: Sight, typed: &str) -> Search {
     let typed = typed.trim();
     let mut search = Search::default();
     if is_number(typed) {

@@ -11,11 +11,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::card;
 use crate::{
     model::ids::{CallId, CardId},
     policy::Action,
     store::{
-        cards, journal,
+        journal,
         marks::{self, MARKS, Marking},
     },
     web::{
@@ -101,17 +102,14 @@ async fn mark_card(
     Path(id): Path<Uuid>,
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, Error> {
-    let found = cards::card(&site.db, CardId(id)).await?;
-    let card = found.ok_or(Error::NotFound)?;
-    let belongs = sight::card_belongs(&site, &visitor, &card).await?;
-    demand(&visitor, Action::ChangeCards, &belongs)?;
+    let id = card::changeable(&site, &visitor, CardId(id)).await?;
     let marking = marking(&visitor, &wanted)?;
     let object = format!("card:{id}");
     if marking.mark.is_empty() {
-        marks::unmark_card(&site.db, CardId(id), &marking).await?;
+        marks::unmark_card(&site.db, id, &marking).await?;
         sight::audited(&site, &visitor, "unmark", &object, "").await?;
     } else {
-        marks::mark_card(&site.db, CardId(id), &marking).await?;
+        marks::mark_card(&site.db, id, &marking).await?;
         sight::audited(&site, &visitor, "mark", &object, marking.mark).await?;
     }
     site.hub.lists_changed();

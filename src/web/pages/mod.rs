@@ -20,6 +20,7 @@ pub mod lines;
 pub mod lost;
 pub mod marks;
 pub mod me;
+pub mod merging;
 pub mod outside;
 pub mod people;
 pub mod player;

@@ -134,3 +134,74 @@ async fn uncovering_a_number_leaves_a_trace() {
     assert_eq!(office.audit("reveal").await.len(), 2);
     office.close().await;
 }
+
+#[tokio::test]
+async fn cards_become_one_part_again_and_give_a_number_away() {
+    let office = Office::open().await;
+    let one = clients(&office).await;
+    let olga = Api::of(&office, "olga", &ALL).await;
+    let call = olga
+        .read(&format!("/calls/{}", office.id("c2").await))
+        .await;
+    let other = call["card"].clone();
+    let two = format!("/cards/{}", other.as_str().unwrap());
+    let merge = format!("{one}/merge");
+    let body = json!({"card": other});
+
+    // Anna may change her own client and not Ivan's.
+    let anna = Api::of(&office, "anna", &ALL).await;
+    assert_eq!(anna.post(&merge, body.clone()).await.status, 403);
+    let named = [("idempotency-key", "merge-1")];
+    let ask = async || {
+        olga.ask(Method::POST, &merge, &named, Some(body.clone()))
+            .await
+    };
+    let first = ask().await;
+    assert_eq!(first.status, 200, "{}", first.json);
+    assert_eq!(first.json["phones"].as_array().unwrap().len(), 2);
+    assert_eq!(ask().await.json, first.json, "done once");
+    let said = olga.post(&merge, body.clone()).await;
+    assert_eq!(said.status, 422, "it is part of the other already");
+    assert_eq!(said.json["detail"].as_str().unwrap().is_empty(), false);
+    let gone = olga.read(&two).await;
+    assert_eq!(
+        format!("/cards/{}", gone["merged_into"].as_str().unwrap()),
+        one
+    );
+    // Lists asked for by the old card are those of the new one.
+    for list in ["calls", "tasks", "touches"] {
+        let of = |card: &str| format!("/{list}?card={}", card.rsplit('/').next().unwrap());
+        let (old, new) = (olga.read(&of(&two)).await, olga.read(&of(&one)).await);
+        assert_eq!(old["items"], new["items"], "{list}");
+        assert_eq!(len(&new), if list == "calls" { 2 } else { 0 }, "{list}");
+    }
+    let note = olga
+        .post(&format!("{two}/notes"), json!({"text": "x"}))
+        .await;
+    assert_eq!(note.status, 422);
+    assert_eq!(len(&olga.read("/cards").await), 1);
+
+    let unmerge = format!("{two}/unmerge");
+    let back = olga.ask(Method::POST, &unmerge, &[], None).await;
+    assert_eq!(
+        (back.status, &back.json["merged_into"]),
+        (200, &Value::Null)
+    );
+    assert_eq!(back.json["phones"][0]["phone"]["number"], OTHER);
+    let again = olga.ask(Method::POST, &unmerge, &[], None).await;
+    assert_eq!(again.status, 422);
+
+    let part = format!("{one}/part");
+    let only = olga.post(&part, json!({"phone": 0})).await;
+    assert_eq!(only.status, 422, "its only number stays");
+    assert_eq!(olga.post(&merge, body).await.status, 200);
+    let parted = olga.post(&part, json!({"phone": 1})).await;
+    assert_eq!(parted.status, 201, "{}", parted.json);
+    assert_eq!(parted.json["phones"][0]["phone"]["number"], OTHER);
+    let id = parted.json["id"].as_str().unwrap();
+    let calls = olga
+        .read(&format!("/calls/{}", office.id("c2").await))
+        .await;
+    assert_eq!(calls["card"], id);
+    office.close().await;
+}

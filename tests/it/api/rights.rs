@@ -42,7 +42,13 @@ fn table() -> BTreeMap<&'static str, (&'static str, Value)> {
         ("patch /cards/{id}", ("mho", json!({"name": "x"}))),
         ("post /calls", ("mho", json!({"task": 0}))),
         ("post /calls/{id}/reveal", ("hqoa", Value::Null)),
+        (
+            "post /cards/{id}/merge",
+            ("mho", json!({"card": uuid::Uuid::nil()})),
+        ),
         ("post /cards/{id}/notes", ("mho", json!({"text": "x"}))),
+        ("post /cards/{id}/part", ("mho", json!({"phone": 0}))),
+        ("post /cards/{id}/unmerge", ("mho", Value::Null)),
         ("post /cards/{id}/reveal", ("hqoa", Value::Null)),
         ("post /tasks/{id}/close", ("mho", json!({"reason": "x"}))),
         (

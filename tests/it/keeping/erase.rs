@@ -9,9 +9,14 @@ use std::{
 
 use memchr::memmem;
 use ringcard::{
-    flow, on_read, on_write,
+    flow,
+    model::ids::CardId,
+    on_read, on_write,
     simulator::message::Post,
-    store::{Db, cards, hold},
+    store::{
+        Db, cards, hold,
+        merging::{self, Deed},
+    },
     tracker::Facts,
 };
 use serde_json::Value;
@@ -74,7 +79,7 @@ async fn figures(db: &Db) -> Vec<(i64, i64, i64, i64)> {
 async fn leave_more(gateway: &TestGateway, place: &Place, client: &str) -> String {
     let db = gateway.db();
     let card = card_of(db, client).await.unwrap();
-    let card = ringcard::model::ids::CardId(card);
+    let card = CardId(card);
     cards::rename(db, card, None, "Vera Example", "", flow::now())
         .await
         .unwrap();
@@ -329,4 +334,47 @@ async fn what_is_held_or_ours_or_goes_on_is_not_erased() {
     assert!(told.contains("goes on"), "{told}");
     assert_eq!(card_of(db, &client).await, Some(card));
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_of_merged_cards_is_erased_whole_by_any_of_them() {
+    for way in 0..3 {
+        let folder = Folder::new();
+        let place = Place::sqlite(&folder.0);
+        let gateway = place.gateway().await;
+        post(&gateway, messages(40), Duration::ZERO, &Arc::default()).await;
+        let db = gateway.db();
+        let (client, _) = busiest(db).await;
+        let card = CardId(card_of(db, &client).await.unwrap());
+        let others: Vec<(Uuid, String)> = on_read!(db, pool => {
+            sqlx::query_as("select card, e164 from card_phone where card <> $1 order by e164 limit 2")
+                .bind(card.0)
+                .fetch_all(pool)
+                .await
+                .unwrap()
+        });
+        let deed = Deed {
+            person: None,
+            at: flow::now(),
+        };
+        for (other, _) in &others {
+            let both = (card, CardId(*other));
+            merging::merge(db, both, None, deed).await.unwrap();
+        }
+        // By the card that stays, by one that is part of it; and one that was parted before stays whole.
+        let erased = if way == 1 { others[0].0 } else { card.0 };
+        if way == 2 {
+            merging::part(db, CardId(others[1].0), deed).await.unwrap();
+        }
+        let proof = place.tell(&["erase", "--card", &erased.to_string()]).await;
+        assert_eq!(proof["searched"]["found"], serde_json::json!({}));
+        let stays = |n: usize| way == 2 && n == 1;
+        for (n, (_, number)) in others.iter().enumerate() {
+            assert_eq!(card_of(db, number).await.is_some(), stays(n), "{way} {n}");
+            let held = calls_as_text(db).await.contains(digits(number));
+            assert_eq!(held, stays(n), "{way} {n}");
+        }
+        assert_eq!(card_of(db, &client).await, None);
+        gateway.stop().await;
+    }
 }

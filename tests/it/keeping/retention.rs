@@ -3,10 +3,13 @@
 use ringcard::{
     flow,
     keeping::retention::{self, Settings},
-    model::{call::Call, event::ConsentSaid, time::Timestamp},
+    model::{call::Call, event::ConsentSaid, ids::CardId, time::Timestamp},
     on_read, on_write,
     recordings::vault::Vault,
-    store::{Db, hold},
+    store::{
+        Db, cards, hold,
+        merging::{self, Deed},
+    },
 };
 use uuid::Uuid;
 
@@ -105,15 +108,20 @@ impl Story<'_> {
     }
 }
 
+/// Lays a file of this name into the vault.
+async fn keep(vault: &Vault, name: &str) {
+    let incoming = vault.incoming();
+    std::fs::write(incoming.path(), b"x").unwrap();
+    vault.keep(incoming.path(), name, 1).await.unwrap();
+}
+
 async fn it_goes_by_class_and_not_under_a_hold(place: Place) {
     place.run(&["migrate"]).await;
     let db = place.open().await;
     let vault = Vault::open(&place.recordings()).unwrap();
     let (own, shared) = ("a".repeat(64), "b".repeat(64));
     for name in [&own, &shared] {
-        let incoming = vault.incoming();
-        std::fs::write(incoming.path(), b"x").unwrap();
-        vault.keep(incoming.path(), name, 1).await.unwrap();
+        keep(&vault, name).await;
     }
     let there = |name: &str| {
         let folder = place.recordings().join(&name[..2]).join(&name[2..4]);
@@ -265,4 +273,78 @@ async fn it_goes_by_class_on_sqlite() {
 async fn it_goes_by_class_on_postgres() {
     let folder = Folder::new();
     it_goes_by_class_and_not_under_a_hold(Place::postgres(&folder.0).await).await;
+}
+
+async fn merged_cards_stay_and_go_together(place: Place) {
+    place.run(&["migrate"]).await;
+    let db = place.open().await;
+    let vault = Vault::open(&place.recordings()).unwrap();
+    let story = Story {
+        db: &db,
+        now: flow::now(),
+    };
+    let card = async |call: Uuid| {
+        let (card,): (Uuid,) = on_read!(&db, pool => {
+            sqlx::query_as("select card from call where id = $1")
+                .bind(call)
+                .fetch_one(pool)
+                .await
+                .unwrap()
+        });
+        CardId(card)
+    };
+    let sound = "a".repeat(64);
+    keep(&vault, &sound).await;
+    let one = card(story.call("one", 50, &sound).await).await;
+    let two = card(story.call("two", 51, &sound).await).await;
+    let other = card(story.call("other", 52, &sound).await).await;
+    let deed = Deed {
+        person: None,
+        at: story.now.plus_millis(-49 * DAY_MS),
+    };
+    let object = format!("card:{two}");
+    hold::set(&db, &object, "a claim", None, story.now)
+        .await
+        .unwrap();
+    // The held card becomes a part of another one, and that of a third.
+    for both in [(one, two), (other, one)] {
+        merging::merge(&db, both, None, deed).await.unwrap();
+    }
+    story.goes(&vault, 30, 30, 30).await;
+    assert_eq!(story.words(CALLS).await, ["one", "other", "two"]);
+    assert_eq!(story.words("select name from card").await.len(), 3);
+    hold::lift(&db, &object, None, story.now).await.unwrap();
+    story.goes(&vault, 30, 30, 0).await;
+    assert!(story.words(CALLS).await.is_empty());
+    // What has been written since on the card that stays keeps those that are part of it.
+    cards::add_note(&db, other, None, "note", "called", story.now)
+        .await
+        .unwrap();
+    story.goes(&vault, 30, 30, 30).await;
+    const CARDS: &str = "select kind from card_event order by id";
+    assert_eq!(story.words(CARDS).await.len(), 5, "with their history");
+    on_write!(&db, pool => {
+        sqlx::query("update card set updated_at = 0").execute(pool).await.unwrap();
+    });
+    story.goes(&vault, 30, 30, 30).await;
+    for left in [
+        "select name from card",
+        "select body from card_merge",
+        CARDS,
+    ] {
+        assert_eq!(story.words(left).await.len(), 0, "{left}");
+    }
+    db.close().await;
+}
+
+#[tokio::test]
+async fn merged_cards_stay_and_go_together_on_sqlite() {
+    let folder = Folder::new();
+    merged_cards_stay_and_go_together(Place::sqlite(&folder.0)).await;
+}
+
+#[tokio::test]
+async fn merged_cards_stay_and_go_together_on_postgres() {
+    let folder = Folder::new();
+    merged_cards_stay_and_go_together(Place::postgres(&folder.0).await).await;
 }

@@ -10,6 +10,7 @@ mod letters;
 mod lines;
 mod lost;
 mod marks;
+mod merging;
 pub mod office;
 mod outside;
 mod people;

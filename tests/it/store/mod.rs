@@ -4,6 +4,7 @@ mod call_backs;
 mod doctor;
 mod faults;
 mod leaving;
+mod merging;
 mod order;
 mod pops;
 pub mod read;

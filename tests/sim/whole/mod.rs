@@ -4,6 +4,7 @@
 //! bursts it comes and where the gateway is killed. Messages that were not acknowledged come again,
 //! as a provider's would; after the last one the database must say what the ledger says.
 
+mod cards;
 mod found;
 mod heard;
 mod play;
@@ -40,7 +41,7 @@ pub fn run(seed: u64, cluster: Option<&Cluster>) -> Vec<String> {
     runtime.block_on(async {
         let place = Place::new(seed, cluster).await;
         let mut rig = Rig::start(&place, &plan.world).await;
-        let mut wrong = play::all(&plan, &mut rig, &mut dice).await;
+        let mut wrong = play::all(&plan, &mut rig, &mut dice, Dice::new(!seed)).await;
         rig.settle(&plan).await;
         wrong.extend(play::afterwards(&plan, &mut rig, &mut dice).await);
         rig.witness.settle().await;
@@ -88,6 +89,8 @@ pub struct Plan {
     pub is_fresh: bool,
     /// Whether everything comes once, in order, and no sooner than what was told before is committed.
     pub calm: bool,
+    /// Whether people merge and part cards meanwhile.
+    pub tidied: bool,
 }
 
 /// Conversations of calls that all end within minutes.
@@ -146,6 +149,7 @@ impl Plan {
             crashes,
             deaf,
             is_fresh,
+            tidied: Dice::new(!seed).chance(35),
         }
     }
 

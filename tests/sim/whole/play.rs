@@ -12,13 +12,13 @@ use ringcard::{
     simulator::{ami::Said, connection::Connection, dice::Dice},
 };
 
-use super::{Hook, Plan, heard, rig::Rig};
+use super::{Hook, Plan, cards, heard, rig::Rig};
 
 /// How often a message is sent again before it counts as refused.
 const TRIES: usize = 8;
 
 /// Sends everything but what comes late; answers that no sender deserves come back.
-pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice) -> Vec<String> {
+pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice, mut of_people: Dice) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut pbx = Speaker::new(plan, rig);
     if !plan.said.is_empty() {
@@ -36,7 +36,16 @@ pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice) -> Vec<String> {
         }
         let burst = burst(plan, &posts[n..], dice);
         let crash = plan.crashes.iter().any(|at| (n..n + burst).contains(at));
-        wrong.extend(send(&posts[n..n + burst], rig, crash).await);
+        let bursting = &posts[n..n + burst];
+        // Not beside a kill: this hand of ours would be left holding connections of a dead process.
+        if plan.tidied && !crash && of_people.chance(30) {
+            let db = rig.gateway().db().clone();
+            let tidying = cards::tidy(&db, &mut of_people);
+            let (sent, tidied) = tokio::join!(send(bursting, rig, crash), tidying);
+            wrong.extend(sent.into_iter().chain(tidied));
+        } else {
+            wrong.extend(send(bursting, rig, crash).await);
+        }
         n += burst;
         if crash && !plan.said.is_empty() {
             rig.wait_for_login().await;

@@ -49,13 +49,13 @@ async fn doctor(db: &Db, wrong: &mut Vec<String>) {
     }
 }
 
-/// One card per number, and every call on the card of its client.
+/// One card per number, and every call on the card that carries its client's number. Of cards that
+/// people have tidied one may carry several, or none any more.
 async fn cards(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
     let phones: Vec<(String, String, Uuid)> = all!(
         db,
         "select e164, ext, card from card_phone where kind = 'own'"
     );
-    type Card = (Uuid, Option<String>, Option<i64>, Option<i64>);
     let cards: Vec<Card> = all!(
         db,
         "select card.id, person.login, first_line, first_at from card
@@ -66,10 +66,17 @@ async fn cards(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
         .map(|(e164, _, card)| (e164.as_str(), *card))
         .collect();
     let clients: BTreeSet<&str> = rows.iter().filter_map(Row::client).collect();
-    if phones.len() != by_number.len()
-        || cards.len() != by_number.len()
-        || !clients.iter().copied().eq(by_number.keys().copied())
-        || phones.iter().any(|(_, ext, _)| !ext.is_empty())
+    let is_live = |id: &Uuid| cards.iter().any(|(card, ..)| card == id);
+    let fits = match plan.tidied {
+        true => {
+            let known = |client: &&str| by_number.contains_key(client);
+            clients.iter().all(known) && by_number.values().all(is_live)
+        }
+        false => {
+            cards.len() == by_number.len() && clients.iter().copied().eq(by_number.keys().copied())
+        }
+    };
+    if phones.len() != by_number.len() || !fits || phones.iter().any(|(_, ext, _)| !ext.is_empty())
     {
         wrong.push(format!(
             "{} cards and phones {phones:?} for clients {clients:?}",
@@ -94,50 +101,75 @@ async fn cards(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
     }
     // Who took the card first may have turned out to be another client's call only when told late.
     let once = |card: &Card| created.get(&card.0) == Some(&1);
-    if plan.calm && !cards.iter().all(once) {
+    if plan.calm && !plan.tidied && !cards.iter().all(once) {
         wrong.push(format!("cards are created as often as {created:?}"));
     }
-    for (number, card) in &by_number {
-        if let Some((_, owner, line, at)) = cards.iter().find(|(id, ..)| id == card) {
-            first_touch(number, (*line, *at), rows, wrong);
-            owned(plan, number, owner.as_deref(), rows, wrong);
-        }
+    for (card, owner, line, at) in &cards {
+        let numbers: BTreeSet<&str> = by_number
+            .iter()
+            .filter(|(_, of)| *of == card)
+            .map(|(number, _)| *number)
+            .collect();
+        let client = Client { numbers, rows };
+        first_touch(&client, (*line, *at), wrong);
+        owned(plan, &client, owner.as_deref(), wrong);
+    }
+}
+
+/// Id, login of the owner, first line, first call.
+type Card = (Uuid, Option<String>, Option<i64>, Option<i64>);
+
+/// A client by the numbers of the card.
+struct Client<'a> {
+    numbers: BTreeSet<&'a str>,
+    rows: &'a [Row],
+}
+
+impl<'a> Client<'a> {
+    fn has(&self, number: Option<&str>) -> bool {
+        number.is_some_and(|number| self.numbers.contains(number))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &'a Row> {
+        self.rows.iter().filter(|row| self.has(row.client()))
     }
 }
 
 /// First touch: the earliest call that came in.
-fn first_touch(
-    number: &str,
-    found: (Option<i64>, Option<i64>),
-    rows: &[Row],
-    wrong: &mut Vec<String>,
-) {
-    let came_in = rows
-        .iter()
-        .filter(|row| row.client() == Some(number) && row.call().direction == Some(Direction::In));
+fn first_touch(client: &Client<'_>, found: (Option<i64>, Option<i64>), wrong: &mut Vec<String>) {
+    let came_in = client
+        .rows()
+        .filter(|row| row.call().direction == Some(Direction::In));
     let touches = came_in.map(|row| (row.call().started_at.as_micros(), row.line));
     // Of calls in the same moment the one on a known line counts.
     let first = touches.min_by_key(|(at, line)| (*at, line.unwrap_or(i64::MAX)));
     let wanted = (first.and_then(|(_, line)| line), first.map(|(at, _)| at));
     if found != wanted {
-        wrong.push(format!("{number}: first touch {found:?}, not {wanted:?}"));
+        let numbers = &client.numbers;
+        wrong.push(format!(
+            "{numbers:?}: first touch {found:?}, not {wanted:?}"
+        ));
     }
 }
 
 /// Whoever answered the client first owns the card: in the journal, and in the ledger.
-fn owned(plan: &Plan, number: &str, owner: Option<&str>, rows: &[Row], wrong: &mut Vec<String>) {
-    let of_client = rows.iter().filter(|row| row.client() == Some(number));
-    let answers = of_client.filter_map(|row| Some((row.call().answered_at?, row.person?)));
+fn owned(plan: &Plan, client: &Client<'_>, owner: Option<&str>, wrong: &mut Vec<String>) {
+    let numbers = &client.numbers;
+    let answers = client
+        .rows()
+        .filter_map(|row| Some((row.call().answered_at?, row.person?)));
     let first = answers.min().map(|(_, person)| {
         let extension = &plan.world.people[person as usize - 1];
         format!("p{extension}")
     });
     if first.as_deref() != owner {
-        wrong.push(format!("{number}: owner {owner:?}, first answer {first:?}"));
+        wrong.push(format!(
+            "{numbers:?}: owner {owner:?}, first answer {first:?}"
+        ));
     }
     let calls = || {
         let calls = plan.calls.iter();
-        calls.filter(|call| call.ledger.client.as_deref() == Some(number))
+        calls.filter(|call| client.has(call.ledger.client.as_deref()))
     };
     if calls().any(|call| plan.maimed.contains(&call.story.number)) {
         return;
@@ -159,7 +191,7 @@ fn owned(plan: &Plan, number: &str, owner: Option<&str>, rows: &[Row], wrong: &m
         Some(owner) => firsts.any(|(_, person)| person == owner),
     };
     if !fits {
-        wrong.push(format!("{number}: owner {owner:?}, ledger {answers:?}"));
+        wrong.push(format!("{numbers:?}: owner {owner:?}, ledger {answers:?}"));
     }
 }
 
@@ -255,8 +287,20 @@ async fn tasks(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
         db,
         "select call, done_by, outcome, card, person from task where kind = 'call_back'"
     );
-    let owners: Vec<(Uuid, Option<i64>)> = all!(db, "select id, owner from card");
-    let owners: BTreeMap<Uuid, Option<i64>> = owners.into_iter().collect();
+    let owners: Vec<(Uuid, Option<i64>, i64)> = all!(db, "select id, owner, version from card");
+    // What was done for a client before cards were tidied stays with whoever had it to do.
+    let tidied: BTreeSet<Uuid> = owners
+        .iter()
+        .filter(|(_, _, version)| *version > 1)
+        .map(|(card, ..)| *card)
+        .collect();
+    let is_past = |card: Option<Uuid>, done_by: Option<Uuid>| {
+        done_by.is_some() && card.is_some_and(|card| tidied.contains(&card))
+    };
+    let owners: BTreeMap<Uuid, Option<i64>> = owners
+        .into_iter()
+        .map(|(card, owner, _)| (card, owner))
+        .collect();
     let mut found: BTreeMap<Uuid, Standing> = BTreeMap::new();
     for (call, done_by, outcome, card, person) in tasks {
         if outcome.as_deref() == Some("obsolete") {
@@ -266,6 +310,7 @@ async fn tasks(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
         if row.is_none_or(|row| row.exported.card != card) {
             wrong.push(format!("a task of call {call} on card {card:?}"));
         }
+        let person = person.filter(|_| !is_past(card, done_by));
         if found.insert(call, (done_by, outcome, person)).is_some() {
             wrong.push(format!("two tasks of call {call}"));
         }
@@ -284,6 +329,7 @@ async fn tasks(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
             let owner = row.exported.card.and_then(|card| *owners.get(&card)?);
             let person = owner.or(first_rung(plan, call));
             let (done_by, outcome) = settled(client, call, rows);
+            let person = person.filter(|_| !is_past(row.exported.card, done_by));
             wanted.insert(row.exported.id, (done_by, outcome, person));
         }
     }
@@ -484,7 +530,7 @@ async fn orphans(db: &Db, wrong: &mut Vec<String>) {
         ),
         (
             "cards without a phone",
-            "select count(*) from card where id not in (select card from card_phone)",
+            "select count(*) from card where version = 1 and id not in (select card from card_phone)",
         ),
         (
             "recordings of no call",
