@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        event::{Cause, Clock, Direction, Fact, RecordingSource, RecordingStage, Summary},
+        event::{Cause, Clock, Direction, Fact, RecordingSource, RecordingStage, Side, Summary},
         ids::{AccountName, CallKey, Extension},
         phone::Number,
         time::Timestamp,
@@ -140,7 +140,11 @@ impl Past {
             },
             ended: self.times.map(|times| times.ended),
             cause: self.status.map(|(_, cause)| cause),
-            hangup_by: None,
+            // Of a call that came in each phone may have a record, so nothing is said of the client.
+            hangup_by: match (self.status, self.direction) {
+                (Some((_, Cause::Cancelled)), Some(Direction::Out)) => Some(Side::Employee),
+                _ => None,
+            },
         }
     }
 }

@@ -48,7 +48,9 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
         if ends.is_glue() {
             continue;
         }
-        let answer_elsewhere = answered_elsewhere(place, line, &swept.talks.all);
+        let is_behind = is_behind_a_talk(known, swept, line);
+        let answer_elsewhere =
+            answered_elsewhere(place, line, &swept.talks.all).filter(|_| !is_behind);
         let end = line
             .end
             .or_else(|| untold_end(line, answer_elsewhere, times));
@@ -63,7 +65,7 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
         let untold_answer = || untold_answer(known, swept, line, times, call);
         let talked_at = talk_told(swept, place, line);
         let answered_at = picked_up_at.or(talked_at).or_else(untold_answer);
-        let answered = answered_at.is_some() || line.talked_at.is_some();
+        let answered = answered_at.is_some() || line.talked_at.is_some() || is_behind;
         call.legs.push(Leg {
             key: ends.key.clone(),
             party: ends.party.cloned(),
@@ -152,6 +154,16 @@ fn talk_told(swept: &Swept<'_>, place: u32, line: &LegLine<'_>) -> Option<Timest
 fn picks_up_alone(known: &Known<'_>, line: &LegLine<'_>) -> bool {
     let ends = line.ends(known);
     ends.initiator || !matches!(ends.party, None | Some(Party::Person(_) | Party::Client(_)))
+}
+
+/// Whether whoever orders the call from this phone talks over another leg: then it was picked up, also where
+/// no message tells that of it.
+fn is_behind_a_talk(known: &Known<'_>, swept: &Swept<'_>, line: &LegLine<'_>) -> bool {
+    let person = line
+        .person(known)
+        .filter(|_| line.ends(known).initiator && line.rang_at.is_some());
+    let mut talks = swept.talks.all.iter();
+    person.is_some() && talks.any(|talk| talk.is_conversation() && talk.person == person)
 }
 
 /// When somebody else took the call for which this phone rang.
