@@ -14,8 +14,8 @@ run: setup-build ## build quickly and start the demo: address and one-time sign-
 test: setup-test ## everything a change must pass: 100 simulation seeds, 10 crash kills
 	RINGCARD_SEEDS=100 RINGCARD_KILLS=10 tests/run.sh
 
-test-full: setup-test ## the long forms: 1000 seeds, 100 crash kills on each store, real Asterisk on each store
-	RINGCARD_SEEDS=1000 RINGCARD_KILLS=100 RINGCARD_STORIES=both tests/run.sh
+test-full: setup-test ## the long forms: 1000 seeds, 100 crash kills and two minutes of all dialects on each store, real Asterisk on each store
+	RINGCARD_SEEDS=1000 RINGCARD_KILLS=100 RINGCARD_TOGETHER_S=120 RINGCARD_STORIES=both tests/run.sh
 
 check: setup-test fmt clippy doc test ## test, and what a reviewer would otherwise have to look for
 

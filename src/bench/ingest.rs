@@ -143,6 +143,11 @@ impl Sender {
         }
     }
 
+    /// To whom.
+    pub fn server(&self) -> std::net::SocketAddr {
+        self.server
+    }
+
     /// Sends the events of so many calls.
     pub async fn run(&mut self, calls: u64, pace: Pace) -> Result<Run> {
         let requests = self

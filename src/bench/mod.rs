@@ -33,6 +33,8 @@ pub struct Options {
     pub connections: usize,
     /// Folder for the databases; none: the system's for temporary files.
     pub folder: Option<PathBuf>,
+    /// `route`: whose questions are asked, or `all`; none: those of an Asterisk.
+    pub provider: Option<String>,
 }
 
 /// What came out. Fields that a bench does not measure are left out.
@@ -40,6 +42,9 @@ pub struct Options {
 pub struct Report {
     /// `ingest`, `pop` or `route`.
     pub bench: &'static str,
+    /// Whose questions were asked, if somebody's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<&'static str>,
     /// Engine.
     pub store: &'static str,
     /// Cards at the start.

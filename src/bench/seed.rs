@@ -21,7 +21,7 @@ use crate::{
         phone::Number,
         time::Timestamp,
     },
-    simulator::story::invented_number,
+    simulator::{played::PLAYED, story::invented_number},
     tracker::Facts,
 };
 
@@ -139,7 +139,9 @@ fn desks(dialect: &Dialect, people: usize) -> Vec<String> {
          select n + 1, 'p' || (n + 201), 'Person ' || (n + 201), 'manager', 'en', 1, 0
          from {series} as s"
     )];
-    for account in [ACCOUNT, ASKING] {
+    let asking = PLAYED.iter().filter(|played| played.asks.is_some());
+    let names = asking.map(|played| played.provider);
+    for account in [ACCOUNT, ASKING].into_iter().chain(names) {
         all.push(format!(
             "insert into person_extension (account, extension, person)
              select '{account}', cast(n + 201 as text), n + 1 from {series} as s"

@@ -106,14 +106,19 @@ impl Stage {
 
     /// A gateway on this database, as `ringcard serve` would start it.
     pub async fn gateway(&self, store: store::Settings) -> Result<Gateway> {
-        let account = format!(
+        self.gateway_with(store, "").await
+    }
+
+    /// The same with more accounts.
+    pub async fn gateway_with(&self, store: store::Settings, more: &str) -> Result<Gateway> {
+        let accounts = format!(
             "[[pbx]]\nname = \"{ACCOUNT}\"\ntype = \"mango\"\nvpbx_api_key = \"{KEY}\"\n\
              vpbx_api_salt = \"{SALT}\"\napi_url = \"http://127.0.0.1:9\"\n\
              [[pbx]]\nname = \"{ASKING}\"\ntype = \"asterisk\"\naddress = \"127.0.0.1:9\"\n\
-             secret = \"unused\"\nroute_token = \"{ROUTE_TOKEN}\"\n"
+             secret = \"unused\"\nroute_token = \"{ROUTE_TOKEN}\"\n{more}"
         );
         // Not through `config`: the secrets of a bench are no secrets.
-        let mut settings: Settings = toml::from_str(&account)?;
+        let mut settings: Settings = toml::from_str(&accounts)?;
         settings.store = store;
         settings.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.recordings.folder = self.folder.join("recordings");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValuesParser};
 
 use crate::bench::{self, Options, Report, seed::Size, stage::Store};
 
@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Connections of the load
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// route: whose questions are asked, one report each [default: an Asterisk's dialplan, 200 a second]
+    #[arg(long, value_parser = PossibleValuesParser::new(bench::route::providers()))]
+    provider: Option<String>,
     /// Folder for the databases [default: the system's for temporary files]
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -61,25 +64,29 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         rounds: arguments.rounds.into(),
         connections: arguments.connections,
         folder: arguments.folder,
+        provider: arguments.provider,
     };
-    let report = tokio::select! {
-        report = measure(arguments.bench, &options) => report?,
+    let reports = tokio::select! {
+        reports = measure(arguments.bench, &options) => reports?,
         // Databases and servers of the bench go with what is dropped here.
         () = crate::app::asked_to_stop() => bail!("stopped"),
     };
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print_lines(&report)?;
+    for report in &reports {
+        match arguments.json {
+            true => println!("{}", serde_json::to_string(report)?),
+            false => print_lines(report)?,
+        }
     }
     Ok(())
 }
 
-async fn measure(bench: Bench, options: &Options) -> Result<Report> {
-    match bench {
-        Bench::Ingest => bench::ingest::run(options).await,
-        Bench::Pop => bench::pop::run(options).await,
-        Bench::Route => bench::route::run(options).await,
+async fn measure(bench: Bench, options: &Options) -> Result<Vec<Report>> {
+    match (bench, &options.provider) {
+        (Bench::Route, Some(provider)) => bench::route::run_of(provider, options).await,
+        (Bench::Route, None) => Ok(vec![bench::route::run(options).await?]),
+        (_, Some(_)) => bail!("--provider is for `bench route`"),
+        (Bench::Ingest, None) => Ok(vec![bench::ingest::run(options).await?]),
+        (Bench::Pop, None) => Ok(vec![bench::pop::run(options).await?]),
     }
 }
 

@@ -1,28 +1,27 @@
 //! `ringcard simulate`: plays a PBX against a gateway that runs, through the same sockets as a real one,
 //! and prints a line of JSON for each call: what must be found of it.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
     flow,
     simulator::{
-        ami::{Asterisk, Said},
+        ami::Said,
         ami_server::AmiServer,
         chaos::Chaos,
         connection::Connection,
         dice::Dice,
-        itoolabs::Itoolabs,
-        mango::Mango,
         message::{Post, Sent},
-        office::{Account, Draw, Told},
-        onlinepbx::OnlinePbx,
-        sipuni::Sipuni,
+        office::{Call, Draw, Told},
+        played::{self, Opening, PLAYED, Played},
         story::{Plot, Tempo, World},
-        uis::Uis,
-        zadarma::Zadarma,
     },
 };
 
@@ -30,20 +29,24 @@ use crate::{
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Which PBX is played
-    #[arg(long, value_enum)]
-    provider: Provider,
+    #[arg(long, value_parser = providers())]
+    provider: &'static Played,
     /// Name of the account in the gateway's configuration
     #[arg(long)]
     account: String,
     /// The gateway's address
     #[arg(long, default_value = "127.0.0.1:8080")]
     gateway: SocketAddr,
-    /// Mango: vpbx_api_key; Sipuni, UIS and OnlinePBX: token; Zadarma: api_secret; ITooLabs: crm_token; Asterisk: secret of
-    /// the user `ringcard`
-    #[arg(long, env = "RINGCARD_SIMULATE_SECRET")]
+    /// The account's key, token or password in the gateway's configuration
+    #[arg(long, env = "RINGCARD_SIMULATE_SECRET", long_help = setting_of(|played| Some(played.secret)))]
     secret: String,
-    /// Mango: vpbx_api_salt; Zadarma: token
-    #[arg(long, env = "RINGCARD_SIMULATE_SALT", default_value = "")]
+    /// The second secret of an account that has two
+    #[arg(
+        long,
+        env = "RINGCARD_SIMULATE_SALT",
+        default_value = "",
+        long_help = setting_of(|played| played.salt)
+    )]
     salt: String,
     /// Asterisk: where the manager interface listens
     #[arg(long, default_value = "127.0.0.1:5038")]
@@ -68,50 +71,63 @@ pub struct Arguments {
     seed: u64,
 }
 
-/// PBXes that can be played.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Provider {
-    Mango,
-    Sipuni,
-    Uis,
-    Zadarma,
-    Itoolabs,
-    #[value(name = "onlinepbx")]
-    OnlinePbx,
-    Asterisk,
+/// The names of PBXes that can be played, read as what plays them.
+fn providers() -> impl TypedValueParser<Value = &'static Played> {
+    let names = PLAYED.iter().map(|played| played.provider);
+    PossibleValuesParser::new(names)
+        .map(|name| played::find(&name).expect("only names of this list are let through"))
+}
+
+/// Which setting of an account an argument stands for, provider by provider.
+fn setting_of(name: fn(&Played) -> Option<&str>) -> String {
+    let named = PLAYED
+        .iter()
+        .filter_map(|played| Some(format!("{}: {}", played.provider, name(played)?)));
+    format!(
+        "The account's setting of this name: {}",
+        named.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// How far back the stories begin, so that their ends lie in the past too.
 const PAST_MS: i64 = 3_600_000;
+/// Longest time between the beginnings of two calls, if there are few.
+const PAUSE_MS: i64 = 2_000;
 
 /// Does it.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let mut dice = Dice::new(arguments.seed);
+    let account = (arguments.provider.open)(Opening {
+        account: arguments.account.clone(),
+        secret: arguments.secret.clone(),
+        salt: arguments.salt.clone(),
+        // Runs must not meet: their calls would be taken for the same ones.
+        run: flow::now().as_seconds() as u64,
+    });
     let draw = Draw {
-        accounts: vec![account(&arguments)],
+        accounts: vec![account],
         world: World::company(arguments.people.max(5), 40),
         plots: Plot::ALL.to_vec(),
         calls: arguments.calls,
         from: flow::now().plus_millis(-PAST_MS),
-        pause_ms: 2_000,
+        // The last of many calls begins in the past, too.
+        pause_ms: PAUSE_MS.min(PAST_MS / (arguments.calls.max(1) as i64)),
         tempo: Tempo::NATURAL,
         records: true,
         star: None,
     };
-    let calls = draw.calls(&mut dice);
+    let mut calls = draw.calls(&mut dice);
     let mut sent: Vec<Sent<Told>> = calls.iter().flat_map(|call| call.told.clone()).collect();
     sent.sort_by_key(|sent| sent.at);
     let pause = Duration::from_secs_f64(
         calls.len() as f64 / arguments.rate.max(0.001) / sent.len().max(1) as f64,
     );
-    if arguments.provider == Provider::Asterisk {
+    if arguments.provider.is_dialled {
         speak(&arguments, &sent, pause).await?;
     } else {
         let (arrived, maimed) = arguments.chaos.apply(&mut dice, sent);
+        mark_maimed(&mut calls, &maimed);
         post(&arguments, &arrived, pause).await?;
-        if !maimed.is_empty() {
-            eprintln!("calls that lost messages: {maimed:?}");
-        }
     }
     for call in &calls {
         println!("{}", serde_json::to_string(&call.ledger)?);
@@ -119,53 +135,28 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-fn account(arguments: &Arguments) -> Account {
-    let account = arguments.account.clone();
-    // Runs must not meet: their calls would be taken for the same ones.
-    let run = flow::now().as_seconds() as u64;
-    match arguments.provider {
-        Provider::Mango => Account::Mango(Mango {
-            account,
-            key: arguments.secret.clone(),
-            salt: arguments.salt.clone(),
-            run,
-        }),
-        Provider::Sipuni => Account::Sipuni(Sipuni {
-            account,
-            token: arguments.secret.clone(),
-            records: "https://records.invalid/record".to_owned(),
-            run,
-        }),
-        Provider::Uis => Account::Uis(Uis {
-            account,
-            token: arguments.secret.clone(),
-            records: "https://records.invalid/talk".to_owned(),
-            run,
-        }),
-        Provider::Zadarma => Account::Zadarma(Zadarma {
-            account,
-            token: arguments.salt.clone(),
-            secret: arguments.secret.clone(),
-            run,
-        }),
-        Provider::Itoolabs => Account::Itoolabs(Itoolabs {
-            account,
-            token: arguments.secret.clone(),
-            records: "https://records.invalid".to_owned(),
-            run,
-        }),
-        Provider::OnlinePbx => Account::OnlinePbx(OnlinePbx {
-            account,
-            token: arguments.secret.clone(),
-            records: "https://records.invalid".to_owned(),
-            run,
-        }),
-        Provider::Asterisk => Account::Asterisk(Asterisk {
-            account,
-            trunk: "trunk".to_owned(),
-            recordings: "/var/spool/asterisk/monitor".to_owned(),
-            run,
-        }),
+/// The ledger says of which calls less may be known.
+fn mark_maimed(calls: &mut [Call], maimed: &[u64]) {
+    for call in calls {
+        call.ledger.maimed = maimed.contains(&call.story.number);
+    }
+}
+
+/// Sends messages at an even pace: who had to wait for an answer makes up for it.
+struct Pace {
+    due: Instant,
+    pause: Duration,
+}
+
+impl Pace {
+    fn new(pause: Duration) -> Self {
+        let due = Instant::now();
+        Self { due, pause }
+    }
+
+    async fn wait(&mut self) {
+        self.due += self.pause;
+        tokio::time::sleep_until(self.due.into()).await;
     }
 }
 
@@ -174,12 +165,13 @@ async fn post(arguments: &Arguments, arrived: &[Sent<Told>], pause: Duration) ->
         .await
         .with_context(|| format!("no gateway at {}", arguments.gateway))?;
     let root = format!("/hooks/{}", arguments.account);
+    let mut pace = Pace::new(pause);
     for sent in arrived {
         let Told::Post(post) = &sent.what else {
             continue;
         };
         deliver(&mut connection, arguments.gateway, &root, post).await?;
-        tokio::time::sleep(pause).await;
+        pace.wait().await;
     }
     Ok(())
 }
@@ -213,7 +205,7 @@ async fn speak(arguments: &Arguments, sent: &[Sent<Told>], pause: Duration) -> R
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
     eprintln!("waiting for the gateway to log in at {}", server.address());
-    while server.listeners() == 0 {
+    while !server.is_listed() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut log = match &arguments.cel {
@@ -226,11 +218,12 @@ async fn speak(arguments: &Arguments, sent: &[Sent<Told>], pause: Duration) -> R
                 .with_context(|| format!("{} cannot be written", file.display()))?,
         ),
     };
+    let mut pace = Pace::new(pause);
     for sent in sent {
         match &sent.what {
             Told::Said(Said::Ami(block)) => {
                 server.send(block);
-                tokio::time::sleep(pause).await;
+                pace.wait().await;
             }
             Told::Said(Said::Cel(row)) => {
                 if let Some(log) = &mut log {

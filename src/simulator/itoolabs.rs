@@ -4,11 +4,15 @@
 //! It has no words for a menu in which the caller hangs up, for hold and for a consultation.
 
 use super::{
-    ledger::Ledger,
+    ledger::{Ledger, Phone},
     message::{Post, Sent, encode},
     story::{Outcome, Plot, Story},
 };
-use crate::model::{call::CallResult, time::Timestamp};
+use crate::model::{
+    call::{CallResult, LegResult},
+    event::Cause,
+    time::Timestamp,
+};
 
 /// Kinds of stories this provider has words for.
 pub const PLOTS: [Plot; 14] = [
@@ -71,13 +75,36 @@ impl Itoolabs {
     /// arrival of messages, so it is not in the ledger.
     pub fn ledger(&self, story: &Story) -> Ledger {
         let mut ledger = story.ledger(&self.account, &self.call_key(story), 1_000);
-        ledger.hangup_by = None;
-        ledger.hold_ms = None;
+        ledger.by_arrival = true;
         ledger.ring_ms = None;
         ledger.tolerance_ms = 1_000;
         if ledger.result == CallResult::Answered {
-            (ledger.wait_ms, ledger.talk_ms) = (None, None);
+            (ledger.wait_ms, ledger.talk_ms, ledger.hold_ms) = (None, None, None);
         }
+        // Only the record of a call that goes out says who gave up.
+        ledger.hangup_by = (story.plot == Plot::OutAbandoned).then_some(story.hangup);
+        // No message says that a busy phone, or that of whoever the client is passed to, rings; nor when
+        // whoever has passed the client on is rid of them.
+        let passed_to = story.passing.as_ref().map(|passing| passing.to.as_str());
+        for phone in &mut ledger.phones {
+            if phone.result == LegResult::Answered {
+                phone.ended_at = ledger.ended_at;
+            }
+            let is_busy = phone.result == LegResult::Failed(Cause::Busy);
+            if is_busy || Some(phone.extension.as_str()) == passed_to {
+                phone.rang_at = None;
+            }
+        }
+        // After a click the own phone is told of, and no message says when it is picked up.
+        let leg = story.callers_leg(1_000);
+        ledger.phones.extend(leg.map(|leg| match story.click_ms {
+            Some(_) => Phone {
+                rang_at: Some(story.told_at(0, 1_000)),
+                answered_at: None,
+                ..leg
+            },
+            None => leg,
+        }));
         ledger
     }
 
@@ -115,6 +142,32 @@ impl Itoolabs {
         vec![first, second]
     }
 
+    /// The question who calls and who should ring.
+    pub fn question(&self, story: &Story) -> Post {
+        self.post(story, vec![("cmd", "contact".to_owned())])
+    }
+
+    /// A message about this call.
+    fn post(&self, story: &Story, mut fields: Fields) -> Post {
+        let client = story.client.as_deref().unwrap_or("anonymous");
+        fields.extend([
+            ("phone", client.trim_start_matches('+').to_owned()),
+            ("diversion", story.did.trim_start_matches('+').to_owned()),
+            ("callid", self.call_key(story)),
+            ("crm_token", self.token.clone()),
+        ]);
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        Post {
+            method: "POST",
+            target: String::new(),
+            body: pairs.join("&"),
+            signature: None,
+        }
+    }
+
     /// All messages of the story in the order of their times.
     pub fn tell(&self, story: &Story) -> Vec<Sent<Post>> {
         let mut teller = Teller {
@@ -137,7 +190,6 @@ fn status(story: &Story) -> &'static str {
         _ if story.answered_ms.is_some() => "Success",
         Plot::Busy | Plot::OutBusy => "Busy",
         Plot::OutAbandoned => "Cancel",
-        _ if story.caller.is_some() => "NotAvailable",
         _ => "missed",
     }
 }
@@ -149,28 +201,11 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn send(&mut self, ms: i64, mut fields: Fields) {
-        let story = self.story;
-        let client = story.client.as_deref().unwrap_or("anonymous");
-        fields.extend([
-            ("phone", client.trim_start_matches('+').to_owned()),
-            ("diversion", story.did.trim_start_matches('+').to_owned()),
-            ("callid", self.product.call_key(story)),
-            ("crm_token", self.product.token.clone()),
-        ]);
-        let pairs: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
+    fn send(&mut self, ms: i64, fields: Fields) {
         self.sent.push(Sent {
-            at: story.at(ms),
-            story: story.number,
-            what: Post {
-                method: "POST",
-                target: String::new(),
-                body: pairs.join("&"),
-                signature: None,
-            },
+            at: self.story.at(ms),
+            story: self.story.number,
+            what: self.product.post(self.story, fields),
         });
     }
 

@@ -55,6 +55,15 @@ pub struct Ledger {
     pub recordings: usize,
     /// How far any moment may be off, because the provider's messages of one moment take their time.
     pub tolerance_ms: i64,
+    /// Whether some of its messages never came: then less may be known of it, and nothing wrong.
+    #[serde(default)]
+    pub maimed: bool,
+    /// Whether the provider's events have no times, so that what happens between start and end is known by
+    /// when and in which order they came: who plays them faster than life, or in another order, cannot expect
+    /// their moments, nor what follows from them (why an unanswered phone stopped ringing, for how long it
+    /// rang, which of two who talked was the first).
+    #[serde(default)]
+    pub by_arrival: bool,
 }
 
 /// One employee's phone in the ledger.
@@ -138,6 +147,8 @@ impl Story {
                 .collect(),
             recordings: usize::from(self.recorded),
             tolerance_ms: 0,
+            maimed: false,
+            by_arrival: false,
         }
     }
 

@@ -6,7 +6,8 @@
 //! by the story itself ([`ledger::Ledger`]), never computed by the code under test.
 //!
 //! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `zadarma`,
-//! `itoolabs`, `onlinepbx`, `ami` (how a provider tells it), `chaos` (what goes wrong on the way).
+//! `itoolabs`, `onlinepbx`, `ami` (how a provider tells it), `played` (by which names), `chaos` (what goes wrong on
+//! the way).
 
 pub mod ami;
 pub mod ami_server;
@@ -20,6 +21,7 @@ pub mod mango;
 pub mod message;
 pub mod office;
 pub mod onlinepbx;
+pub mod played;
 pub mod sipuni;
 pub mod story;
 pub mod uis;

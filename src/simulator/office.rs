@@ -91,6 +91,18 @@ impl Account {
         }
     }
 
+    /// Its question who should ring, as the story begins; `None`: it has none over HTTP, or its dialplan asks.
+    pub fn question(&self, story: &Story) -> Option<Post> {
+        match self {
+            Self::Sipuni(account) => Some(account.question(story)),
+            Self::Uis(account) => Some(account.question(story)),
+            Self::Zadarma(account) => Some(account.question(story)),
+            Self::Itoolabs(account) => Some(account.question(story)),
+            Self::OnlinePbx(account) => Some(account.question(story)),
+            Self::Mango(_) | Self::Asterisk(_) => None,
+        }
+    }
+
     /// What must be found of it.
     pub fn ledger(&self, story: &Story) -> Ledger {
         match self {

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    ledger::Ledger,
+    ledger::{Ledger, Phone},
     message::{Post, Sent},
     story::{Outcome, Plot, Story},
 };
@@ -74,6 +74,16 @@ impl OnlinePbx {
             ledger.result = CallResult::Missed;
         }
         ledger.tolerance_ms = 1_000;
+        ledger.phones.retain(|phone| phone.answered_at.is_some());
+        for phone in &mut ledger.phones {
+            phone.rang_at = None;
+        }
+        // Who calls is told from the start, and nothing says when the client's phone rings.
+        let leg = story.callers_leg(1_000);
+        ledger.phones.extend(leg.map(|leg| Phone {
+            rang_at: Some(story.told_at(0, 1_000)),
+            ..leg
+        }));
         ledger
     }
 
@@ -86,6 +96,20 @@ impl OnlinePbx {
     pub fn talked_s(story: &Story) -> i64 {
         let answered = story.answered_ms.unwrap_or(story.end_ms);
         Self::second(story, story.end_ms) - Self::second(story, answered)
+    }
+
+    /// What the block "HTTP command" asks.
+    pub fn question(&self, story: &Story) -> Post {
+        let asked = json!({
+            "caller_number": number(story.client.as_deref()),
+            "uuid": self.call_key(story),
+        });
+        Post {
+            method: "POST",
+            target: format!("/{}/command", self.token),
+            body: asked.to_string(),
+            signature: None,
+        }
     }
 
     /// All messages of the story in the order of their times.

@@ -84,6 +84,20 @@ impl Sipuni {
         ledger
     }
 
+    /// The scheme's question whether the first phone of the story gets the call.
+    pub fn question(&self, story: &Story) -> Post {
+        let phone = story.rings.first().map_or("0", |ring| ring.who.as_str());
+        let client = story.client.as_deref().unwrap_or("anonymous");
+        let numbers = [("fromnum", client), ("tonum", story.did.as_str())];
+        let [from, to] =
+            numbers.map(|(name, number)| format!("{name}={}", number.trim_start_matches('+')));
+        Post {
+            method: "GET",
+            target: format!("/{}/route/{phone}?{from}&{to}", self.token),
+            ..Post::default()
+        }
+    }
+
     /// All messages of the story in the order of their times. Whether it is told by GET or by POST is
     /// decided by `dice`.
     pub fn tell(&self, story: &Story, dice: &mut Dice) -> Vec<Sent<Post>> {

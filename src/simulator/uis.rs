@@ -112,6 +112,23 @@ impl Uis {
         ledger
     }
 
+    /// The question of a scenario's interactive processing.
+    pub fn question(&self, story: &Story) -> Post {
+        let client = story.client.as_deref().unwrap_or("anonymous");
+        let asked = json!({
+            "cdr_id": self.call_id(story),
+            "numa": client.trim_start_matches('+'),
+            "numb": story.did.trim_start_matches('+'),
+            "input_result": "None",
+        });
+        Post {
+            method: "POST",
+            target: format!("/{}/route", self.token),
+            body: asked.to_string(),
+            signature: None,
+        }
+    }
+
     /// All messages of the story in the order of their times.
     pub fn tell(&self, story: &Story) -> Vec<Sent<Post>> {
         let mut teller = Teller {

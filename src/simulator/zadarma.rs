@@ -62,9 +62,13 @@ impl Zadarma {
     /// What must be found after the story was told.
     pub fn ledger(&self, story: &Story) -> Ledger {
         let mut ledger = story.ledger(&self.account, &self.call_key(story), 1_000);
-        (ledger.wait_ms, ledger.ring_ms, ledger.hangup_by) = (None, None, None);
+        (ledger.wait_ms, ledger.ring_ms) = (None, None);
+        // Only who gave up before an answer is told, by the word "cancel".
+        ledger.hangup_by = (Self::disposition(story) == "cancel").then_some(story.hangup);
+        ledger.phones.extend(story.callers_leg(1_000));
         (ledger.talk_ms, ledger.hold_ms) = (None, None);
         ledger.tolerance_ms = TOLD_WITHIN_MS;
+        ledger.by_arrival = true;
         ledger
     }
 
@@ -107,6 +111,11 @@ impl Zadarma {
         at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
+    /// The beginning of an incoming call, whose answer may say who rings.
+    pub fn question(&self, story: &Story) -> Post {
+        self.event("NOTIFY_START", story, &[])
+    }
+
     /// All messages of the story in the order of their times.
     pub fn tell(&self, story: &Story) -> Vec<Sent<Post>> {
         let mut told = match story.caller {
@@ -145,7 +154,7 @@ impl Zadarma {
     }
 
     fn incoming(&self, story: &Story) -> Vec<(i64, Post)> {
-        let mut told = vec![(0, self.event("NOTIFY_START", story, &[]))];
+        let mut told = vec![(0, self.question(story))];
         for ring in &story.rings {
             let phone = [("internal", ring.who.clone())];
             told.push((ring.from_ms, self.event("NOTIFY_INTERNAL", story, &phone)));

@@ -1,8 +1,10 @@
 //! Compares what was found of a call with what the ledger says.
 //!
-//! Whoever was told everything must know everything exactly: every field that an export has. Two things
+//! Whoever was told everything must know everything exactly: every field that an export has. Three things
 //! make less of it, and each is stated where it is allowed:
 //!
+//! * events without times ([`Ledger::by_arrival`]) that did not come in order and at their time: what follows
+//!   from both is nobody's to expect;
 //! * lost messages ([`Told::Maimed`]): less may be known, but nothing wrong;
 //! * a cut manager connection ([`Told::FromLog`]): what the event log does not tell, listed by the caller.
 
@@ -20,6 +22,8 @@ use ringcard::{
 /// How much was told of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
+    /// Every message came once, in order and at its time.
+    InOrder,
     /// Every message came, though perhaps late, twice, or to a gateway that was killed meanwhile.
     All,
     /// Some messages never came.
@@ -73,6 +77,11 @@ impl Check<'_> {
         matches!(self.told, Told::Maimed)
     }
 
+    /// Whether what is known only by when and in which order messages come cannot be expected.
+    fn is_disordered(&self) -> bool {
+        self.ledger.by_arrival && !matches!(self.told, Told::InOrder)
+    }
+
     fn is_unheard(&self, who: &str) -> bool {
         matches!(self.told, Told::FromLog(unheard) if unheard.rings.contains(who))
     }
@@ -84,6 +93,8 @@ impl Check<'_> {
             None if self.maimed() => {}
             // Whether anybody rang, and for how long, is told by messages that may be lost.
             Some(found) if self.maimed() && is_unanswered(found) && is_unanswered(wanted) => {}
+            // So is for how long, by the arrival of messages.
+            Some(found) if self.is_disordered() && is_given_up(found) && is_given_up(wanted) => {}
             found => self.differ("result", wanted, found),
         }
         if !self.maimed() && call.phase != Phase::Ended {
@@ -106,7 +117,9 @@ impl Check<'_> {
         } else {
             self.moment("started_at", started_at, Some(call.started_at));
         }
-        self.moment("ended_at", Some(ledger.ended_at), call.ended_at);
+        if !(self.maimed() && self.is_disordered()) {
+            self.moment("ended_at", Some(ledger.ended_at), call.ended_at);
+        }
         if self.maimed() {
             return self.spans_of_a_maimed_call(call);
         }
@@ -131,16 +144,21 @@ impl Check<'_> {
     /// What of its spans cannot be known when messages are lost:
     /// * a menu or a ring before the first message that came makes wait and ring shorter;
     /// * hold that begins or ends with a lost message counts as talk, or talk as hold: together they
-    ///   are what they were.
+    ///   are what they were;
+    /// * a provider without times tells lengths only by a summary, which may be lost, and then what there
+    ///   is goes by when messages came.
     fn spans_of_a_maimed_call(&mut self, call: &Call) {
         let ledger = self.ledger;
         for (what, wanted, found) in [
             ("wait_ms", ledger.wait_ms, call.wait_ms),
             ("ring_ms", ledger.ring_ms, call.ring_ms),
         ] {
-            if found > wanted {
+            if found > wanted && !self.is_disordered() {
                 self.differ(what, wanted, found);
             }
+        }
+        if self.is_disordered() {
+            return;
         }
         let sum = |talk: Option<i64>, hold: Option<i64>| Some(talk? + hold?);
         let wanted = sum(ledger.talk_ms, ledger.hold_ms);
@@ -176,6 +194,8 @@ impl Check<'_> {
         let same = match (wanted, found) {
             (Some(wanted), Some(found)) => (found - wanted).abs() <= tolerance,
             (_, None) if self.maimed() => true,
+            // Known by arrival, or not at all.
+            (None, _) if self.ledger.by_arrival => true,
             (None, None) => true,
             _ => false,
         };
@@ -200,7 +220,11 @@ impl Check<'_> {
             self.differ("did", &ledger.did, did);
         }
         let answered_by = call.answered_by.as_ref().map(|who| who.as_str());
-        if told(answered_by.is_some()) && answered_by != ledger.answered_by.as_deref() {
+        // An answer that comes long after the summary says it was is nobody's, and who had the client first
+        // is known by order alone.
+        let passed_to = |who: &str| ledger.transfers.iter().any(|passed| passed.to == who);
+        let untold = self.is_disordered() && answered_by.is_none_or(passed_to);
+        if told(answered_by.is_some()) && answered_by != ledger.answered_by.as_deref() && !untold {
             self.differ("answered_by", &ledger.answered_by, answered_by);
         }
         if told(call.hangup_by.is_some())
@@ -219,7 +243,9 @@ impl Check<'_> {
         let legs = call.employees_legs();
         let mut found: Vec<(&str, &Leg)> = legs.map(|(who, leg)| (who.as_str(), leg)).collect();
         found.sort_by_key(|(who, leg)| (*who, leg.ended_at, leg.rang_at));
-        let fits = if self.maimed() {
+        let fits = if self.is_disordered() {
+            self.are_phones_in_any_order(&wanted, &found)
+        } else if self.maimed() {
             let some = |leg: &(&str, &Leg)| wanted.iter().any(|phone| self.is_part(phone, *leg));
             found.iter().all(some)
         } else {
@@ -261,7 +287,33 @@ impl Check<'_> {
             && rang
             && self.is_same(phone.answered_at, leg.answered_at)
             && self.is_same(Some(phone.ended_at), leg.ended_at)
-            && (leg.result == Some(phone.result) || self.may_be_unknown(phone, leg))
+            && (leg.result == Some(phone.result)
+                || self.may_be_unknown(phone, leg)
+                || self.is_cause_by_arrival(phone, leg))
+    }
+
+    /// Of a provider without times, in any order: nobody else's phone is told of, whoever talked did so, and
+    /// whoever was told of all has a leg. What comes after its phone's end looks like another ring.
+    fn are_phones_in_any_order(&self, wanted: &[&Phone], found: &[(&str, &Leg)]) -> bool {
+        let of = |phone: &Phone| {
+            let own = found.iter().filter(|(who, _)| *who == phone.extension);
+            own.map(|(_, leg)| *leg).collect::<Vec<_>>()
+        };
+        let talked = |leg: &&Leg| leg.result == Some(LegResult::Answered);
+        let is_there = |phone: &&Phone| match (self.maimed(), phone.result) {
+            (true, LegResult::Answered) => true,
+            (true, _) => !of(phone).iter().any(talked),
+            (false, LegResult::Answered) => of(phone).iter().any(talked),
+            (false, _) => !of(phone).is_empty() && !of(phone).iter().any(talked),
+        };
+        let is_wanted = |who: &str| wanted.iter().any(|phone| phone.extension == who);
+        wanted.iter().all(is_there) && found.iter().all(|(who, _)| is_wanted(who))
+    }
+
+    /// A provider without times tells no cause of a phone either, but by what comes next.
+    fn is_cause_by_arrival(&self, phone: &Phone, leg: &Leg) -> bool {
+        let answered = phone.result == LegResult::Answered;
+        self.ledger.by_arrival && !answered && leg.result != Some(LegResult::Answered)
     }
 
     /// Whether a leg of which some messages are lost is that of this phone: it knows less, but nothing
@@ -297,6 +349,14 @@ impl Check<'_> {
 
     fn transfers(&mut self, call: &Call) {
         let ledger = self.ledger;
+        if self.is_disordered() {
+            // Who had the client first, and how often they were passed on, is known by order alone.
+            let untold = !self.maimed() && call.transfers.is_empty() != ledger.transfers.is_empty();
+            if untold || (ledger.transfers.is_empty() && !call.transfers.is_empty()) {
+                self.differ("transfers", &ledger.transfers, &call.transfers);
+            }
+            return;
+        }
         if call.transfers.len() != ledger.transfers.len() {
             if !self.maimed() || call.transfers.len() > ledger.transfers.len() {
                 self.differ("transfers", &ledger.transfers, &call.transfers);
@@ -327,6 +387,11 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Whether the caller stopped waiting, be it soon or late.
+fn is_given_up(result: CallResult) -> bool {
+    matches!(result, CallResult::Missed | CallResult::Abandoned)
 }
 
 fn is_unanswered(result: CallResult) -> bool {

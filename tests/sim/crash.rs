@@ -11,9 +11,9 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -30,7 +30,10 @@ use ringcard::{
     store::{Db, Settings, StoreError},
 };
 
-use crate::check::{Told, differences};
+use crate::{
+    check::{Told, differences},
+    program,
+};
 
 const ACCOUNT: &str = "crash";
 const KEY: &str = "crash-key";
@@ -200,12 +203,11 @@ struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     fn new(place: &'a Place, url: String, shim: Option<PathBuf>) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         Self {
             place,
             url,
             shim,
-            address: free.local_addr().expect("it is bound"),
+            address: program::free_address(),
             env: Vec::new(),
             dice: Dice::new(crate::number("RINGCARD_CRASH_SEED").unwrap_or(11)),
             acknowledged: BTreeMap::new(),
@@ -232,9 +234,9 @@ impl<'a> Trial<'a> {
             std::thread::sleep(pause);
             self.sent_for += pause;
             match &blow {
-                Blow::Kill => self.kill(&mut gateway),
+                Blow::Kill => program::kill(&mut gateway),
                 Blow::Power => {
-                    self.kill(&mut gateway);
+                    program::kill(&mut gateway);
                     self.place.lose_power();
                 }
                 Blow::Database(cluster) => {
@@ -272,7 +274,7 @@ impl<'a> Trial<'a> {
                 told.unanswered.len()
             ));
         }
-        self.kill(&mut gateway);
+        program::kill(&mut gateway);
         if matches!(blow, Blow::Power) {
             self.place.lose_power();
         }
@@ -315,7 +317,7 @@ impl<'a> Trial<'a> {
             self.place.0.join("recordings").display()
         );
         fs::write(&config, text).expect("the folder of this trial can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringcard"));
+        let mut command = program::ringcard();
         command.arg("--config").arg(&config).arg("serve");
         command.env("CRASH_KEY", KEY).env("CRASH_SALT", SALT);
         command.envs(self.env.iter().cloned());
@@ -329,27 +331,7 @@ impl<'a> Trial<'a> {
             command.env("POWERLOSS_SURVIVE", survive.to_string());
             command.env("POWERLOSS_SEED", calls.to_string());
         }
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the program was built");
-        let patience = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(self.address).is_err() {
-            let has_ended = child.try_wait().expect("it is our own child").is_some();
-            if has_ended || Instant::now() > patience {
-                self.kill(&mut child);
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Some(child)
-    }
-
-    /// SIGKILL: no handler runs, nothing is written any more.
-    fn kill(&self, gateway: &mut Child) {
-        gateway.kill().expect("it is our own child");
-        gateway.wait().expect("it is our own child");
+        program::serve(command, self.address)
     }
 
     async fn check(&self) -> Vec<String> {

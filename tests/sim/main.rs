@@ -5,7 +5,9 @@
 
 mod check;
 mod crash;
+mod program;
 mod pure;
+mod together;
 mod whole;
 
 use std::{

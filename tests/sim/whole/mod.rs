@@ -8,8 +8,8 @@ mod cards;
 mod found;
 mod heard;
 mod play;
-mod rig;
-mod tables;
+pub mod rig;
+pub mod tables;
 mod witness;
 
 use std::collections::BTreeSet;

@@ -41,7 +41,7 @@ pub async fn check(plan: &Plan, rows: &[Row], db: &Db, wrong: &mut Vec<String>) 
 }
 
 /// `ringcard doctor --recount` finds nothing to say.
-async fn doctor(db: &Db, wrong: &mut Vec<String>) {
+pub async fn doctor(db: &Db, wrong: &mut Vec<String>) {
     let checked = ringcard::store::figures::check(db, false).await;
     let checked = checked.expect("the tables can be read");
     if !checked.differences.is_empty() {
@@ -477,9 +477,8 @@ async fn recordings(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
     }
 }
 
-/// Every acknowledged message is kept, and nothing that a provider sent is unreadable or impossible to
-/// apply.
-async fn journal(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
+/// Nothing that a provider sent is unreadable or impossible to apply.
+pub async fn dead_letters(db: &Db, wrong: &mut Vec<String>) {
     let dead: Vec<(String, String)> = all!(
         db,
         "select outcome, reason from raw where outcome in ('undecodable', 'apply_failed')"
@@ -487,6 +486,12 @@ async fn journal(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
     for (outcome, reason) in dead {
         wrong.push(format!("dead letter, {outcome}: {reason}"));
     }
+}
+
+/// Every acknowledged message is kept, and nothing that a provider sent is unreadable or impossible to
+/// apply.
+async fn journal(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
+    dead_letters(db, wrong).await;
     let raw: Vec<(Vec<u8>,)> = all!(db, "select body from raw where source = 'webhook'");
     let mut kept: BTreeMap<String, usize> = BTreeMap::new();
     for (body,) in &raw {
