@@ -5,7 +5,7 @@
 //! running is left as it is and told by name ([`TAKEN`] is the list of what can).
 
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -36,7 +36,9 @@ use crate::{
     telemetry,
     web::{
         self,
-        configuration::{AddError, Configuration, NewAccount, Reloaded, WISH},
+        configuration::{
+            AccountChange, AddError, Configuration, KeptAccount, NewAccount, Reloaded, WISH,
+        },
     },
 };
 
@@ -225,26 +227,45 @@ impl Configuration for Reloader {
             return Err(AddError::Taken);
         }
         let folder = now.settings.accounts.folder.clone();
-        let writing = move || fragments::write(&folder, &account);
-        let written = match tokio::task::spawn_blocking(writing).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(error)) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(AddError::Taken);
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "an account could not be written (accounts.folder)");
-                return Err(AddError::Unwritten);
-            }
-            Err(_) => return Err(AddError::Unwritten),
-        };
+        let written = on_disk(move || fragments::write(&folder, &account)).await?;
         let read = self.read_over(&mut now, by, "").await;
-        match read.problems.is_empty() {
-            true => Ok(read),
-            false => {
-                written.undo();
-                Err(AddError::Refused)
-            }
+        taken(read, || written.undo())
+    }
+
+    async fn kept_account(&self, name: &AccountName) -> Option<KeptAccount> {
+        if !self.adds_accounts() {
+            return None;
         }
+        let folder = self.now.lock().await.settings.accounts.folder.clone();
+        let name = name.clone();
+        let kept = on_disk(move || fragments::kept(&folder, name.as_str())).await;
+        kept.ok().flatten()
+    }
+
+    async fn change_account(&self, change: AccountChange, by: By) -> Result<Reloaded, AddError> {
+        let mut now = self.now.lock().await;
+        if !self.adds_accounts() {
+            return Err(AddError::Off);
+        }
+        let folder = now.settings.accounts.folder.clone();
+        let before = on_disk(move || fragments::change(&folder, &change)).await?;
+        let before = before.ok_or(AddError::Elsewhere)?;
+        let read = self.read_over(&mut now, by, "").await;
+        taken(read, || before.undo())
+    }
+
+    async fn remove_account(&self, name: &AccountName, by: By) -> Result<Reloaded, AddError> {
+        let mut now = self.now.lock().await;
+        if !self.adds_accounts() {
+            return Err(AddError::Off);
+        }
+        let folder = now.settings.accounts.folder.clone();
+        let name = name.clone();
+        let moment = flow::now().as_micros().to_string();
+        let moved = on_disk(move || fragments::remove(&folder, name.as_str(), &moment)).await?;
+        let moved = moved.ok_or(AddError::Elsewhere)?;
+        let read = self.read_over(&mut now, by, "").await;
+        taken(read, || moved.undo())
     }
 
     async fn office_changed(&self) {
@@ -258,6 +279,32 @@ impl Configuration for Reloader {
     async fn probe(&self, account: &AccountName) -> Option<Probe> {
         let apart = self.now.lock().await.settings.open_apart(account)?;
         probe::probe(apart.pbx.as_ref()).await
+    }
+}
+
+/// Does something with the files of accounts, which may wait for a disk.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, AddError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) if error.kind() == ErrorKind::AlreadyExists => Err(AddError::Taken),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "an account's files could not be written (accounts.folder)");
+            Err(AddError::Unwritten)
+        }
+        Err(_) => Err(AddError::Unwritten),
+    }
+}
+
+/// What was written holds if nothing is wrong with the whole; else it is taken back.
+fn taken(read: Reloaded, undo: impl FnOnce()) -> Result<Reloaded, AddError> {
+    match read.problems.is_empty() {
+        true => Ok(read),
+        false => {
+            undo();
+            Err(AddError::Refused)
+        }
     }
 }
 

@@ -77,7 +77,31 @@ pub struct NewAccount {
     pub secrets: Vec<(&'static str, String)>,
 }
 
-/// Why an account was not added.
+/// An account that a page has set up, as its file says it; secrets are not read back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeptAccount {
+    /// The provider's name.
+    pub kind: String,
+    /// What is set.
+    pub values: toml::Table,
+    /// Which secrets it has.
+    pub secrets: Vec<String>,
+}
+
+/// What somebody changes about such an account.
+#[derive(Clone)]
+pub struct AccountChange {
+    /// Whose.
+    pub name: AccountName,
+    /// Keys that are taken out first: whatever the form asks for and was left empty.
+    pub cleared: Vec<&'static str>,
+    /// What is set, by key.
+    pub values: Vec<(&'static str, toml::Value)>,
+    /// Secrets that take the place of old ones; all others stay.
+    pub secrets: Vec<(&'static str, String)>,
+}
+
+/// Why an account was not added, changed or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
     /// The configuration does not allow it.
@@ -86,6 +110,9 @@ pub enum AddError {
     /// There is one of this name.
     #[error("the name is taken")]
     Taken,
+    /// No page has set up one of this name.
+    #[error("no page has set up this account")]
+    Elsewhere,
     /// The configuration with it has problems, which are told where readings are.
     #[error("the configuration has problems")]
     Refused,
@@ -105,6 +132,15 @@ pub trait Configuration: Send + Sync {
 
     /// Writes a new account beside the configuration and takes it over.
     async fn add_account(&self, account: NewAccount, by: By) -> Result<Reloaded, AddError>;
+
+    /// The account as its file says it; `None`: no page has set it up, so no page changes it.
+    async fn kept_account(&self, name: &AccountName) -> Option<KeptAccount>;
+
+    /// Writes what has changed about an account that a page has set up, and takes it over.
+    async fn change_account(&self, change: AccountChange, by: By) -> Result<Reloaded, AddError>;
+
+    /// Moves the files of such an account away, and lets go of it. What it has told stays.
+    async fn remove_account(&self, name: &AccountName, by: By) -> Result<Reloaded, AddError>;
 
     /// Lets everybody know people and lines as they are now: who has just changed them on a page does
     /// not wait until the change is noticed.

@@ -25,17 +25,26 @@ struct Place {
 
 impl Place {
     async fn open() -> Self {
+        Self::open_with("").await
+    }
+
+    /// With these accounts in the main file, once it is read anew.
+    async fn open_with(accounts: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("ringcard-setup-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("ringcard.toml");
         let kept = folder.join("accounts.d");
-        let text = format!("accounts.folder = {:?}\n", kept.display().to_string());
+        let text = format!(
+            "accounts.folder = {:?}\n{accounts}",
+            kept.display().to_string()
+        );
         std::fs::write(&file, text).expect("the folder can be written");
         let gateway = TestGateway::start_with("", |settings| {
             settings.accounts.folder = kept;
         })
         .await;
-        let source: Source = Arc::new(move || settings::load(Some(&file), Vec::new()));
+        let env = vec![("PINE".to_owned(), "pine-token-0123456789".to_owned())];
+        let source: Source = Arc::new(move || settings::load(Some(&file), env.clone()));
         gateway.gateway().reads_from(source);
         Self {
             office: Office::staffed(gateway).await,
@@ -404,5 +413,147 @@ async fn onlinepbx_is_set_up_with_an_address_that_takes_its_test() {
     let test = office.gateway.client.post(office.gateway.url(path));
     let test = test.body(r#"{"domain":"pbx000007.onpbx.ru","event":"call_start"}"#);
     assert_eq!(test.send().await.unwrap().status().as_u16(), 200);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn an_account_of_a_page_is_changed_and_removed_and_its_secrets_stay_unseen() {
+    let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", SECRET)
+        .await
+        .expect("a port");
+    let address = ami.address().to_string();
+    let place = Place::open().await;
+    let adam = place.office.browser("adam").await;
+    let account = |address: &str, secret: &str| {
+        [
+            ("kind", "asterisk".to_owned()),
+            ("name", "main".to_owned()),
+            ("address", address.to_owned()),
+            ("user", "ringcard".to_owned()),
+            ("secret", secret.to_owned()),
+        ]
+    };
+    let send = async |path: &str, form: &[(&str, String)]| {
+        let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        adam.post(path, &form).await
+    };
+    let file = |name: &str| std::fs::read_to_string(place.folder.join("accounts.d").join(name));
+    assert_eq!(
+        send("/setup", &account(&address, "not-theirs"))
+            .await
+            .status,
+        200
+    );
+    let token = file("main.route_token").unwrap();
+
+    // The form says what there is, but no secret.
+    let page = adam.page("/setup/main").await;
+    let form = "form[action='/setup/main/change#account'] ";
+    assert_eq!(all(&page, "[data-kept=page]").len(), 1);
+    assert!(page.html().contains(&format!("value=\"{address}\"")));
+    assert_eq!(all(&page, &format!("{form}input[name=kind]")).len(), 0);
+    assert!(!page.html().contains("not-theirs") && !page.html().contains(&token));
+
+    // What is not exactly right, or cannot be used, changes nothing.
+    let was = file("main.toml").unwrap();
+    for wrong in [
+        account("file:/etc/passwd", ""),
+        account(&address, "two words"),
+    ] {
+        let refused = send("/setup/main/change", &wrong).await;
+        assert_eq!(refused.status, 422, "{wrong:?}");
+    }
+    assert_eq!(
+        (file("main.toml").unwrap(), file("main.secret").unwrap()),
+        (was, "not-theirs".to_owned())
+    );
+
+    // The right secret connects it at once; the token at the PBX stays, and so does what is left empty.
+    assert_eq!(ami.listeners(), 0);
+    let changed = send("/setup/main/change", &account(&address, SECRET)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert!(!changed.text.contains(SECRET));
+    eventually("it is dialled", async || ami.listeners() == 1).await;
+    let tried = adam.post("/setup/main/test", &[]).await;
+    let tried = Html::parse_document(&tried.text);
+    assert_eq!(all(&tried, "[data-probe=good]").len(), 1);
+    assert_eq!(
+        send("/setup/main/change", &account(&address, ""))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(file("main.secret").unwrap(), SECRET);
+    assert_eq!(file("main.route_token").unwrap(), token);
+
+    // Made anew only on request, and shown once.
+    let mut renewed = account(&address, SECRET).to_vec();
+    renewed.push(("renew", "1".to_owned()));
+    let shown = send("/setup/main/change", &renewed).await;
+    let fresh = file("main.route_token").unwrap();
+    assert!(
+        fresh != token && shown.text.contains(&fresh),
+        "{}",
+        shown.text
+    );
+    assert!(!adam.get("/setup/main").await.text.contains(&fresh));
+
+    // Removed only by its name; the files are moved away, and the connection ends.
+    let refused = adam.post("/setup/main/remove", &[("name", "other")]).await;
+    assert_eq!(refused.status, 422);
+    let gone = adam.post("/setup/main/remove", &[("name", "main")]).await;
+    assert_eq!(gone.status, 303, "{}", gone.text);
+    assert_eq!(place.files(), ["removed"]);
+    let away = std::fs::read_dir(place.folder.join("accounts.d/removed")).unwrap();
+    let away: Vec<_> = away.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(away.len(), 1);
+    assert_eq!(
+        std::fs::read_to_string(away[0].join("main.secret")).unwrap(),
+        SECRET
+    );
+    eventually("nobody dials it", async || ami.listeners() == 0).await;
+    assert_eq!(adam.get("/setup/main").await.status, 404);
+    let told: Vec<(String, String)> = ringcard::on_read!(place.office.gateway.db(), pool => {
+        sqlx::query_as("select object, detail from audit where action = 'change' order by id")
+            .fetch_all(pool)
+            .await
+            .unwrap()
+    });
+    let of_account = |(object, _): &&(String, String)| object == "account:main";
+    let told: Vec<&str> = told
+        .iter()
+        .filter(of_account)
+        .map(|(_, how)| how.as_str())
+        .collect();
+    assert_eq!(told, ["added", "changed", "changed", "changed", "removed"]);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn an_account_of_the_main_file_is_changed_there() {
+    let place =
+        Place::open_with("[[pbx]]\nname = \"pine\"\ntype = \"sipuni\"\ntoken = \"env:PINE\"\n")
+            .await;
+    let adam = place.office.browser("adam").await;
+    eventually("the file is taken over", async || {
+        adam.post("/configuration/reload", &[]).await;
+        adam.get("/setup/pine").await.status == 200
+    })
+    .await;
+    let page = adam.page("/setup/pine").await;
+    assert_eq!(all(&page, "[data-kept=file]").len(), 1);
+    for (path, form) in [
+        ("/setup/pine/change", [("user", "1")]),
+        ("/setup/pine/remove", [("name", "pine")]),
+    ] {
+        assert_eq!(adam.post(path, &form).await.status, 422, "{path}");
+    }
+    assert_eq!(
+        adam.post("/setup/nobody/remove", &[("name", "nobody")])
+            .await
+            .status,
+        404
+    );
+    assert!(place.office.gateway.gateway().account("pine").is_some());
     place.close().await;
 }

@@ -4,6 +4,7 @@
 //! is shown once, in the answer to the form that made it.
 
 mod account;
+mod change;
 mod office;
 mod snippets;
 
@@ -54,6 +55,16 @@ pub const ROUTES: &[Route] = &[
         "/setup/{name}/test",
         Access::Right(Action::RunInstallation),
         || post(test),
+    ),
+    Route::post(
+        "/setup/{name}/change",
+        Access::Right(Action::RunInstallation),
+        || post(change::change),
+    ),
+    Route::post(
+        "/setup/{name}/remove",
+        Access::Right(Action::RunInstallation),
+        || post(change::remove),
     ),
     Route::post(
         "/setup/{name}/people",
@@ -202,6 +213,7 @@ async fn line(
 enum Said {
     Nothing,
     Added(Shown),
+    Changed(Shown),
     Tried(Option<Probe>),
     Person(Made),
 }
@@ -272,6 +284,7 @@ async fn page(
             (heading(&pen, &steps, Step::Account, html! {
                 (super::accounts::facts(&pen, visitor, account, &seen))
                 (account::section(site, visitor, account, &said))
+                (change::section(site, visitor, account).await)
             }))
             (heading(&pen, &steps, Step::People, office::people(site, visitor, name, wanted, &said).await?))
             (heading(&pen, &steps, Step::Lines, office::lines(site, visitor, name).await?))

@@ -91,6 +91,8 @@ const MAY: &[(&str, &str)] = &[
     ("POST /setup", "oa"),
     ("GET /setup/{name}", "oa"),
     ("POST /setup/{name}/test", "oa"),
+    ("POST /setup/{name}/change", "oa"),
+    ("POST /setup/{name}/remove", "oa"),
     ("POST /setup/{name}/people", "oa"),
     ("POST /setup/{name}/lines", "oa"),
     ("GET /accounts/{name}", "oa"),

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Said, is_dialled, snippets};
+use super::{Said, change, is_dialled, snippets};
 use crate::{
     flow::probe::Probe,
     model::ids::AccountName,
@@ -13,15 +13,18 @@ use crate::{
     store::changes::By,
     web::{
         Account, Error, Site, Visitor,
-        configuration::{AddError, NewAccount, Reloaded},
+        configuration::{AddError, KeptAccount, NewAccount, Reloaded},
+        i18n::Texts,
         layout,
     },
 };
 
 /// The form as it was filled in; what a provider does not ask for stays empty.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Typed {
+    #[serde(default)]
     kind: String,
+    #[serde(default)]
     name: String,
     #[serde(default)]
     address: String,
@@ -35,6 +38,30 @@ pub(super) struct Typed {
     salt: String,
     #[serde(default)]
     area_code: String,
+}
+
+impl Typed {
+    /// The same with this in place of every secret that was left empty.
+    pub(super) fn with_blanks(&self, filled: &str) -> Self {
+        let mut typed = self.clone();
+        for field in [&mut typed.secret, &mut typed.key, &mut typed.salt] {
+            if field.trim().is_empty() {
+                filled.clone_into(field);
+            }
+        }
+        typed
+    }
+
+    pub(super) fn area_code(&self) -> &str {
+        self.area_code.trim()
+    }
+}
+
+/// What a form asked for: settings, secrets, and those of them that were made here and are shown once.
+pub(super) struct Asked {
+    pub(super) values: Values,
+    pub(super) secrets: Secrets,
+    pub(super) shown: Secrets,
 }
 
 /// An account to be set up, and what of it is shown once.
@@ -62,6 +89,19 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
     if site.accounts.all().iter().any(|one| one.name == name) {
         return Err(Error::Unusable("error-account-taken"));
     }
+    let asked = asked(provider, typed)?;
+    let account = NewAccount {
+        name,
+        kind: provider.name,
+        values: asked.values,
+        secrets: asked.secrets,
+    };
+    let shown = asked.shown;
+    Ok(Read { account, shown })
+}
+
+/// What the provider's form asks for.
+pub(super) fn asked(provider: &Provider, typed: &Typed) -> Result<Asked, Error> {
     let mut values = numbers(&typed.area_code)?;
     let mut secrets = Vec::new();
     let mut shown = Vec::new();
@@ -71,17 +111,17 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
         &mut values,
         (&mut secrets, &mut shown),
     )?;
-    let account = NewAccount {
-        name,
-        kind: provider.name,
+    Ok(Asked {
         values,
         secrets,
-    };
-    Ok(Read { account, shown })
+        shown,
+    })
 }
 
-type Values = Vec<(&'static str, Value)>;
-type Secrets = Vec<(&'static str, String)>;
+/// Settings, by key.
+pub(super) type Values = Vec<(&'static str, Value)>;
+/// Secrets, by key.
+pub(super) type Secrets = Vec<(&'static str, String)>;
 
 /// What an account of this kind has, of what was typed, and secrets that are made here.
 fn fill(
@@ -148,7 +188,8 @@ fn fill(
     Ok(())
 }
 
-fn made() -> String {
+/// A secret of our own making.
+pub(super) fn made() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
 }
 
@@ -247,16 +288,21 @@ fn numbers(area_code: &str) -> Result<Vec<(&'static str, Value)>, Error> {
 /// Writes the account and has it taken over.
 pub(super) async fn add(site: &Site, read: Read, by: By) -> Result<Shown, Error> {
     let done = site.configuration.add_account(read.account, by).await;
-    match done {
-        Ok(done) => Ok(Shown {
-            secrets: read.shown,
-            read: done,
-        }),
-        Err(AddError::Off) => Err(Error::Unusable("error-account-off")),
-        Err(AddError::Taken) => Err(Error::Unusable("error-account-taken")),
-        Err(AddError::Refused) => Err(Error::Unusable("error-account-refused")),
-        Err(AddError::Unwritten) => Err(Error::Unusable("error-account-unwritten")),
-    }
+    Ok(Shown {
+        secrets: read.shown,
+        read: done.map_err(refusal)?,
+    })
+}
+
+/// What a page says of an account that could not be written.
+pub(super) fn refusal(error: AddError) -> Error {
+    Error::Unusable(match error {
+        AddError::Off => "error-account-off",
+        AddError::Taken => "error-account-taken",
+        AddError::Elsewhere => "error-account-elsewhere",
+        AddError::Refused => "error-account-refused",
+        AddError::Unwritten => "error-account-unwritten",
+    })
 }
 
 /// The form of a provider.
@@ -276,35 +322,34 @@ pub(super) fn form(site: &Site, visitor: &Visitor, provider: &Provider) -> Marku
             form.stacked action="/setup" method="post" {
                 (layout::token(visitor))
                 input type="hidden" name="kind" value=(provider.name);
-                (field("name", t.say("setup-name"), provider.name, true))
-                (questions(visitor, provider.name))
-                (field("area_code", t.say("setup-area"), "", false))
+                label { span { (t.say("setup-name")) }
+                    input type="text" name="name" value=(provider.name) required
+                        maxlength=(NAME_CHARS) autocomplete="off" autocapitalize="off" spellcheck="false"; }
+                (inputs(t, provider, None))
                 button.primary type="submit" { (t.say("setup-add")) }
             }
         }
     }
 }
 
-fn field(name: &str, text: String, value: &str, required: bool) -> Markup {
+/// What a provider's account is asked for, filled in with what it has; a secret that it has may stay empty.
+pub(super) fn inputs(t: Texts, provider: &Provider, kept: Option<&KeptAccount>) -> Markup {
+    let field = |name: &str, text: String, value: &str, required: bool| {
+        html! {
+            label { span { (text) }
+                input type="text" name=(name) value=(kept.map_or(value, |kept| change::value_of(kept, name)))
+                    required[required] maxlength=(TEXT_CHARS) autocomplete="off" autocapitalize="off" spellcheck="false"; }
+        }
+    };
+    let hidden = |name: &str, text: String, required: bool| {
+        html! {
+            label { span { (text) }
+                input type="password" name=(name) required[required && kept.is_none()] maxlength=(TEXT_CHARS)
+                    autocomplete="off" placeholder=[kept.map(|_| t.say("setup-unchanged"))]; }
+        }
+    };
     html! {
-        label { span { (text) }
-            input type="text" name=(name) value=(value) required[required]
-                maxlength=(TEXT_CHARS) autocomplete="off" autocapitalize="off" spellcheck="false"; }
-    }
-}
-
-fn hidden(name: &str, text: String, required: bool) -> Markup {
-    html! {
-        label { span { (text) }
-            input type="password" name=(name) required[required] maxlength=(TEXT_CHARS) autocomplete="off"; }
-    }
-}
-
-/// What an account of this kind is asked for.
-fn questions(visitor: &Visitor, kind: &str) -> Markup {
-    let t = visitor.texts;
-    html! {
-        @match kind {
+        @match provider.name {
             "asterisk" => {
                 (field("address", t.say("setup-address"), "127.0.0.1:5038", true))
                 (field("user", t.say("setup-user"), "ringcard", true))
@@ -341,6 +386,7 @@ fn questions(visitor: &Visitor, kind: &str) -> Markup {
                 (hidden("secret", t.say("setup-sipuni-secret"), false))
             }
         }
+        (field("area_code", t.say("setup-area"), "", false))
     }
 }
 
@@ -348,19 +394,20 @@ fn questions(visitor: &Visitor, kind: &str) -> Markup {
 pub(super) fn section(site: &Site, visitor: &Visitor, account: &Account, said: &Said) -> Markup {
     let t = visitor.texts;
     let shown = match said {
-        Said::Added(shown) => Some(shown),
+        Said::Added(shown) => Some((shown, "setup-added")),
+        Said::Changed(shown) => Some((shown, "setup-changed")),
         _ => None,
     };
     html! {
-        @if let Some(shown) = shown {
-            p.done role="status" { (t.say("setup-added")) }
+        @if let Some((shown, done)) = shown {
+            p.done role="status" { (t.say(done)) }
             @if !shown.secrets.is_empty() { p.problem { (t.say("setup-once")) } }
             @if !shown.read.restart.is_empty() {
                 p { (t.say("reload-restart")) " " code { (shown.read.restart.join(", ")) } }
             }
         }
         @if let Said::Tried(probe) = said { (verdict(visitor, probe.as_ref())) }
-        (snippets::of(site, visitor, account, shown.map_or(&[], |shown| shown.secrets.as_slice())))
+        (snippets::of(site, visitor, account, shown.map_or(&[], |(shown, _)| shown.secrets.as_slice())))
         @if is_dialled(account) {
             form.inline action={ "/setup/" (account.name) "/test#account" } method="post" {
                 (layout::token(visitor))
