@@ -7,6 +7,7 @@ mod account;
 mod change;
 mod office;
 mod snippets;
+mod strict;
 
 use axum::{
     Form,

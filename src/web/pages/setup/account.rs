@@ -3,12 +3,14 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use maud::{Markup, html};
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Value;
 
-use super::{Said, change, is_dialled, snippets};
+use super::{
+    Said, change, is_dialled, snippets,
+    strict::{NAME_CHARS, TEXT_CHARS, address, name, numbers, secret, site_of, word},
+};
 use crate::{
     flow::probe::Probe,
-    model::ids::AccountName,
     pbx::{PROVIDERS, Provider},
     store::changes::By,
     web::{
@@ -77,9 +79,6 @@ pub(super) struct Shown {
     /// What came of taking the account over.
     pub(super) read: Reloaded,
 }
-
-const NAME_CHARS: usize = 40;
-const TEXT_CHARS: usize = 200;
 
 /// Reads the form; anything that is not exactly what it should be is refused.
 pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
@@ -215,74 +214,6 @@ fn ask_there(
         secrets.push(("api_key", secret(typed.key.trim())?));
     }
     Ok(())
-}
-
-/// Small letters, digits, `-` and `_`, beginning with a letter or digit: part of addresses and of a file's name.
-fn name(typed: &str) -> Result<AccountName, Error> {
-    let typed = typed.trim();
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    let begins = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    match typed.len() <= NAME_CHARS && typed.starts_with(begins) && typed.chars().all(fits) {
-        true => Ok(AccountName::from(typed)),
-        false => Err(Error::Unusable("error-account-name")),
-    }
-}
-
-/// `host:port`. What the configuration would read as a reference is no address.
-fn address(typed: &str) -> Result<String, Error> {
-    let typed = typed.trim();
-    let wrong = || Error::Unusable("error-account-address");
-    let (host, port) = typed.rsplit_once(':').ok_or_else(wrong)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-    let is_reference = ["env", "file"].contains(&host);
-    let is_host = !host.is_empty() && host.len() <= TEXT_CHARS && host.chars().all(fits);
-    match is_host && !is_reference && port.parse::<u16>().is_ok_and(|port| port > 0) {
-        true => Ok(typed.to_owned()),
-        false => Err(wrong()),
-    }
-}
-
-/// `https://` and a host, with a port perhaps.
-fn site_of(typed: &str) -> Result<String, Error> {
-    let typed = typed.trim().trim_end_matches('/');
-    let fits = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
-    let host = typed.strip_prefix("https://").unwrap_or_default();
-    match !host.is_empty() && host.len() <= TEXT_CHARS && host.chars().all(fits) {
-        true => Ok(typed.to_owned()),
-        false => Err(Error::Unusable("error-account-site")),
-    }
-}
-
-/// A user's name: letters, digits and a few signs.
-fn word(typed: &str, problem: &'static str) -> Result<String, Error> {
-    let typed = typed.trim();
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    match !typed.is_empty() && typed.len() <= NAME_CHARS && typed.chars().all(fits) {
-        true => Ok(typed.to_owned()),
-        false => Err(Error::Unusable(problem)),
-    }
-}
-
-/// A secret: visible signs without spaces, so that a line of a file holds exactly it.
-fn secret(typed: &str) -> Result<String, Error> {
-    let fits = |c: char| c.is_ascii_graphic();
-    match !typed.is_empty() && typed.len() <= TEXT_CHARS && typed.chars().all(fits) {
-        true => Ok(typed.to_owned()),
-        false => Err(Error::Unusable("error-account-secret")),
-    }
-}
-
-fn numbers(area_code: &str) -> Result<Vec<(&'static str, Value)>, Error> {
-    let code = area_code.trim();
-    if code.is_empty() {
-        return Ok(Vec::new());
-    }
-    if code.len() > 5 || !code.chars().all(|c| c.is_ascii_digit()) {
-        return Err(Error::Unusable("error-account-area"));
-    }
-    let plan = [("country", "RU"), ("area_code", code)];
-    let plan = plan.map(|(key, value)| (key.to_owned(), Value::from(value)));
-    Ok(vec![("numbers", Value::Table(Table::from_iter(plan)))])
 }
 
 /// Writes the account and has it taken over.
@@ -437,62 +368,5 @@ fn verdict(visitor: &Visitor, probe: Option<&Probe>) -> Markup {
                 _ => {}
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_exactly_right_gets_into_a_file() {
-        for wrong in ["", "Office", "-a", "../a", "a/b", "a b", "a\"", "a\nb", "а"] {
-            assert!(name(wrong).is_err(), "{wrong:?}");
-        }
-        assert_eq!(name(" head-office_2 ").unwrap().as_str(), "head-office_2");
-        for wrong in [
-            "",
-            "host",
-            "host:",
-            ":5038",
-            "host:0",
-            "host:99999",
-            "env:5038",
-            "file:5038",
-            "a/b:5038",
-            "a b:5038",
-            "a\"\n:5038",
-            "http://a:5038",
-        ] {
-            assert!(address(wrong).is_err(), "{wrong:?}");
-        }
-        for wrong in [
-            "",
-            "vats.example.com",
-            "http://vats.example.com",
-            "https://",
-            "https://a/b",
-            "env:A",
-        ] {
-            assert!(site_of(wrong).is_err(), "{wrong:?}");
-        }
-        let site = "https://vats.example.com";
-        assert_eq!(site_of(&format!(" {site}/ ")).unwrap(), site);
-        for right in [
-            "127.0.0.1:5038",
-            "pbx.example.com:5038",
-            "[2001:db8::1]:5038",
-        ] {
-            assert_eq!(address(right).unwrap(), right);
-        }
-        for wrong in ["", "a b", "a:b", "env:X", "a\nb", "a\"b"] {
-            assert!(word(wrong, "error-account-user").is_err(), "{wrong:?}");
-        }
-        for wrong in ["", "a b", "a\nb", "пароль"] {
-            assert!(secret(wrong).is_err(), "{wrong:?}");
-        }
-        assert_eq!(secret("a\"'#$[]").unwrap(), "a\"'#$[]");
-        assert!(numbers("4x5").is_err() && numbers("123456").is_err());
-        assert!(numbers("").unwrap().is_empty());
     }
 }
