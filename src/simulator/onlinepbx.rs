@@ -10,8 +10,8 @@ use super::{
     story::{Outcome, Plot, Story},
 };
 use crate::model::{
-    call::CallResult,
-    event::{Direction, Side},
+    call::{CallResult, LegResult},
+    event::{Cause, Direction, Side},
 };
 
 /// Kinds of stories this provider has words for.
@@ -58,8 +58,7 @@ impl OnlinePbx {
     /// What must be found after the story was told. Of phones only those are told that were answered.
     pub fn ledger(&self, story: &Story) -> Ledger {
         let mut ledger = story.ledger(&self.account, &self.call_key(story), 1_000);
-        ledger.ring_ms = None;
-        ledger.hold_ms = None;
+        ledger.hold_ms = Some(0); // not told, so all of it counts as talk
         ledger.talk_ms = Some(Self::talked_s(story) * 1_000);
         ledger.hangup_by = match (cause(story), ledger.direction) {
             ("ORIGINATOR_CANCEL", Direction::In) => Some(Side::Client),
@@ -75,15 +74,21 @@ impl OnlinePbx {
         }
         ledger.tolerance_ms = 1_000;
         ledger.phones.retain(|phone| phone.answered_at.is_some());
+        // Nothing says when whoever has passed the client on is rid of them.
         for phone in &mut ledger.phones {
-            phone.rang_at = None;
+            (phone.rang_at, phone.ended_at) = (None, ledger.ended_at);
         }
-        // Who calls is told from the start, and nothing says when the client's phone rings.
+        // Who calls is told from the start, and nothing says when the client's phone rings, or why no more.
         let leg = story.callers_leg(1_000);
         ledger.phones.extend(leg.map(|leg| Phone {
             rang_at: Some(story.told_at(0, 1_000)),
+            result: match leg.answered_at {
+                Some(_) => LegResult::Answered,
+                None => LegResult::Failed(Cause::Unknown),
+            },
             ..leg
         }));
+        ledger.ring_ms = ledger.wait_ms.filter(|_| story.caller.is_some());
         ledger
     }
 
