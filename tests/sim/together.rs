@@ -39,10 +39,16 @@ const SALT: &str = "together-salt-0123456789";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Providers that nobody plays, and why.
-const UNPLAYED: &[(&str, &str)] = &[(
-    "webhook",
-    "has no words of its own: what it is sent stands in the description of an account",
-)];
+const UNPLAYED: &[(&str, &str)] = &[
+    (
+        "webhook",
+        "has no words of its own: what it is sent stands in the description of an account",
+    ),
+    (
+        "calltouch",
+        "tells of visits that led to calls of other accounts, and of no call of its own",
+    ),
+];
 
 #[test]
 fn every_provider_is_played_or_it_is_said_why_not() {
