@@ -50,6 +50,11 @@ impl Confidence {
         Self::ALL.into_iter().find(|one| one.rank() == rank)
     }
 
+    /// Reads [`Confidence::as_str`] back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
     /// The word in addresses, exports and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -262,6 +267,7 @@ mod tests {
     fn ranks_are_read_back() {
         for one in Confidence::ALL {
             assert_eq!(Confidence::of_rank(one.rank()), Some(one));
+            assert_eq!(Confidence::parse(one.as_str()), Some(one));
         }
         assert_eq!(Confidence::of_rank(0), None);
         assert!(Confidence::ALL.is_sorted_by_key(|one| one.rank()));

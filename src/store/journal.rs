@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use self::filter::select;
 pub(super) use self::filter::{CHANNEL_OF_CALL, FIRST, target};
-pub use self::filter::{Figure, Filter, LocalTime, Outcome, Whose};
+pub use self::filter::{Came, Figure, Filter, LocalTime, Outcome, Whose};
 use super::{
     Db, StoreError,
     sql::{Bound, Sql, fetch_all},

@@ -48,6 +48,7 @@ pub mod search;
 pub mod sessions;
 pub mod settings;
 pub mod snapshot;
+pub mod sources;
 pub mod spend;
 pub mod sql;
 pub mod staff;

@@ -78,6 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
         pages::lines::ROUTES,
         pages::recorded::ROUTES,
         pages::channels::ROUTES,
+        pages::visits::ROUTES,
         pages::people::ROUTES,
         pages::audit::ROUTES,
         pages::changes::ROUTES,

@@ -8,8 +8,11 @@ use crate::{
         ids::{CardId, LineId, PersonId},
         time::Timestamp,
     },
-    rules::channels::TargetRule,
-    store::sql::{Bound, Sql},
+    rules::{attribution::Confidence, channels::TargetRule},
+    store::{
+        sources::COUNTS,
+        sql::{Bound, Sql},
+    },
 };
 
 /// Whose calls may be listed.
@@ -61,6 +64,8 @@ pub struct Filter {
     pub line: Option<LineId>,
     /// Over a line that belonged to this channel then; 0: to none.
     pub channel: Option<i64>,
+    /// What the visit that counts must say.
+    pub came: Came,
     /// Exactly the calls that a figure counts.
     pub figure: Option<Figure>,
     /// Of this card.
@@ -81,10 +86,61 @@ impl Filter {
             person: None,
             line: None,
             channel: None,
+            came: Came::ANYHOW,
             figure: None,
             card: None,
             digits: None,
         }
+    }
+}
+
+/// Where a client must have come from, in small letters; empty: nobody told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Came {
+    /// Source.
+    pub source: Option<String>,
+    /// Medium.
+    pub medium: Option<String>,
+    /// Campaign.
+    pub campaign: Option<String>,
+    /// Keyword.
+    pub term: Option<String>,
+    /// How sure that is.
+    pub confidence: Option<Confidence>,
+}
+
+impl Came {
+    /// Whether or not anybody told.
+    pub const ANYHOW: Self = Self {
+        source: None,
+        medium: None,
+        campaign: None,
+        term: None,
+        confidence: None,
+    };
+
+    fn narrow(&self, sql: &mut Sql) {
+        if *self == Self::ANYHOW {
+            return;
+        }
+        sql.push(" and exists (select 1 from visit v where ")
+            .push(COUNTS);
+        for (column, value) in [
+            ("source", &self.source),
+            ("medium", &self.medium),
+            ("campaign", &self.campaign),
+            ("term", &self.term),
+        ] {
+            if let Some(value) = value {
+                sql.push(&format!(" and v.{column} = "));
+                sql.bind(Bound::Text(value.clone()));
+            }
+        }
+        if let Some(confidence) = self.confidence {
+            sql.push(" and v.confidence = ");
+            sql.bind(Bound::Int(confidence.rank()));
+        }
+        sql.push(")");
     }
 }
 
@@ -296,6 +352,7 @@ fn narrow(sql: &mut Sql, filter: &Filter) {
             sql.push(" and x.channel = ").bind(Bound::Int(channel));
         }
     }
+    filter.came.narrow(sql);
     match &filter.figure {
         None => {}
         Some(Figure::Once) => once(sql, filter),

@@ -1,5 +1,7 @@
 //! Calls: the journal by filter, and one call with all that belongs to it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,7 +22,7 @@ use crate::{
     policy::{Action, Object},
     store::{
         journal::{self, CallPage, CallRow, Cursor, Filter, Involved},
-        recordings,
+        recordings, sources,
     },
     web::{
         Error, demand, now, pages,
@@ -208,6 +210,44 @@ pub struct WholeCall {
     people: Vec<Person>,
     /// Its recordings.
     recordings: Vec<i64>,
+    /// Where the client came from, as far as anybody told; the surest first.
+    attribution: Vec<Attribution>,
+}
+
+/// Where the client of a call came from.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CallAttribution")]
+pub struct Attribution {
+    /// The account that told it.
+    account: String,
+    /// How sure it is that it is this call's: `key` by a name of the call or with the call itself, `line` by
+    /// client, number of ours and time, `client` by client and time.
+    #[schemars(schema_with = "words::confidence")]
+    confidence: &'static str,
+    /// Source, in small letters; empty: not told. So are the next three.
+    source: String,
+    /// Medium.
+    medium: String,
+    /// Campaign.
+    campaign: String,
+    /// Keyword.
+    keyword: String,
+    /// Everything told, by name.
+    fields: BTreeMap<String, String>,
+}
+
+impl From<sources::Attribution> for Attribution {
+    fn from(told: sources::Attribution) -> Self {
+        Self {
+            account: told.account,
+            confidence: told.confidence.as_str(),
+            source: told.source,
+            medium: told.medium,
+            campaign: told.campaign,
+            keyword: told.term,
+            fields: told.fields,
+        }
+    }
 }
 
 /// Somebody who was rung or talked.
@@ -326,6 +366,7 @@ async fn whole(caller: &Caller, page: CallPage, sight: Sight) -> Result<WholeCal
     let db = &caller.site.db;
     let people = journal::involved(db, id).await?;
     let recordings = recordings::of_call(db, id).await?;
+    let visits = sources::of_call(db, id).await?;
     let more = page.more;
     Ok(WholeCall {
         call: Call::of(page.row, sight),
@@ -337,6 +378,7 @@ async fn whole(caller: &Caller, page: CallPage, sight: Sight) -> Result<WholeCal
         route_reason: more.route_reason,
         people: people.into_iter().map(Person::from).collect(),
         recordings: recordings.iter().map(|recording| recording.id).collect(),
+        attribution: visits.into_iter().map(Attribution::from).collect(),
     })
 }
 

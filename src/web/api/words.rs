@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use super::problem::Problem;
 use crate::{
     model::{call::CallResult, people::Role, recording::RecordingState, time::Timestamp},
+    rules::attribution::Confidence,
     web::sight::Sight,
 };
 
@@ -217,6 +218,11 @@ pub fn outcome(_: &mut SchemaGenerator) -> Schema {
 /// Where a call stands.
 pub fn phase(_: &mut SchemaGenerator) -> Schema {
     one_of(["waiting", "ringing", "talking", "ended"])
+}
+
+/// How sure it is where a call came from.
+pub fn confidence(_: &mut SchemaGenerator) -> Schema {
+    one_of(Confidence::ALL.map(Confidence::as_str))
 }
 
 /// Which way a call went, or null.

@@ -201,6 +201,8 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
             ]),
         ),
         ("figure", own(&["once", "first", "target"])),
+        ("sure", own(&["key", "line", "client", "unknown"])),
+        ("visit-state", own(&["waiting", "ambiguous", "unmatched"])),
         (
             "weekday",
             own(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{facts, keep, marks, player, recorded};
+use super::{facts, keep, marks, player, recorded, visits};
 use crate::{
     model::{
         call::{Leg, LegResult, Transfer},
@@ -27,6 +27,7 @@ use crate::{
         people, pops,
         pops::Pop,
         recordings::{self, Recording},
+        sources::{self, Attribution},
     },
     web::{
         Error, Site, State, Visitor, demand, format,
@@ -64,6 +65,7 @@ struct View {
     names: BTreeMap<String, String>,
     recordings: Vec<(Recording, Option<recordings::Picture>)>,
     decisions: Vec<Decision>,
+    visits: Vec<Attribution>,
     facts: Vec<CallEvent>,
     pops: Vec<Pop>,
     /// Of the client's number: `spam`, `blocked` or nothing.
@@ -131,6 +133,7 @@ async fn read(site: &Site, visitor: &Visitor, id: CallId) -> Result<View, Error>
         names: names.into_iter().collect(),
         recordings: with_pictures,
         decisions: journal::decisions(&site.db, id).await?,
+        visits: sources::of_call(&site.db, id).await?,
         facts: journal::facts(&site.db, id).await?,
         pops: pops::of_call(&site.db, id).await?,
         decisions_on: keep::decisions(site, visitor, &object, "calls", id.0).await?,
@@ -159,6 +162,7 @@ fn markup(site: &Site, visitor: &Visitor, view: &View, sight: sight::Sight) -> M
         (player::recordings(&pen, visitor, &view.object, &view.page.call, &view.recordings))
         (recorded::section(site, &pen, visitor, &view.page, &view.object, view.waits_for_consent()))
         (legs(&pen, view))
+        (visits::of_call(t, &view.visits))
         (decisions(&pen, &view.decisions))
         (chain(&pen, view))
         (facts::timeline(&pen, &view.facts, view.page.more.facts.is_some()))

@@ -21,10 +21,12 @@ use crate::{
         time::Timestamp,
     },
     policy::{self, Action, Object},
+    rules::attribution::Confidence,
     store::{
         channels,
         journal::{
-            self, CallRow, Cursor, Figure, Filter, LocalTime, Outcome, TOTALS_LIMIT, Totals, Whose,
+            self, CallRow, Came, Cursor, Figure, Filter, LocalTime, Outcome, TOTALS_LIMIT, Totals,
+            Whose,
         },
         people, reports,
     },
@@ -66,8 +68,35 @@ pub struct Asked {
     line: String,
     channel: String,
     figure: String,
+    source: String,
+    medium: String,
+    campaign: String,
+    keyword: String,
+    sure: String,
     q: String,
     after: String,
+}
+
+impl Asked {
+    /// What is asked of where clients came from: it is kept in addresses, and no field of the form.
+    fn came(&self) -> [(&'static str, &str); 5] {
+        [
+            ("source", &self.source),
+            ("medium", &self.medium),
+            ("campaign", &self.campaign),
+            ("keyword", &self.keyword),
+            ("sure", &self.sure),
+        ]
+    }
+}
+
+/// A dash asks for what nobody told.
+fn came(text: &str) -> Option<String> {
+    match text {
+        "" => None,
+        "-" => Some(String::new()),
+        text => Some(text.to_lowercase()),
+    }
 }
 
 /// The address as understood.
@@ -105,6 +134,13 @@ impl Wanted {
                 "target" => Some(Figure::Target(LocalTime::of(clock.zone(), begin, end))),
                 _ => None,
             },
+            came: Came {
+                source: came(&asked.source),
+                medium: came(&asked.medium),
+                campaign: came(&asked.campaign),
+                term: came(&asked.keyword),
+                confidence: Confidence::parse(&asked.sure),
+            },
             digits,
             ..Filter::of(whose, begin, end)
         };
@@ -122,15 +158,16 @@ impl Wanted {
     fn address(&self, path: &str, from: Date, to: Date, after: Option<&CallRow>) -> String {
         let mut address = format!("{path}?from={from}&to={to}");
         let asked = &self.asked;
-        for (name, value) in [
-            ("direction", &asked.direction),
+        let fields = [
+            ("direction", asked.direction.as_str()),
             ("result", &asked.result),
             ("person", &asked.person),
             ("line", &asked.line),
             ("channel", &asked.channel),
             ("figure", &asked.figure),
             ("q", &asked.q),
-        ] {
+        ];
+        for (name, value) in fields.into_iter().chain(asked.came()) {
             if !value.is_empty() {
                 address.push_str(&format!("&{name}={}", query_escape(value)));
             }
@@ -196,6 +233,7 @@ async fn show(
                 a.button href=(wanted.address("/calls.csv", wanted.from, wanted.to, None)) { (t.say("export-csv")) }
             }
         }
+        (came_from(t, &wanted))
         (filters(&pen, &wanted, &choices, today))
         (totals_line(t, &totals))
         @if let Some(top) = &top {
@@ -249,6 +287,30 @@ impl Choices {
             lines: lines.chain(none("lines-unknown")).collect(),
             channels: channels.chain(none("lines-no-channel")).collect(),
         })
+    }
+}
+
+/// Says that only calls of one source are listed, and how to see all.
+fn came_from(t: Texts, wanted: &Wanted) -> Markup {
+    let mut asked = wanted.asked.came().into_iter();
+    let words = asked.by_ref().filter(|(_, value)| !value.is_empty());
+    let words: Vec<&str> = words.map(|(_, value)| value).collect();
+    html! {
+        @if !words.is_empty() {
+            p.hint role="status" {
+                (t.say("visits-only")) " " strong data-came { (words.join(" · ")) } " "
+                a href={ "/calls?from=" (wanted.from) "&to=" (wanted.to) } { (t.say("journal-clear")) }
+            }
+        }
+    }
+}
+
+/// What is asked of where clients came from stays when the form is sent.
+fn kept(asked: &Asked) -> Markup {
+    html! {
+        @for (name, value) in asked.came() {
+            @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
+        }
     }
 }
 
@@ -316,6 +378,7 @@ fn filters(pen: &Pen<'_>, wanted: &Wanted, choices: &Choices, today: Date) -> Ma
             label { span { (t.say("filter-number")) }
                 input type="search" name="q" value=(asked.q) inputmode="tel" placeholder=(t.say(number_hint));
             }
+            (kept(asked))
             button.primary type="submit" { (t.say("filter-apply")) }
         }
         @if wanted.part_ignored { p.hint role="status" { (t.say("number-part-ignored")) } }
@@ -363,6 +426,8 @@ fn empty(t: Texts, wanted: &Wanted) -> Markup {
         &asked.channel,
         &asked.figure,
         &asked.q,
+        &asked.source,
+        &asked.sure,
     ]
     .iter()
     .any(|value| !value.is_empty());

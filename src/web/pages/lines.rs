@@ -70,6 +70,7 @@ async fn show(
             h1 { (t.say("lines-title")) }
             span {
                 @if may(Action::RunInstallation) { a.button href="/lines/recording" { (t.say("recorded-title")) } " " }
+                a.button href={ "/visits?" (days) } { (t.say("visits-title")) } " "
                 @if may(Action::ManageChannels) { a.button href="/channels" { (t.say("channels-title")) } " " }
                 @if may(Action::Export) {
                     a.button href={ "/lines.csv?" (days) "&all=" (asked.all) } { (t.say("export-csv")) }

@@ -32,3 +32,4 @@ pub mod setup;
 pub mod sign_in;
 pub mod stream;
 pub mod tokens;
+pub mod visits;

@@ -24,7 +24,10 @@ use super::{
     office, read_now,
 };
 use crate::{
-    pages::office::{CLIENT, Office},
+    pages::{
+        lines::period,
+        office::{CLIENT, Office, all, attribute, text},
+    },
     support::{
         gateway::TestGateway,
         postgres,
@@ -391,5 +394,56 @@ async fn visits_told_while_nobody_listened_are_read_from_the_log() {
         standing.unread,
         super::standing(&office, "ads").await.unread
     );
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marketer_reads_sources_with_their_calls_behind_them() {
+    let office = open(|_| {}).await;
+    for (key, client) in [("k1", CLIENT), ("k2", OTHER)] {
+        office.call(key, client).answered_by("201").await;
+        told(key, client).begins(&office).await;
+        comes_to(&office, key, "joined", Some((key, 2))).await;
+    }
+    office.call("k3", "+74950000015").missed_by("201").await;
+    told("v4", "+74950000016").begins(&office).await;
+    comes_to(&office, "v4", "waiting", None).await;
+    let mark = office.browser("mark").await;
+    let page = mark.page(&format!("/visits?{}", period())).await;
+    let figure = |name: &str| text(&page, &format!("table.figures td[data-figure={name}]"));
+    assert_eq!(
+        (figure("calls"), figure("missed")),
+        ("2".into(), "0".into())
+    );
+    assert!(text(&page, "[data-sure=line]").contains(" 2 (67"));
+    assert_eq!(all(&page, "table.loose tr[data-state=waiting]").len(), 1);
+    assert!(!page.html().contains("74950000016"), "numbers are masked");
+
+    // The calls behind the figure, and nothing else; a dash asks for what nobody told.
+    let address = attribute(&page, "td[data-figure=calls] a", "href");
+    let list = mark.page(&address).await;
+    assert_eq!(all(&list, "main > .scroll table.calls tbody tr").len(), 2);
+    assert!(text(&list, "[data-came]").contains("larch · cpc · autumn · tables"));
+    let other = mark
+        .page(&address.replace("source=larch", "source=birch"))
+        .await;
+    assert_eq!(all(&other, "main > .scroll table.calls tbody tr").len(), 0);
+    let unnamed = mark
+        .page(&address.replace("source=larch", "source=-"))
+        .await;
+    assert_eq!(
+        all(&unnamed, "main > .scroll table.calls tbody tr").len(),
+        0
+    );
+
+    // The call's own page says it too.
+    let call = mark
+        .page(&format!("/calls/{}", office.id("k1").await))
+        .await;
+    assert_eq!(
+        all(&call, "table.visit td"),
+        ["larch", "cpc", "autumn", "tables"]
+    );
+    assert!(text(&call, "p[data-sure=line]").contains("ads"));
     office.close().await;
 }

@@ -7,7 +7,7 @@ mod health;
 mod journal;
 mod keep;
 mod letters;
-mod lines;
+pub mod lines;
 mod lost;
 mod marks;
 mod merging;

@@ -60,6 +60,7 @@ const MAY: &[(&str, &str)] = &[
     ("GET /lost", "ho"),
     ("GET /lines", "hkqo"),
     ("GET /lines.csv", "hko"),
+    ("GET /visits", "hkqo"),
     ("GET /lines/recording", "oa"),
     ("POST /lines/{id}/recording", "oa"),
     ("POST /calls/{id}/consent", "mho"),
