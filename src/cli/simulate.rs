@@ -12,6 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
     flow,
+    model::time::Timestamp,
     simulator::{
         ami::Said,
         ami_server::AmiServer,
@@ -109,7 +110,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         world: World::company(arguments.people.max(5), 40),
         plots: Plot::ALL.to_vec(),
         calls: arguments.calls,
-        from: flow::now().plus_millis(-PAST_MS),
+        // A whole millisecond: a ledger tells no more.
+        from: Timestamp::from_millis(flow::now().as_millis() - PAST_MS),
         // The last of many calls begins in the past, too.
         pause_ms: PAUSE_MS.min(PAST_MS / (arguments.calls.max(1) as i64)),
         tempo: Tempo::NATURAL,

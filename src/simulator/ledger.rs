@@ -64,6 +64,10 @@ pub struct Ledger {
     /// rang, which of two who talked was the first).
     #[serde(default)]
     pub by_arrival: bool,
+    /// Whether who had the client first is known by the first answer alone: if that and the call's end are
+    /// both lost, whoever the client was passed on to looks like the first.
+    #[serde(default)]
+    pub first_by_order: bool,
 }
 
 /// One employee's phone in the ledger.
@@ -149,6 +153,7 @@ impl Story {
             tolerance_ms: 0,
             maimed: false,
             by_arrival: false,
+            first_by_order: false,
         }
     }
 

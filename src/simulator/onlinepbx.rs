@@ -73,6 +73,7 @@ impl OnlinePbx {
             ledger.result = CallResult::Missed;
         }
         ledger.tolerance_ms = 1_000;
+        ledger.first_by_order = true;
         ledger.phones.retain(|phone| phone.answered_at.is_some());
         // Nothing says when whoever has passed the client on is rid of them.
         for phone in &mut ledger.phones {
