@@ -61,6 +61,19 @@ pub fn unescape(raw: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     Ok(Cow::Owned(plain))
 }
 
+/// A text as one part of a path or query.
+pub fn in_path(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        // RFC 3986 §2.3: only these mean themselves everywhere.
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => escaped.push(char::from(byte)),
+            false => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
 /// The value of a hexadecimal digit.
 fn digit(byte: Option<&u8>) -> Option<u8> {
     match byte? {

@@ -4,7 +4,7 @@
 //!
 //! A name is made of small letters, digits and `_`; other braces mean themselves.
 
-use crate::pbx::PbxError;
+use crate::pbx::{PbxError, form};
 
 /// What the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +211,7 @@ fn escaped(value: &str, context: Context) -> Result<String, PbxError> {
         Context::Xml => Ok(in_xml(value)),
         // RFC 3986 §5.2.4: these two name other folders even when they are escaped.
         Context::Url if matches!(value, "." | "..") => Err(unfit()),
-        Context::Url => Ok(in_url(value)),
+        Context::Url => Ok(form::in_path(value)),
         Context::Header if !value.bytes().all(is_of_header) => Err(unfit()),
         Context::Header | Context::Field => Ok(value.to_owned()),
         Context::Plain => Ok(in_plain(value)),
@@ -231,18 +231,6 @@ fn in_xml(value: &str) -> String {
             '\u{fffe}' | '\u{ffff}' => {}
             c if c.is_control() => text.push(' '),
             c => text.push(c),
-        }
-    }
-    text
-}
-
-fn in_url(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        // RFC 3986 §2.3: only these mean themselves everywhere.
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => text.push(char::from(byte)),
-            false => text.push_str(&format!("%{byte:02X}")),
         }
     }
     text
