@@ -121,13 +121,13 @@ impl Office {
         let table = settings.table_of(&account.name).cloned();
         let door = self.open_door(&account);
         match account.pbx.intake() {
-            Intake::Dial { address } => {
+            intake @ (Intake::Dial { .. } | Intake::Listen { .. }) => {
                 let (link, told) = watch::channel(Link::Down {
                     since: flow::now(),
-                    why: "not dialled yet".to_owned(),
+                    why: "not connected yet".to_owned(),
                 });
                 Running {
-                    part: self.dial(&account, address, link, settings),
+                    part: self.dial(&account, intake, link, settings),
                     account,
                     table,
                     link: Some(told),
@@ -191,7 +191,7 @@ impl Office {
     fn dial(
         &self,
         account: &Account,
-        address: String,
+        intake: Intake,
         link: watch::Sender<Link>,
         settings: &Settings,
     ) -> Part {
@@ -201,7 +201,7 @@ impl Office {
             let line = Line {
                 account: account.name.clone(),
                 pbx: Arc::clone(&account.pbx),
-                address: address.clone(),
+                intake: intake.clone(),
                 writer: writer.clone(),
                 db: db.clone(),
                 settings: settings.clone(),

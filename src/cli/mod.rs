@@ -257,6 +257,7 @@ fn checked(named: Option<&Path>, check: &Check) -> Result<()> {
         let intake = match account.pbx.intake() {
             pbx::Intake::Webhook => format!("posts to /hooks/{}/", account.name),
             pbx::Intake::Dial { address } => format!("is dialled at {address}"),
+            pbx::Intake::Listen { address } => format!("dials us at {address}"),
         };
         writeln!(
             out,

@@ -121,7 +121,7 @@ fn play(account: &Account, file: &Path, book: &mut Book, out: &mut impl Write) -
             .with_context(|| format!("{}: not an HTTP request", file.display()))?;
         return feed_request(account, &request, book, out);
     }
-    if matches!(account.pbx.intake(), Intake::Dial { .. }) && !bytes.starts_with(b"{") {
+    if account.pbx.intake() != Intake::Webhook && !bytes.starts_with(b"{") {
         return feed_stream(account, &bytes, book, out);
     }
     let text = String::from_utf8_lossy(&bytes);

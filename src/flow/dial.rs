@@ -1,4 +1,4 @@
-//! Accounts that we dial: keeps the connection, feeds the decoder, hands messages to the writer.
+//! Accounts that we dial, or that dial us and stay: keeps the connection, feeds the decoder, hands messages to the writer.
 //!
 //! Reading never waits for the database (Asterisk cuts off a client that does not read): messages go
 //! through a bounded queue to a committer. If the queue overflows, the connection is given up and
@@ -7,6 +7,7 @@
 
 mod gone;
 mod past;
+mod way;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::phones::Phones;
 use crate::{
     model::{ids::AccountName, time::Timestamp},
-    pbx::{Decoded, Decoder, Input, Message, Pbx, PbxError},
+    pbx::{Decoded, Decoder, Input, Intake, Message, Pbx, PbxError},
     store::{
         Db,
         writer::{CommitError, Outcome, Receipt, Submission, Writer},
@@ -101,8 +102,8 @@ pub struct Line {
     pub account: AccountName,
     /// Its adapter.
     pub pbx: Arc<dyn Pbx>,
-    /// `host:port`.
-    pub address: String,
+    /// How its connection comes about.
+    pub intake: Intake,
     /// Where messages go.
     pub writer: Writer,
     /// Where the cursor of history is kept.
@@ -169,10 +170,9 @@ impl Line {
         link: &watch::Sender<Link>,
     ) -> String {
         let patience = Duration::from_millis(self.settings.connect_timeout_ms);
-        let mut socket = match timeout(patience, TcpStream::connect(&self.address)).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => return format!("not connected: {error}"),
-            Err(_) => return "not connected in time".to_owned(),
+        let mut socket = match way::connect(&self.intake, patience).await {
+            Ok(socket) => socket,
+            Err(why) => return why,
         };
         let mut talk = Talk {
             line: self,
@@ -402,7 +402,7 @@ mod tests {
             ids::FactId,
         },
         on_read,
-        pbx::{DecodeError, Intake, Page},
+        pbx::{DecodeError, Page},
     };
 
     const AT: Timestamp = Timestamp::from_seconds(1_773_728_100);
@@ -534,7 +534,7 @@ mod tests {
             let line = Line {
                 account: "office".into(),
                 pbx: pbx.clone(),
-                address,
+                intake: Intake::Dial { address },
                 writer: writer.clone(),
                 db: db.clone(),
                 settings,

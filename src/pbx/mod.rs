@@ -143,6 +143,11 @@ pub enum Intake {
         /// `host:port`.
         address: String,
     },
+    /// The PBX dials us here and keeps the connection (ARI of Asterisk 22).
+    Listen {
+        /// Where we listen.
+        address: SocketAddr,
+    },
 }
 
 /// One HTTP request as received, before anything is trusted.
