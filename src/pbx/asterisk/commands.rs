@@ -62,7 +62,7 @@ impl Default for Commands {
 
 impl Commands {
     /// Sends an action and waits until the PBX has accepted it.
-    pub async fn carry_out(&self, id: &str, action: Action) -> Answer {
+    pub async fn carry_out(&self, id: &str, action: impl Into<Bytes>) -> Answer {
         if !self.connected.load(Ordering::Acquire) {
             return Err(PbxError::Unreachable);
         }
@@ -70,7 +70,7 @@ impl Commands {
         let (answer, answered) = oneshot::channel();
         self.waiting().insert(id.to_owned(), answer);
         let outgoing = Outgoing {
-            bytes: action.bytes().into(),
+            bytes: action.into(),
             until,
         };
         let result = match self.queue.try_send(outgoing) {
@@ -124,14 +124,22 @@ impl Commands {
     }
 }
 
-/// The action that rings the employee and then the client, with its id.
-pub fn click_to_call(
+/// Whom a click rings, and then dials.
+pub struct Click {
+    /// The employee's channel.
+    pub channel: String,
+    /// The client's number, as the dialplan dials it.
+    pub number: String,
+}
+
+/// Reads a click; nothing unchecked gets into what is asked of the PBX.
+pub fn click(
     settings: &Settings,
     directory: &Directory,
     command: &str,
     extension: &str,
     client: &str,
-) -> Result<(String, Action), PbxError> {
+) -> Result<Click, PbxError> {
     let refuse = |what: &str| Err(PbxError::Refused(format!("{what} cannot be dialled")));
     if !is_name(command, 64) {
         return refuse("this command");
@@ -145,13 +153,24 @@ pub fn click_to_call(
         Some(digits) if (5..=15).contains(&digits.len()) && all_digits(digits) => digits,
         _ => return refuse("this number"),
     };
-    let number = format!("{}{digits}", settings.dial_prefix);
+    Ok(Click {
+        channel: settings.click_channel.replace("{endpoint}", endpoint),
+        number: format!("{}{digits}", settings.dial_prefix),
+    })
+}
+
+/// The action that rings the employee and then the client, with its id.
+pub fn click_to_call(
+    settings: &Settings,
+    directory: &Directory,
+    command: &str,
+    extension: &str,
+    client: &str,
+) -> Result<(String, Action), PbxError> {
+    let Click { channel, number } = click(settings, directory, command, extension, client)?;
     let id = format!("{COMMAND}{command}");
     let action = Action::new("Originate", &id)
-        .with(
-            "Channel",
-            &settings.click_channel.replace("{endpoint}", endpoint),
-        )
+        .with("Channel", &channel)
         .with("Context", &settings.click_context)
         .with("Exten", &number)
         .with("Priority", "1")

@@ -1,6 +1,6 @@
-//! What events of the manager interface say about calls.
+//! What events of the manager interface say about calls. Stateless: each block stands for itself.
 //!
-//! Stateless: each block stands for itself. Documentation: "Asterisk 22 AMI events",
+//! Documentation: "Asterisk 22 AMI events",
 //! <https://docs.asterisk.org/Asterisk_22_Documentation/API_Documentation/AMI_Events/>.
 
 use super::{
@@ -122,6 +122,7 @@ impl<'a> Say<'a> {
             "originateresponse" => self.originate_response(),
             "coreshowchannel" => self.live_channel(),
             "cel" => self.log_row(),
+            "ringcardlinked" => self.linked(),
             _ => Ok(Told::Nothing("event_without_use")),
         }
     }

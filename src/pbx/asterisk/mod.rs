@@ -1,6 +1,7 @@
-//! Asterisk 20 and 22 over the manager interface (AMI), with its event log (CEL) as history.
+//! Asterisk 20 and 22 over the manager interface (AMI) or the REST interface (ARI), with its event log (CEL)
+//! as history.
 //!
-//! `deploy/asterisk` has the configuration that belongs to it. Ringcard dials the manager interface,
+//! `deploy/asterisk` has the configuration that belongs to it. Ringcard dials one of the two interfaces,
 //! follows every channel, asks for what is alive after each login, and reads in the event log what it
 //! did not hear. The dialplan asks over HTTP who should ring; click-to-call is an Originate; recordings
 //! are files of MixMonitor in a shared folder or behind a web server.
@@ -9,6 +10,7 @@
 //! |---|---|
 //! | `wire` | blocks on the wire, actions |
 //! | `session` | one connection: login, list of channels, signs of life |
+//! | `ari` | the same over the REST interface, whose words become those of the manager interface |
 //! | `events`, `passing` | what events say about calls; transfers and Local channels |
 //! | `recorded` | the client's word on being recorded, pauses |
 //! | `states` | which phones can be rung: devices, hints, pauses in queues |
@@ -17,9 +19,10 @@
 //! | `route`, `agi` | the dialplan's question and our answer: over HTTP, over FastAGI |
 //! | `commands` | click-to-call, sending on what rings |
 //!
-//! Left out: ARI, SQL back ends of CEL and CDR.
+//! Left out: calls in Stasis, SQL back ends of CEL and CDR.
 
 mod agi;
+mod ari;
 mod cel;
 mod commands;
 mod events;
@@ -40,10 +43,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use self::{commands::Commands, facts::Directory, session::Session};
+use self::{commands::Commands, events::Reader, facts::Directory, rows::Rows, session::Session};
 use super::{
-    Ability, Command, DecodeError, Decoder, Enquiry, Intake, Page, Pbx, PbxError, Provider,
-    Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
+    Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Intake, Page, Pbx, PbxError,
+    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
@@ -74,9 +77,15 @@ const MONITOR: &str = "/var/spool/asterisk/monitor";
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// `host:port` of the manager interface.
+    /// Which interface tells events and takes commands.
+    over: Over,
+    /// `host:port` of that interface.
     address: String,
-    /// User of the manager interface.
+    /// Where Asterisk dials us instead (`over = "ari"`, `outbound_websocket`), `127.0.0.1:8071`.
+    ari_listen: String,
+    /// Name of our application at the REST interface; `ringcard-` and the account's name if empty.
+    application: String,
+    /// User of the interface.
     user: String,
     /// Their secret.
     secret: String,
@@ -106,10 +115,23 @@ struct Settings {
     recordings: RecordingSettings,
 }
 
+/// The ways of hearing an Asterisk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Over {
+    /// The manager interface.
+    Ami,
+    /// The REST interface.
+    Ari,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            over: Over::Ami,
             address: String::new(),
+            ari_listen: String::new(),
+            application: String::new(),
             user: "ringcard".to_owned(),
             secret: String::new(),
             route_token: String::new(),
@@ -130,9 +152,10 @@ impl Default for Settings {
 impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
         let problem = |text: &str| Err(SettingsError::Unusable(text.to_owned()));
-        match self.address.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {}
-            _ => return problem("address must be host:port of the manager interface"),
+        self.check_way()
+            .map_err(|text| SettingsError::Unusable(text.to_owned()))?;
+        if !self.application.is_empty() && !commands::is_name(&self.application, 80) {
+            return problem("application may hold letters, digits, -, _ and .");
         }
         if self.user.is_empty() || self.secret.is_empty() {
             return problem("user and secret must not be empty");
@@ -154,6 +177,35 @@ impl Settings {
 }
 
 impl Settings {
+    /// How Asterisk is reached, and what cannot be asked of it so.
+    fn check_way(&self) -> Result<(), &'static str> {
+        let is_address = self
+            .address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        match (self.over, self.is_dialled()) {
+            (_, false) if !is_address => {
+                return Err("address must be host:port of the interface that `over` names");
+            }
+            (Over::Ami, true) => return Err("ari_listen needs over = \"ari\""),
+            (Over::Ari, true) if !self.address.is_empty() => {
+                return Err("either address or ari_listen: one side dials");
+            }
+            (Over::Ari, true) if self.ari_listen.parse::<SocketAddr>().is_err() => {
+                return Err("ari_listen must be an address and a port");
+            }
+            _ => {}
+        }
+        match self.over == Over::Ari && !self.send_on_context.is_empty() {
+            true => Err("send_on_context needs over = \"ami\": ARI redirects only calls in Stasis"),
+            false => Ok(()),
+        }
+    }
+
+    fn is_dialled(&self) -> bool {
+        !self.ari_listen.is_empty()
+    }
+
     fn agi_address(&self) -> Option<SocketAddr> {
         self.agi_listen.parse().ok()
     }
@@ -198,6 +250,57 @@ impl Account {
         })
     }
 
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            account: &self.name,
+            directory: &self.directory,
+        }
+    }
+
+    fn rows(&self, now: Timestamp) -> Rows<'_> {
+        Rows {
+            account: &self.name,
+            directory: &self.directory,
+            now,
+        }
+    }
+
+    /// Reads rows of the event log.
+    fn records(&self, raw: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
+        for message in self.rows(now).messages(raw, false) {
+            out.events.extend(message.events);
+            message.error.map_or(Ok(()), Err)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the dialplan's question.
+    fn question(
+        &self,
+        request: &Request,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        out.enquiries.push(route::enquiry(self, request, now)?);
+        Ok(())
+    }
+
+    /// Which side of a WebSocket we are.
+    fn side(&self) -> ari::Side {
+        match self.settings.is_dialled() {
+            true => ari::Side::IsDialled,
+            false => ari::Side::Dials,
+        }
+    }
+
+    /// The name under which the REST interface tells us events. Whoever takes it next takes it over.
+    fn application(&self) -> String {
+        match self.settings.application.as_str() {
+            "" => format!("ringcard-{}", self.name),
+            named => named.to_owned(),
+        }
+    }
+
     fn shared(&self) -> Arc<Self> {
         self.me
             .upgrade()
@@ -212,8 +315,11 @@ impl Pbx for Account {
     }
 
     fn intake(&self) -> Intake {
-        Intake::Dial {
-            address: self.settings.address.clone(),
+        match self.settings.ari_listen.parse() {
+            Ok(address) => Intake::Listen { address },
+            Err(_) => Intake::Dial {
+                address: self.settings.address.clone(),
+            },
         }
     }
 
@@ -222,7 +328,10 @@ impl Pbx for Account {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Session::new(self.shared()))
+        match self.settings.over {
+            Over::Ami => Box::new(Session::new(self.shared())),
+            Over::Ari => Box::new(ari::Session::new(self.shared())),
+        }
     }
 
     fn asks_at(&self) -> Option<SocketAddr> {
@@ -255,18 +364,28 @@ impl Pbx for Account {
             extension,
             client,
         } = command;
-        let (id, action) = commands::click_to_call(
-            &self.settings,
-            &self.directory,
-            command,
-            extension.as_str(),
-            client,
-        )?;
+        let (settings, directory) = (&self.settings, &self.directory);
+        let extension = extension.as_str();
+        let (id, action): (String, Bytes) = match settings.over {
+            Over::Ami => {
+                let click =
+                    commands::click_to_call(settings, directory, command, extension, client)?;
+                (click.0, click.1.into())
+            }
+            Over::Ari => {
+                let click = ari::click_to_call(settings, directory, command, extension, client)?;
+                (click.0, self.side().text(&click.1).into())
+            }
+        };
         self.commands.carry_out(&id, action).await?;
         Ok(Taken::ByCommand)
     }
 
+    /// ARI pauses only what it records itself.
     async fn pause_recording(&self, leg: &LegKey, pause: bool) -> Result<(), PbxError> {
+        if self.settings.over == Over::Ari {
+            return Err(PbxError::Unsupported);
+        }
         let (id, action) = commands::pause_recording(leg.as_str(), pause)?;
         self.commands.carry_out(&id, action).await.map(drop)
     }
@@ -313,12 +432,7 @@ impl Pbx for Account {
         let account = self.shared();
         let cursor = cursor.map(str::to_owned);
         let reading = tokio::task::spawn_blocking(move || {
-            let rows = rows::Rows {
-                account: &account.name,
-                directory: &account.directory,
-                now,
-            };
-            cel::page(&path, cursor.as_deref(), &rows)
+            cel::page(&path, cursor.as_deref(), &account.rows(now))
         });
         match reading.await {
             Ok(Ok(page)) => Ok(page),

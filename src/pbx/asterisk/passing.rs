@@ -84,4 +84,11 @@ impl Say<'_> {
         self.tell.same_call(target.linked, taker.unique);
         Ok(Told::Facts)
     }
+
+    /// What we have asked for where channels are told without the name of their call.
+    pub(super) fn linked(&mut self) -> Result<Told, DecodeError> {
+        let leg = self.need("")?;
+        self.tell.belongs(&leg);
+        Ok(Told::Facts)
+    }
 }

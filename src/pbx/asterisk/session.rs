@@ -11,9 +11,7 @@ use md5::{Digest, Md5};
 
 use super::{
     Account,
-    events::{CHANNELS, Reader, SIP_CALL_ID, Told},
-    route,
-    rows::Rows,
+    events::{CHANNELS, SIP_CALL_ID, Told},
     states,
     wire::{Action, Block, Frame, Framer, KEPT_OF_TOO_LONG, LONGEST_BLOCK},
 };
@@ -28,7 +26,7 @@ const CLOCK: &str = "ringcard/clock";
 const RIGHTS: &str = "ringcard/rights";
 const PING: &str = "ringcard/ping";
 /// A sign of life is asked for this often; the connection is given up after three times as long.
-const PING_EVERY_MS: i64 = 20_000;
+pub const PING_EVERY_MS: i64 = 20_000;
 
 /// Note: logged in, events flow.
 pub const READY: &str = "ready";
@@ -91,7 +89,7 @@ impl Session {
         };
         let block = Block::new(&raw);
         let mut events = Vec::new();
-        match self.reader().read(&block, now, &mut events) {
+        match self.account.reader().read(&block, now, &mut events) {
             Err(error) => out.messages.push(dead(raw.clone(), error)),
             Ok(Told::Nothing(kind)) => out.ignored.push(kind),
             Ok(Told::Facts) => out.messages.push(Message {
@@ -103,13 +101,6 @@ impl Session {
         self.manage(&block, now, out)
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader {
-            account: &self.account.name,
-            directory: &self.account.directory,
-        }
-    }
-
     /// One block that came before; the connection hears nothing of it.
     fn again(&self, raw: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
         // What is exactly so long was cut: half a block says something else than the whole.
@@ -117,7 +108,10 @@ impl Session {
             let limit = LONGEST_BLOCK;
             return Err(DecodeError::TooLarge { limit });
         }
-        let told = self.reader().read(&Block::new(raw), now, &mut out.events)?;
+        let told = self
+            .account
+            .reader()
+            .read(&Block::new(raw), now, &mut out.events)?;
         if let Told::Nothing(kind) = told {
             out.ignored.push(kind);
         }
@@ -234,26 +228,13 @@ impl Decoder for Session {
                 }
             }
             Input::Message(raw) => return self.again(raw, now, out),
-            Input::Records(raw) => {
-                let rows = Rows {
-                    account: &self.account.name,
-                    directory: &self.account.directory,
-                    now,
-                };
-                for message in rows.messages(raw, false) {
-                    out.events.extend(message.events);
-                    message.error.map_or(Ok(()), Err)?;
-                }
-            }
+            Input::Records(raw) => return self.account.records(raw, now, out),
             Input::Timer => {
                 send(Action::new("Ping", PING), out);
                 out.wake_at = Some(now.plus_millis(PING_EVERY_MS));
             }
             Input::Closed => self.account.commands.disconnected(),
-            Input::Request(request) => {
-                out.enquiries
-                    .push(route::enquiry(&self.account, request, now)?);
-            }
+            Input::Request(request) => return self.account.question(request, now, out),
         }
         Ok(())
     }
@@ -289,7 +270,8 @@ fn refused(why: &str) -> DecodeError {
     DecodeError::Malformed(format!("the manager interface refused the login: {why}"))
 }
 
-fn dead(raw: Bytes, error: DecodeError) -> Message {
+/// A message that could not be understood.
+pub fn dead(raw: Bytes, error: DecodeError) -> Message {
     Message {
         raw,
         events: Vec::new(),

@@ -213,6 +213,12 @@ impl Action {
     }
 }
 
+impl From<Action> for Bytes {
+    fn from(action: Action) -> Self {
+        action.bytes().into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
