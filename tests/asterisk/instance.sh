@@ -5,19 +5,22 @@
 #   LAB_ID          name of the instance; its files live in <chroot>/srv/ringcard/<id>/ and are kept between runs
 #   LAB_SIP_PORT    UDP port of Asterisk on 127.0.0.1
 #   LAB_AMI_PORT    TCP port of the manager interface
+#   LAB_HTTP_PORT   TCP port of the REST interface (ARI)
 #   LAB_AMI_SECRET  password of the manager user `ringcard`
 #   LAB_TRUNK_PORT  UDP port on 127.0.0.2 where SIPp plays the outside world
 #   LAB_PHONE_PORT  UDP port on 127.0.0.1 of phone 101; 102 has the next one, and so on to 105
 #   LAB_RTP_PORT    first of 400 UDP ports for sound
 #   LAB_ROUTE_URL   where the dialplan asks who should ring (default: nobody listens there)
 #   LAB_ROUTE_TOKEN token of that question
+#   LAB_ARI_OUT     port where Ringcard waits for Asterisk to dial it (default: nobody listens there)
+#   LAB_UNLINKED    if not empty, channels do not say which call they belong to
 #   LAB_AGI         where it asks over FastAGI instead, agi://host:port (default: nowhere)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 deploy=$here/../../deploy/asterisk
 chroot=${LAB_CHROOT:-$("$here/chroot.sh")}
-: "${LAB_ID:?}" "${LAB_SIP_PORT:?}" "${LAB_AMI_PORT:?}" "${LAB_AMI_SECRET:?}"
+: "${LAB_ID:?}" "${LAB_SIP_PORT:?}" "${LAB_AMI_PORT:?}" "${LAB_HTTP_PORT:?}" "${LAB_AMI_SECRET:?}"
 : "${LAB_TRUNK_PORT:?}" "${LAB_PHONE_PORT:?}" "${LAB_RTP_PORT:?}"
 
 inside=/srv/ringcard/$LAB_ID
@@ -29,11 +32,14 @@ phone() { echo $((LAB_PHONE_PORT + $1 - 101)); }
 # What we ship is what is tested: these files are taken as they are.
 cp "$deploy"/*.conf "$base/etc/"
 
+[ -z "${LAB_UNLINKED:-}" ] || sed -i '/^channelvars/d' "$base/etc/ari_ringcard.conf"
+
 for template in "$here"/etc/*.conf; do
     sed -e "s|@INSIDE@|$inside|g" \
         -e "s|@SIP_PORT@|$LAB_SIP_PORT|g" \
         -e "s|@AMI_PORT@|$LAB_AMI_PORT|g" \
         -e "s|@AMI_SECRET@|$LAB_AMI_SECRET|g" \
+        -e "s|@HTTP_PORT@|$LAB_HTTP_PORT|g" \
         -e "s|@TRUNK_PORT@|$LAB_TRUNK_PORT|g" \
         -e "s|@PHONE_101@|$(phone 101)|g" \
         -e "s|@PHONE_102@|$(phone 102)|g" \
@@ -43,6 +49,7 @@ for template in "$here"/etc/*.conf; do
         -e "s|@RTP_LAST@|$((LAB_RTP_PORT + 399))|g" \
         -e "s|@ROUTE_URL@|${LAB_ROUTE_URL:-http://127.0.0.1:9}|g" \
         -e "s|@ROUTE_TOKEN@|${LAB_ROUTE_TOKEN:-}|g" \
+        -e "s|@ARI_OUT@|${LAB_ARI_OUT:-9}|g" \
         -e "s|@AGI@|${LAB_AGI:-}|g" \
         "$template" >"$base/etc/$(basename "$template")"
 done

@@ -192,11 +192,7 @@ fn every_call_that_started_ends() {
 fn decoders_keep_no_call() {
     for conversation in conversation::all() {
         let mut decoder = conversation.pbx.decoder();
-        for line in conversation
-            .lines
-            .iter()
-            .filter(|line| line.bytes.is_none())
-        {
+        for line in conversation.lines.iter().filter(|line| !line.is_streamed()) {
             let alone = conversation.hear(line);
             if alone.refused.is_some() {
                 continue;

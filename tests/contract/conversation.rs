@@ -2,7 +2,8 @@
 //!
 //! * `settings.toml`: the account's table as in the configuration, with its `type`;
 //! * `input.jsonl`: one line per message, in the order sent: `at` (arrival), then either `method`,
-//!   `path`, `query`, `headers` and `body` of a request, or `bytes` of a stream; and what is expected of it:
+//!   `path`, `query`, `headers` and `body` of a request, or `bytes` of a stream, or the `frame` of text that a
+//!   WebSocket brings; and what is expected of it:
 //!   `refused`, `unreadable`, or its meaning in `means`;
 //! * `facts.jsonl`: snapshot of what each line gives (`RINGCARD_BLESS=1` writes it anew; read the
 //!   difference before you commit it);
@@ -48,7 +49,9 @@ pub struct Line {
     #[serde(default)]
     headers: Vec<(String, String)>,
     /// Bytes of a stream.
-    pub bytes: Option<String>,
+    bytes: Option<String>,
+    /// What one message over a WebSocket holds.
+    frame: Option<Value>,
     /// Fields of the form that the signature covers: all if this is not said, none if the message is not
     /// signed and only the secret path lets it in.
     pub signs: Option<Vec<String>>,
@@ -73,11 +76,26 @@ impl Line {
             body: body.to_owned(),
             headers: Vec::new(),
             bytes: None,
+            frame: None,
             signs: None,
             refused: false,
             unreadable: false,
             means: None,
         }
+    }
+
+    /// Whether it came over a connection that stays, and not as a request.
+    pub fn is_streamed(&self) -> bool {
+        self.bytes.is_some() || self.frame.is_some()
+    }
+
+    /// Its bytes, as they came over such a connection.
+    pub fn streamed(&self) -> Option<Vec<u8>> {
+        let framed = || self.frame.as_ref().map(|frame| framed(&frame.to_string()));
+        let bytes = self.bytes.as_ref();
+        bytes
+            .map(|bytes| bytes.clone().into_bytes())
+            .or_else(framed)
     }
 
     /// When it arrived.
@@ -96,6 +114,24 @@ impl Line {
             remote: "192.0.2.10".to_owned(),
         }
     }
+}
+
+/// One whole frame of text from a server (RFC 6455 §5.2).
+fn framed(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match text.len() {
+        short @ ..126 => frame.push(short as u8),
+        middle @ ..65_536 => {
+            frame.push(126);
+            frame.extend((middle as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(127);
+            frame.extend((long as u64).to_be_bytes());
+        }
+    }
+    frame.extend(text.as_bytes());
+    frame
 }
 
 /// What came of one message.
@@ -166,11 +202,11 @@ impl Conversation {
         let mut stream = self.pbx.decoder();
         self.lines
             .iter()
-            .map(|line| match &line.bytes {
+            .map(|line| match line.streamed() {
                 None => self.hear(line),
                 Some(bytes) => {
                     let mut heard = Heard::default();
-                    let input = Input::Bytes(bytes.as_bytes());
+                    let input = Input::Bytes(&bytes);
                     heard.error = stream.feed(input, line.at(), &mut heard.decoded).err();
                     heard
                 }

@@ -133,11 +133,7 @@ pub fn survives(conversation: &Conversation, line: &conversation::Line, request:
 #[test]
 fn a_message_cut_anywhere_does_no_harm() {
     for conversation in conversation::all() {
-        for line in conversation
-            .lines
-            .iter()
-            .filter(|line| line.bytes.is_none())
-        {
+        for line in conversation.lines.iter().filter(|line| !line.is_streamed()) {
             let whole = line.request();
             for cut in 0..whole.body.len() {
                 let body = whole.body.slice(..cut);
@@ -262,7 +258,7 @@ fn a_damaged_message_does_no_harm() {
                 .iter()
                 .map(move |line| (conversation, line))
         })
-        .filter(|(_, line)| line.bytes.is_none())
+        .filter(|(_, line)| !line.is_streamed())
         .collect();
     let cases = (
         any::<prop::sample::Index>(),
@@ -322,8 +318,8 @@ fn a_stream_cut_anywhere_tells_the_same() {
         let streamed = conversation
             .lines
             .iter()
-            .filter_map(|line| line.bytes.as_deref());
-        let whole: String = streamed.collect();
+            .filter_map(conversation::Line::streamed);
+        let whole: Vec<u8> = streamed.flatten().collect();
         let Some(now) = conversation.lines.first().map(conversation::Line::at) else {
             continue;
         };
@@ -335,11 +331,11 @@ fn a_stream_cut_anywhere_tells_the_same() {
             }
             heard.events().cloned().collect::<Vec<_>>()
         };
-        let expected = feed(&[whole.as_bytes()]);
+        let expected = feed(&[&whole]);
         // Every place of a short stream; of a long one a thousand, which are other places in each message.
         let step = 1 + whole.len() / 1_000;
         for cut in (0..whole.len()).step_by(step) {
-            let (one, other) = whole.as_bytes().split_at(cut);
+            let (one, other) = whole.split_at(cut);
             assert_eq!(
                 feed(&[one, other]),
                 expected,
@@ -347,7 +343,7 @@ fn a_stream_cut_anywhere_tells_the_same() {
                 conversation.name
             );
         }
-        let bytes: Vec<&[u8]> = whole.as_bytes().chunks(1).collect();
+        let bytes: Vec<&[u8]> = whole.chunks(1).collect();
         assert_eq!(feed(&bytes), expected, "{} byte by byte", conversation.name);
     }
 }
@@ -463,10 +459,7 @@ fn without_token(body: &[u8], kept: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn the_journal_tells_what_was_told() {
     for conversation in conversation::all() {
-        let requests = conversation
-            .lines
-            .iter()
-            .filter(|line| line.bytes.is_none());
+        let requests = conversation.lines.iter().filter(|line| !line.is_streamed());
         for line in requests.filter(|line| !line.refused) {
             let request = line.request();
             let kept = conversation.pbx.kept(&request);

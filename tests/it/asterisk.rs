@@ -9,6 +9,7 @@ mod conference;
 mod faults;
 mod guide;
 mod office;
+mod over_ari;
 mod parking;
 mod places;
 mod recorded;

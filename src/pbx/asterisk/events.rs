@@ -1,6 +1,5 @@
 //! What events of the manager interface say about calls. Stateless: each block stands for itself.
 //!
-//! Documentation: "Asterisk 22 AMI events",
 //! <https://docs.asterisk.org/Asterisk_22_Documentation/API_Documentation/AMI_Events/>.
 
 use super::{

@@ -26,6 +26,11 @@ async fn the_owner_answers_on_postgres() {
     the_owner_answers_in(Office::open_on_postgres().await).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_answers_over_ari() {
+    the_owner_answers_in(Office::open_over_ari().await).await;
+}
+
 async fn the_owner_answers_in(office: Office) {
     let _anna = office.lab.phone(101, Scenario::answers(1_000));
     office
@@ -183,7 +188,15 @@ async fn a_queue_rings_one_after_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_click_rings_the_employee_and_then_the_client() {
-    let office = Office::open().await;
+    a_click_rings_both_in(Office::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_click_rings_both_over_ari() {
+    a_click_rings_both_in(Office::open_over_ari().await).await;
+}
+
+async fn a_click_rings_both_in(office: Office) {
     let _anna = office.lab.phone(101, Scenario::answers(1_000));
     let client = office.lab.world(Scenario::answers(1_500).talks(3_000));
     office.desk("anna").calls(office.card).await;
@@ -200,7 +213,15 @@ async fn a_click_rings_the_employee_and_then_the_client() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_click_whose_employee_never_answers_is_one_outgoing_call() {
-    let office = Office::open().await;
+    a_click_unanswered_in(Office::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_click_unanswered_over_ari() {
+    a_click_unanswered_in(Office::open_over_ari().await).await;
+}
+
+async fn a_click_unanswered_in(office: Office) {
     let _anna = office.lab.phone(101, Scenario::rings());
     office.desk("anna").calls(office.card).await;
     let calls = office.check(1).await;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{BORIS_ONLY, GROUP, KNOWN, ROUTED, STRANGER};
 use crate::support::{
-    asterisk::{Scenario, Wishes},
+    asterisk::{Ari, Scenario, Wishes},
     office::Office,
 };
 
@@ -12,12 +12,14 @@ const SENDS_ON: Wishes = Wishes {
     postgres: false,
     sends_on: true,
     asks_by_agi: false,
+    ari: Ari::Beside,
     branch: false,
 };
 const ASKS_BY_AGI: Wishes = Wishes {
     postgres: false,
     sends_on: false,
     asks_by_agi: true,
+    ari: Ari::Beside,
     branch: false,
 };
 

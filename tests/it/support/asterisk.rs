@@ -25,6 +25,8 @@ use super::scripted::eventually;
 pub const SECRET: &str = "laboratory";
 /// Name of the account in the gateway.
 pub const ACCOUNT: &str = "office";
+/// Name of the account that hears the same Asterisk in the other way.
+pub const BESIDE: &str = "beside";
 /// And of the other one, where there are two.
 pub const BRANCH: &str = "branch";
 
@@ -43,12 +45,15 @@ pub struct Lab {
     folder: PathBuf,
     sip: u16,
     ami: u16,
+    http: u16,
     trunk: u16,
     phones: u16,
     rtp: u16,
     wishes: Wishes,
     /// Where the gateway listens for questions over FastAGI.
     agi: u16,
+    /// And where for Asterisk to dial it.
+    ari_out: u16,
     child: Option<Child>,
 }
 
@@ -61,8 +66,24 @@ pub struct Wishes {
     pub sends_on: bool,
     /// The dialplan asks over FastAGI.
     pub asks_by_agi: bool,
+    /// How the gateway hears Asterisk over ARI.
+    pub ari: Ari,
     /// There is a second Asterisk, with an account and a 101 of its own.
     pub branch: bool,
+}
+
+/// How the gateway hears Asterisk over ARI: always with another account beside, over AMI.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ari {
+    /// The story's own account is over AMI.
+    #[default]
+    Beside,
+    /// The story's own account is over ARI.
+    First,
+    /// As `Beside`, and channels do not say which call they belong to.
+    Unlinked,
+    /// As `Beside`, and Asterisk dials.
+    DialsUs,
 }
 
 /// What SIPp plays.
@@ -227,12 +248,14 @@ impl Lab {
             folder,
             sip: free_ports(PHONES, 1),
             ami: free_tcp_port(),
+            http: free_tcp_port(),
             trunk: free_ports(WORLD, 1),
             phones: free_ports(PHONES, 5),
             // Asterisk steps over ports that are taken.
             rtp: 10_000 + rand::random_range(0..24) * 400,
             wishes,
             agi: free_tcp_port(),
+            ari_out: free_tcp_port(),
             child: None,
         }
     }
@@ -242,13 +265,19 @@ impl Lab {
         self.ami
     }
 
+    /// Port of the REST interface.
+    pub fn http(&self) -> u16 {
+        self.http
+    }
+
     /// Where recordings lie on the PBX.
     pub fn recordings(&self) -> PathBuf {
         self.files().join("spool/monitor")
     }
 
-    /// The account's entry in the configuration; the manager interface is reached at `port`.
-    pub fn config(&self, port: u16) -> String {
+    /// The account's entry in the configuration, and of the one that hears in the other way; the
+    /// manager interface is reached at `ami`, the REST interface at `ari`.
+    pub fn config(&self, ami: u16, ari: u16) -> String {
         let mut more = String::new();
         if self.wishes.sends_on {
             more.push_str("send_on_context = 'ringcard-sent-on'\n");
@@ -256,15 +285,40 @@ impl Lab {
         if self.wishes.asks_by_agi {
             more.push_str(&format!("agi_listen = '127.0.0.1:{}'\n", self.agi));
         }
-        format!(
-            "[[pbx]]\nname = '{}'\ntype = 'asterisk'\naddress = '127.0.0.1:{port}'\n\
-             secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\n\
-             click_timeout_ms = 4000\n{more}cel = '{}'\n\
-             [pbx.recordings]\nfolder = '{}'\nstrip = '/srv/ringcard/{}/spool/monitor'\n",
-            self.account,
-            self.log().display(),
+        let reached =
+            |over: &str, port: u16| format!("over = '{over}'\naddress = '127.0.0.1:{port}'");
+        let mut ways = [reached("ami", ami), reached("ari", ari)];
+        match self.wishes.ari {
+            Ari::First => ways.reverse(),
+            Ari::DialsUs => {
+                ways[1] = format!("over = 'ari'\nari_listen = '127.0.0.1:{}'", self.ari_out);
+            }
+            Ari::Beside | Ari::Unlinked => {}
+        }
+        let mut config = self.hears(self.account, &ways[0], &more);
+        config.push_str(&format!(
+            "[pbx.recordings]\nfolder = '{}'\nstrip = '/srv/ringcard/{}/spool/monitor'\n",
             self.recordings().display(),
             self.id,
+        ));
+        if self.has_beside() {
+            config.push_str(&self.hears(BESIDE, &ways[1], ""));
+        }
+        config
+    }
+
+    /// Whether there is an account that hears this Asterisk in the other way.
+    pub fn has_beside(&self) -> bool {
+        self.account == ACCOUNT
+    }
+
+    /// An account that hears this Asterisk in this way.
+    fn hears(&self, name: &str, reached: &str, more: &str) -> String {
+        format!(
+            "[[pbx]]\nname = '{name}'\ntype = 'asterisk'\n{reached}\n\
+             secret = '{SECRET}'\nroute_token = '{SECRET}'\ntrunks = ['trunk']\n\
+             click_timeout_ms = 4000\n{more}cel = '{}'\n",
+            self.log().display(),
         )
     }
 
@@ -288,11 +342,16 @@ impl Lab {
             true => format!("agi://127.0.0.1:{}", self.agi),
             false => String::new(),
         };
+        let unlinked = match self.wishes.ari {
+            Ari::Unlinked => "yes",
+            _ => "",
+        };
         let child = Command::new("tests/asterisk/instance.sh")
             .env("LAB_CHROOT", &self.chroot)
             .env("LAB_ID", &self.id)
             .env("LAB_SIP_PORT", self.sip.to_string())
             .env("LAB_AMI_PORT", self.ami.to_string())
+            .env("LAB_HTTP_PORT", self.http.to_string())
             .env("LAB_AMI_SECRET", secret)
             .env("LAB_TRUNK_PORT", self.trunk.to_string())
             .env("LAB_PHONE_PORT", self.phones.to_string())
@@ -300,6 +359,8 @@ impl Lab {
             .env("LAB_ROUTE_URL", route_url)
             .env("LAB_ROUTE_TOKEN", token)
             .env("LAB_AGI", agi)
+            .env("LAB_ARI_OUT", self.ari_out.to_string())
+            .env("LAB_UNLINKED", unlinked)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)

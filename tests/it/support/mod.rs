@@ -2,6 +2,7 @@
 
 pub mod asterisk;
 pub mod base;
+pub mod beside;
 pub mod cel;
 pub mod desk;
 pub mod gateway;

@@ -23,7 +23,8 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use super::{
-    asterisk::{ACCOUNT, BRANCH, Lab, SECRET, Wishes},
+    asterisk::{ACCOUNT, Ari, BESIDE, BRANCH, Lab, SECRET, Wishes},
+    beside,
     cel::{self, Logged},
     desk::{Desk, Shown},
     journal::Case,
@@ -69,7 +70,8 @@ pub struct Office {
     /// The card of Anna's client.
     pub card: uuid::Uuid,
     gateway: Process,
-    wire: Proxy,
+    /// To the manager interface and to the REST interface.
+    wires: [Proxy; 2],
     pub witness: Witness,
     /// The other Asterisk, if there are two, and who hears it past the gateway.
     pub branch: Option<(Lab, Witness)>,
@@ -121,6 +123,16 @@ impl Office {
         .await
     }
 
+    /// The same with Asterisk heard over ARI, and over AMI beside it.
+    pub async fn open_over_ari() -> Self {
+        let ari = Ari::First;
+        Self::open_with(Wishes {
+            ari,
+            ..Wishes::default()
+        })
+        .await
+    }
+
     /// Starts everything as wished; `make test-full` tells every story once more on PostgreSQL.
     pub async fn open_with(mut wishes: Wishes) -> Self {
         let on = std::env::var("RINGCARD_STORIES_ON");
@@ -136,10 +148,13 @@ impl Office {
             true => postgres::new_database().await,
             false => format!("sqlite:{}", folder.join("ringcard.db").display()),
         };
-        let wire = Proxy::start(lab.ami()).await;
-        let mut accounts = lab.config(wire.port());
+        let wires = [
+            Proxy::start(lab.ami()).await,
+            Proxy::start(lab.http()).await,
+        ];
+        let mut accounts = lab.config(wires[0].port(), wires[1].port());
         if let Some(branch) = &branch {
-            accounts.push_str(&branch.config(branch.ami()));
+            accounts.push_str(&branch.config(branch.ami(), branch.http()));
         }
         let mut gateway = Process::plan(&folder, &store, &accounts);
         lab.boot(&gateway.url("/hooks/office"));
@@ -151,6 +166,7 @@ impl Office {
         let db = company(&store, card).await;
         gateway.start();
         gateway.until_linked(ACCOUNT).await;
+        gateway.until_linked(BESIDE).await;
         witness.listens(1).await;
         let branch = match branch {
             Some(branch) => {
@@ -167,7 +183,7 @@ impl Office {
             desks: Vec::new(),
             card,
             gateway,
-            wire,
+            wires,
             witness,
             boots: 1,
             db,
@@ -200,12 +216,12 @@ impl Office {
     /// Cuts the wire between gateway and Asterisk.
     pub fn cut(&mut self) {
         self.leave();
-        self.wire.cut();
+        self.wires.iter().for_each(Proxy::cut);
     }
 
     /// Mends the wire and waits until events flow again.
     pub async fn mend(&mut self) {
-        self.wire.mend();
+        self.wires.iter().for_each(Proxy::mend);
         self.come_back().await;
     }
 
@@ -298,6 +314,7 @@ impl Office {
         // The old connection may be believed in for a moment.
         tokio::time::sleep(Duration::from_millis(100)).await;
         self.gateway.until_linked(ACCOUNT).await;
+        self.gateway.until_linked(BESIDE).await;
         if let Some((_, until)) = self.away.last_mut() {
             *until = now_us();
         }
@@ -346,6 +363,8 @@ impl Office {
             })
         };
         self.settles("pop_ms", timed).await;
+        self.settles("both ways", async || self.beside(&logged).await)
+            .await;
         let lines = self.lines(ACCOUNT).await;
         let heard = self.witness.heard();
         let kept = logged.into_iter().zip(popped).map(|(log, popped)| Kept {
@@ -355,6 +374,21 @@ impl Office {
             popped,
         });
         kept.collect()
+    }
+
+    /// Whether the account that hears in the other way says of each call what the first one says.
+    async fn beside(&self, logged: &[Logged]) -> Result<(), String> {
+        let lines = self.lines(ACCOUNT).await;
+        let others = self.lines(BESIDE).await;
+        if others.len() != lines.len() {
+            return Err(format!("{} and {} calls", lines.len(), others.len()));
+        }
+        logged.iter().try_for_each(|log| {
+            let (line, other) = (line_of(log, &lines)?, line_of(log, &others)?);
+            let told = |wrong| format!("{:?}: {wrong}\n{line}\n{other}", log.keys);
+            let is_click = log.keys.iter().any(|key| key.starts_with("ringcard-"));
+            beside::the_same(line, other, is_click).map_err(told)
+        })
     }
 
     /// The check of the branch's calls: journal and log say the same. Gives the lines by their start.
@@ -531,7 +565,8 @@ impl Office {
     /// Every call as derived.
     pub async fn derived(&self) -> Vec<(uuid::Uuid, Call)> {
         let rows: Vec<(uuid::Uuid, String)> = ringcard::on_read!(&self.db, pool => {
-            sqlx::query_as("select id, derived from call order by started_at").fetch_all(pool).await
+            let sql = "select id, derived from call where account = 'office' order by started_at";
+            sqlx::query_as(sql).fetch_all(pool).await
         })
         .expect("calls can be read");
         let read = |text: &str| serde_json::from_str(text).expect("our own");
@@ -541,7 +576,8 @@ impl Office {
     /// Where the recordings stand.
     pub async fn recording_states(&self) -> Vec<String> {
         let rows: Vec<(String,)> = ringcard::on_read!(&self.db, pool => {
-            sqlx::query_as("select state from recording order by id").fetch_all(pool).await
+            let sql = "select state from recording where account = 'office' order by id";
+            sqlx::query_as(sql).fetch_all(pool).await
         })
         .expect("recordings can be read");
         rows.into_iter().map(|(state,)| state).collect()
@@ -550,7 +586,8 @@ impl Office {
     /// What a player would draw of the only recording.
     pub async fn picture(&self) -> (i64, Vec<u8>) {
         ringcard::on_read!(&self.db, pool => {
-            sqlx::query_as("select duration_ms, peaks from recording").fetch_one(pool).await
+            let sql = "select duration_ms, peaks from recording where account = 'office'";
+            sqlx::query_as(sql).fetch_one(pool).await
         })
         .expect("there is one recording")
     }
