@@ -118,7 +118,7 @@ fn calls(conversation: &Conversation, moved: &Moved, zone: &str) -> Vec<(String,
 
 fn requests(conversation: &Conversation) -> impl Iterator<Item = &Line> {
     let lines = conversation.lines.iter();
-    lines.filter(|line| line.bytes.is_none() && !line.refused)
+    lines.filter(|line| !line.is_streamed() && !line.refused)
 }
 
 /// Messages that come right after the clock has changed: the first, one in the middle, the last.

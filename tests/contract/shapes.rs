@@ -16,7 +16,7 @@ fn each(mut visit: impl FnMut(&Conversation, &Line, &Fields, &Heard)) {
     let mut visited = 0;
     for conversation in conversation::all() {
         let lines = conversation.lines.iter();
-        for line in lines.filter(|line| line.bytes.is_none() && !line.refused && !line.unreadable) {
+        for line in lines.filter(|line| !line.is_streamed() && !line.refused && !line.unreadable) {
             let request = line.request();
             let Some(fields) = Fields::of(&request) else {
                 continue;
