@@ -20,10 +20,17 @@ async fn heard(ari: Ari) -> Office {
 async fn asterisk_dials_the_gateway() {
     let mut office = heard(Ari::DialsUs).await;
     let _anna = office.lab.phone(101, Scenario::answers(300).times(2, 10));
-    let call = || Scenario::calls(STRANGER, ONE_PHONE, 1_000);
-    office.lab.world(call()).finish().await;
+    let client = office
+        .lab
+        .world(Scenario::calls(STRANGER, ONE_PHONE, 4_000));
+    office.until_answered().await;
     office.restart_gateway().await;
-    office.lab.world(call()).finish().await;
+    client.finish().await;
+    office
+        .lab
+        .world(Scenario::calls(STRANGER, ONE_PHONE, 1_000))
+        .finish()
+        .await;
     let calls = office.check(2).await;
     assert!(calls.iter().all(|kept| kept.word("result") == "answered"));
     office.close().await;
