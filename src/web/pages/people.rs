@@ -310,12 +310,14 @@ fn table(pen: &Pen<'_>, members: &[Member]) -> Markup {
     }
 }
 
-/// Short numbers; accounts stand on the person's own page.
+/// Short numbers, each once; accounts stand on the person's own page.
 fn phones(all: &[(String, String)]) -> String {
-    let all: Vec<&str> = all
+    let mut all: Vec<&str> = all
         .iter()
         .map(|(_, extension)| extension.as_str())
         .collect();
+    all.sort_unstable();
+    all.dedup();
     if all.is_empty() {
         "–".to_owned()
     } else {
