@@ -121,59 +121,91 @@ fn requests(conversation: &Conversation) -> impl Iterator<Item = &Line> {
     lines.filter(|line| !line.is_streamed() && !line.refused)
 }
 
-/// Messages that come right after the clock has changed: the first, one in the middle, the last.
-fn some(conversation: &Conversation) -> impl Iterator<Item = &Line> {
-    let lines: Vec<&Line> = requests(conversation).collect();
-    let places = BTreeSet::from([0, lines.len() / 2, lines.len() - 1]);
-    places.into_iter().map(move |place| lines[place])
+/// A conversation whose every request can be told at another time.
+struct Movable {
+    conversation: Conversation,
+    /// The clock on its wall.
+    zone: TimeZone,
+    /// Its calls at their own time.
+    expected: Vec<(String, Call)>,
 }
 
-/// Conversations whose every request can be told at another time.
-fn movable() -> Vec<(Conversation, TimeZone)> {
-    let mut all = conversation::committed();
-    all.retain(|one| {
-        let mut lines = requests(one).map(|line| Fields::of(&line.request()));
-        requests(one).next().is_some() && lines.all(|fields| fields.is_some())
-    });
-    let zoned = all.into_iter().filter_map(|one| {
-        let zone = one.zone()?;
-        Some((one, zone))
-    });
-    zoned.collect()
+impl Movable {
+    fn new(conversation: Conversation) -> Option<Self> {
+        let mut lines = requests(&conversation).map(|line| Fields::of(&line.request()));
+        let is_some = requests(&conversation).next().is_some();
+        if !is_some || !lines.all(|fields| fields.is_some()) {
+            return None;
+        }
+        drop(lines);
+        let zone = conversation.zone()?;
+        let mut one = Self {
+            conversation,
+            zone,
+            expected: Vec::new(),
+        };
+        let own_zone = one.zone.iana_name().expect("zones have names");
+        one.expected = calls(&one.conversation, &one.unmoved(), own_zone);
+        Some(one)
+    }
+
+    fn unmoved(&self) -> Moved {
+        Moved {
+            from: self.zone.clone(),
+            to: self.zone.clone(),
+            by_ms: 0,
+        }
+    }
+
+    /// So that the clock changes right before the first message, one in the middle, and the last.
+    fn over(&self, boundary: &str) -> Vec<Moved> {
+        let boundary = Timestamp::parse_rfc3339(boundary).expect("a moment");
+        let lines: Vec<&Line> = requests(&self.conversation).collect();
+        let places = BTreeSet::from([0, lines.len() / 2, lines.len() - 1]);
+        let moved = places.into_iter().map(|place| {
+            // Whole seconds, one before this message.
+            let by_s = boundary.as_seconds() - lines[place].at().as_seconds() + 1;
+            Moved {
+                from: self.zone.clone(),
+                to: TimeZone::get(ZONE).expect("a zone"),
+                by_ms: by_s * 1_000,
+            }
+        });
+        moved.collect()
+    }
+
+    /// That it is the same calls, so much later by a clock of this zone, and `further` of each: as it is and as
+    /// it was.
+    fn compare(&self, moved: &Moved, zone: &str, mut further: impl FnMut(&Call, &Call, &str)) {
+        let found = calls(&self.conversation, moved, zone);
+        let name = &self.conversation.name;
+        assert_eq!(found.len(), self.expected.len(), "{name} in {zone}");
+        for ((key, call), (_, before)) in found.iter().zip(&self.expected) {
+            let what = format!("{name}: {key} in {zone}, {} ms later", moved.by_ms);
+            assert_eq!(shape(call), shape(before), "{what}");
+            further(call, before, &what);
+        }
+    }
+}
+
+fn movable() -> Vec<Movable> {
+    let all = conversation::committed().into_iter();
+    all.filter_map(Movable::new).collect()
 }
 
 #[test]
 fn calls_over_a_change_of_the_clock_are_the_same_calls() {
     let mut compared = 0;
-    for (conversation, from) in movable() {
-        let here = Moved {
-            from: from.clone(),
-            to: from.clone(),
-            by_ms: 0,
-        };
-        let own_zone = from.iana_name().expect("zones have names").to_owned();
-        let expected = calls(&conversation, &here, &own_zone);
-        for line in some(&conversation) {
-            for boundary in ["2026-12-31T23:00:00Z", "2026-03-29T01:00:00Z"] {
-                let boundary = Timestamp::parse_rfc3339(boundary).expect("a moment");
-                // Whole seconds, one before this message.
-                let by_s = boundary.as_seconds() - line.at().as_seconds() + 1;
-                let moved = Moved {
-                    from: from.clone(),
-                    to: TimeZone::get(ZONE).expect("a zone"),
-                    by_ms: by_s * 1_000,
-                };
-                let found = calls(&conversation, &moved, ZONE);
-                assert_eq!(found.len(), expected.len(), "{}", conversation.name);
-                for ((key, call), (_, before)) in found.iter().zip(&expected) {
-                    let what = format!("{}: {key} at {boundary}", conversation.name);
-                    assert_eq!(shape(call), shape(before), "{what}");
+    for one in movable() {
+        for boundary in ["2026-12-31T23:00:00Z", "2026-03-29T01:00:00Z"] {
+            for moved in one.over(boundary) {
+                one.compare(&moved, ZONE, |call, before, what| {
                     assert_eq!(call.result, before.result, "{what}");
                     assert_eq!(spans(call), spans(before), "{what}");
                     let expected = before.started_at.plus_millis(moved.by_ms);
                     assert_eq!(call.started_at, expected, "{what}");
                     compared += 1;
-                }
+                });
             }
         }
     }
@@ -184,29 +216,9 @@ fn calls_over_a_change_of_the_clock_are_the_same_calls() {
 /// nothing else.
 #[test]
 fn the_hour_that_comes_twice_costs_lengths_only() {
-    for (conversation, from) in movable() {
-        let own_zone = from.iana_name().expect("zones have names").to_owned();
-        let here = Moved {
-            from: from.clone(),
-            to: from.clone(),
-            by_ms: 0,
-        };
-        let expected = calls(&conversation, &here, &own_zone);
-        for line in some(&conversation) {
-            let boundary = Timestamp::parse_rfc3339("2026-10-25T01:00:00Z").expect("a moment");
-            let by_s = boundary.as_seconds() - line.at().as_seconds() + 1;
-            let moved = Moved {
-                from: from.clone(),
-                to: TimeZone::get(ZONE).expect("a zone"),
-                by_ms: by_s * 1_000,
-            };
-            let found = calls(&conversation, &moved, ZONE);
-            assert_eq!(found.len(), expected.len(), "{}", conversation.name);
-            for ((key, call), (_, before)) in found.iter().zip(&expected) {
-                let what = format!("{}: {key} at {boundary}", conversation.name);
-                assert_eq!(shape(call), shape(before), "{what}");
-                believable(call, &what);
-            }
+    for one in movable() {
+        for moved in one.over("2026-10-25T01:00:00Z") {
+            one.compare(&moved, ZONE, |call, _, what| believable(call, what));
         }
     }
 }
@@ -215,30 +227,11 @@ fn the_hour_that_comes_twice_costs_lengths_only() {
 #[test]
 fn a_wrong_zone_moves_calls_and_changes_nothing_else() {
     let mut zones = 0;
-    for (conversation, from) in movable() {
-        let here = Moved {
-            from: from.clone(),
-            to: from.clone(),
-            by_ms: 0,
-        };
-        let own_zone = from.iana_name().expect("zones have names").to_owned();
-        let expected = calls(&conversation, &here, &own_zone);
+    for one in movable() {
         for zone in ["Asia/Kamchatka", "America/Los_Angeles", "Asia/Kathmandu"] {
-            if conversation.in_zone(zone).is_none() {
-                continue;
-            }
-            zones += 1;
-            let found = calls(&conversation, &here, zone);
-            assert_eq!(
-                found.len(),
-                expected.len(),
-                "{} in {zone}",
-                conversation.name
-            );
-            for ((key, call), (_, before)) in found.iter().zip(&expected) {
-                let what = format!("{}: {key} in {zone}", conversation.name);
-                assert_eq!(shape(call), shape(before), "{what}");
-                believable(call, &what);
+            if one.conversation.in_zone(zone).is_some() {
+                zones += 1;
+                one.compare(&one.unmoved(), zone, |call, _, what| believable(call, what));
             }
         }
     }

@@ -90,7 +90,7 @@ pub struct Kept {
     pub heard: Heard,
     /// The line of the export.
     pub line: Value,
-    /// Who has seen its pop.
+    /// Who has seen its pop, or would have, had the machine not stood still.
     pub popped: Vec<&'static str>,
 }
 
@@ -351,6 +351,7 @@ impl Office {
         let pops = || self.pops(&logged, &lines, &elsewhere);
         self.settles("pops", async || pops().map(drop)).await;
         let popped = pops().expect("it was just so");
+        let (popped, excused): (Vec<_>, Vec<_>) = popped.into_iter().unzip();
         // The time of a pop is written a moment after it.
         let timed = async || {
             let lines = self.lines(ACCOUNT).await;
@@ -367,11 +368,17 @@ impl Office {
             .await;
         let lines = self.lines(ACCOUNT).await;
         let heard = self.witness.heard();
-        let kept = logged.into_iter().zip(popped).map(|(log, popped)| Kept {
-            line: line_of(&log, &lines).expect("it was just there").clone(),
-            heard: heard.clone(),
-            log,
-            popped,
+        let kept = logged.into_iter().zip(popped.into_iter().zip(excused));
+        let kept = kept.map(|(log, (mut popped, excused))| {
+            popped.extend(excused);
+            popped
+                .sort_unstable_by_key(|login| self.desks.iter().position(|it| it.login == *login));
+            Kept {
+                line: line_of(&log, &lines).expect("it was just there").clone(),
+                heard: heard.clone(),
+                log,
+                popped,
+            }
         });
         kept.collect()
     }
@@ -468,14 +475,14 @@ impl Office {
         Ok(())
     }
 
-    /// Who has seen the pop of each call, if it is exactly who should have; calls with the ids `elsewhere`
-    /// are the branch's.
+    /// Who has seen the pop of each call, if it is exactly who should have, and whom the machine has kept from
+    /// it by standing still; calls with the ids `elsewhere` are the branch's.
     fn pops(
         &self,
         logged: &[Logged],
         lines: &[Value],
         elsewhere: &[String],
-    ) -> Result<Vec<Vec<&'static str>>, String> {
+    ) -> Result<Vec<(Vec<&'static str>, Vec<&'static str>)>, String> {
         let heard = self.witness.heard();
         let desks: Vec<(&str, BTreeMap<String, Shown>)> = self
             .desks
@@ -491,13 +498,15 @@ impl Office {
                 heard: &heard,
                 away: &self.away,
             };
-            let mut people = Vec::new();
+            let (mut people, mut excused) = (Vec::new(), Vec::new());
             for (login, shown) in &desks {
-                if expected.check(login, shown.get(id))? {
-                    people.push(*login);
+                match expected.check(login, shown.get(id))? {
+                    true => people.push(*login),
+                    false if expected.held_up(login) => excused.push(*login),
+                    false => {}
                 }
             }
-            popped.push(people);
+            popped.push((people, excused));
             known.push(id);
         }
         known.extend(elsewhere.iter().map(String::as_str));

@@ -75,6 +75,13 @@ impl Expected<'_> {
         Ok(true)
     }
 
+    /// Whether a person's phone rang or talked, and the machine stood still for so long meanwhile that nothing
+    /// had to come of it in time.
+    pub fn held_up(&self, person: &str) -> bool {
+        let mut stretches = self.stretches(person).into_iter();
+        stretches.any(|one| one.to - self.after(one.from) > MOMENT_US && self.seen(one).is_none())
+    }
+
     fn check_end(&self, person: &str, shown: &Shown, all: &[Stretch]) -> Result<(), String> {
         let last = all.iter().map(|one| one.to).max().unwrap_or_default();
         let due = self.after(last);
