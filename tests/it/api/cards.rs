@@ -162,7 +162,7 @@ async fn cards_become_one_part_again_and_give_a_number_away() {
     assert_eq!(ask().await.json, first.json, "done once");
     let said = olga.post(&merge, body.clone()).await;
     assert_eq!(said.status, 422, "it is part of the other already");
-    assert_eq!(said.json["detail"].as_str().unwrap().is_empty(), false);
+    assert!(!said.json["detail"].as_str().unwrap().is_empty());
     let gone = olga.read(&two).await;
     assert_eq!(
         format!("/cards/{}", gone["merged_into"].as_str().unwrap()),

@@ -62,6 +62,8 @@ const COMPANY: [&str; 5] = [
     "insert into card_phone (e164, ext, card, kind) values ('+74950000077', '', $1, 'own')",
 ];
 const LOGINS: [&str; 6] = ["anna", "boris", "vera", "gleb", "daria", "olga"];
+/// Some of them.
+type People = Vec<&'static str>;
 
 /// Gateway, Asterisk, the wire between them, and everybody's open page.
 pub struct Office {
@@ -91,7 +93,7 @@ pub struct Kept {
     /// The line of the export.
     pub line: Value,
     /// Who has seen its pop, or would have, had the machine not stood still.
-    pub popped: Vec<&'static str>,
+    pub popped: People,
 }
 
 impl Kept {
@@ -482,7 +484,7 @@ impl Office {
         logged: &[Logged],
         lines: &[Value],
         elsewhere: &[String],
-    ) -> Result<Vec<(Vec<&'static str>, Vec<&'static str>)>, String> {
+    ) -> Result<Vec<(People, People)>, String> {
         let heard = self.witness.heard();
         let desks: Vec<(&str, BTreeMap<String, Shown>)> = self
             .desks
