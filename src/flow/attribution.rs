@@ -42,7 +42,8 @@ pub async fn run(flow: Flow, db: Db, clock: fn() -> Timestamp) {
                     all_due(&db, clock(), &mut waits_for).await?;
                     let heard = tokio::select! {
                         () = told.notified() => Heard::Visits,
-                        heard = heard(&mut changes, &waits_for) => heard,
+                        // Where nothing waits, nobody is woken by calls; having missed some is told.
+                        heard = heard(&mut changes, &waits_for), if !waits_for.is_empty() => heard,
                         () = tokio::time::sleep(EVERY) => Heard::Nothing,
                     };
                     match heard {

@@ -10,6 +10,8 @@ use crate::http::{Client, Request, Whole};
 
 /// How long a person who has clicked may be kept waiting.
 pub const CLICK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long work in the background may wait for its turn: some call logs are given three times a minute.
+pub const WORK_PATIENCE: Duration = Duration::from_secs(120);
 /// Largest answer that is read.
 const LARGEST_ANSWER: u64 = 32 * 1024 * 1024;
 /// Longest text of a refusal that is shown.

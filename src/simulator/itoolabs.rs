@@ -297,15 +297,10 @@ impl Teller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::{
-        dice::Dice,
-        story::{Tempo, World},
-    };
+    use crate::simulator::story::draw;
 
     #[test]
     fn a_call_ends_with_the_records_of_its_parts() {
-        let world = World::company(6, 20);
-        let start = Timestamp::from_seconds(1_773_728_100);
         let product = Itoolabs {
             account: "vats".to_owned(),
             token: "token".to_owned(),
@@ -313,7 +308,7 @@ mod tests {
             run: 1,
         };
         for plot in PLOTS {
-            let story = Story::draw(&mut Dice::new(5), &world, plot, 9, start, Tempo::NATURAL);
+            let story = draw(5, plot);
             let told = product.tell(&story);
             let is_record = |sent: &&Sent<Post>| sent.what.body.starts_with("cmd=history&");
             let count = usize::from(story.passing.is_some()) + 1;

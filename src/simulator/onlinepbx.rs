@@ -208,18 +208,10 @@ pub fn cause(story: &Story) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::time::Timestamp,
-        simulator::{
-            dice::Dice,
-            story::{Tempo, World},
-        },
-    };
+    use crate::simulator::story::draw;
 
     #[test]
     fn a_call_begins_and_ends_with_words_of_its_own() {
-        let world = World::company(6, 20);
-        let start = Timestamp::from_seconds(1_773_728_100);
         let product = OnlinePbx {
             account: "larch".to_owned(),
             token: "token".to_owned(),
@@ -227,7 +219,7 @@ mod tests {
             run: 1,
         };
         for plot in PLOTS {
-            let story = Story::draw(&mut Dice::new(5), &world, plot, 9, start, Tempo::NATURAL);
+            let story = draw(5, plot);
             let told = product.tell(&story);
             assert!(told.is_sorted_by_key(|sent| sent.at), "{plot:?}");
             let count = |event: &str| {

@@ -303,15 +303,10 @@ impl Teller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::{
-        dice::Dice,
-        story::{Tempo, World},
-    };
+    use crate::simulator::story::draw;
 
     #[test]
     fn a_story_begins_with_its_start_and_is_finished_once() {
-        let world = World::company(6, 20);
-        let start = Timestamp::from_seconds(1_773_728_100);
         let uis = Uis {
             account: "uis".to_owned(),
             token: "token".to_owned(),
@@ -319,7 +314,7 @@ mod tests {
             run: 1,
         };
         for plot in PLOTS {
-            let story = Story::draw(&mut Dice::new(5), &world, plot, 9, start, Tempo::NATURAL);
+            let story = draw(5, plot);
             let told = uis.tell(&story);
             let finals = told
                 .iter()

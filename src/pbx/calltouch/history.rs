@@ -14,13 +14,15 @@ use crate::{
     http::{Client, Reach, Request},
     model::time::Timestamp,
     pbx::{
-        Decoded, Message, Page, PbxError, asking, budget::Budget, fields::Fields,
-        recording::RecordingSettings, span::Span,
+        Decoded, Message, Page, PbxError,
+        asking::{self, WORK_PATIENCE},
+        budget::Budget,
+        fields::Fields,
+        recording::RecordingSettings,
+        span::Span,
     },
 };
 
-/// How long work in the background may wait.
-const WORK_PATIENCE: Duration = Duration::from_secs(120);
 /// How long "too often" is taken to mean where it is not said.
 const TOO_OFTEN: Duration = Duration::from_secs(60);
 /// Records of one page, and pages of one part of the log.

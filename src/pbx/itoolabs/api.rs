@@ -10,13 +10,11 @@ use crate::{
     http::{Client, Reach, Request, Whole},
     pbx::{
         PbxError, asking,
-        asking::{CLICK_PATIENCE, good},
+        asking::{CLICK_PATIENCE, WORK_PATIENCE, good},
         budget::Budget,
     },
 };
 
-/// How long work in the background may wait.
-const WORK_PATIENCE: Duration = Duration::from_secs(120);
 /// How long to wait where the PBX says "too often" and not how long.
 const TOO_OFTEN: Duration = Duration::from_secs(10);
 /// The header of the key.

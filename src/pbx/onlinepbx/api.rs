@@ -13,13 +13,11 @@ use crate::{
     http::{Client, Reach, Request, Whole},
     pbx::{
         PbxError,
-        asking::{self, CLICK_PATIENCE},
+        asking::{self, CLICK_PATIENCE, WORK_PATIENCE},
         budget::Budget,
     },
 };
 
-/// How long work in the background may wait.
-const WORK_PATIENCE: Duration = Duration::from_secs(120);
 /// How long "too often" is taken to mean where it is not said.
 const TOO_OFTEN: Duration = Duration::from_secs(30);
 /// The header of the pair.

@@ -9,13 +9,10 @@ use crate::{
     http::{Client, Reach, Request},
     pbx::{
         PbxError,
-        asking::{self, CLICK_PATIENCE},
+        asking::{self, CLICK_PATIENCE, WORK_PATIENCE},
         budget::Budget,
     },
 };
-
-/// How long work in the background may wait.
-const WORK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often one cabinet may be asked: table `limits` of the account.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]

@@ -10,13 +10,11 @@ use crate::{
     http::{Client, Reach, Request, Whole},
     pbx::{
         PbxError,
-        asking::{self, CLICK_PATIENCE},
+        asking::{self, CLICK_PATIENCE, WORK_PATIENCE},
         budget::Budget,
     },
 };
 
-/// How long work in the background may take.
-const WORK_PATIENCE: Duration = Duration::from_secs(120);
 /// How long we stay away after the points of a minute are used up.
 const POINTS_COME_BACK: Duration = Duration::from_secs(60);
 

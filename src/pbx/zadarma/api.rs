@@ -11,13 +11,11 @@ use crate::{
     http::{Client, Reach, Request, Whole},
     pbx::{
         PbxError,
-        asking::{self, CLICK_PATIENCE},
+        asking::{self, CLICK_PATIENCE, WORK_PATIENCE},
         budget::Budget,
     },
 };
 
-/// How long work in the background may wait: the call log is given three times a minute.
-const WORK_PATIENCE: Duration = Duration::from_secs(120);
 /// How long "too often" is taken to mean where it is not said.
 const TOO_OFTEN: Duration = Duration::from_secs(20);
 /// How long a link to a file works, in seconds: the shortest allowed, for it is used at once.

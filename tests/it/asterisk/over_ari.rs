@@ -3,22 +3,14 @@
 
 use super::{LASTING_LOCAL_GROUP, ONE_PHONE, RECORDED, STRANGER};
 use crate::support::{
-    asterisk::{Ari, Scenario, Wishes},
+    asterisk::{Ari, Scenario},
     office::Office,
 };
-
-async fn heard(ari: Ari) -> Office {
-    Office::open_with(Wishes {
-        ari,
-        ..Wishes::default()
-    })
-    .await
-}
 
 /// And dials again when the gateway was away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asterisk_dials_the_gateway() {
-    let mut office = heard(Ari::DialsUs).await;
+    let mut office = Office::open_hearing(Ari::DialsUs).await;
     let _anna = office.lab.phone(101, Scenario::answers(300).times(2, 10));
     let client = office
         .lab
@@ -39,7 +31,7 @@ async fn asterisk_dials_the_gateway() {
 /// The call of each channel has to be asked for, while channels come and go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_that_do_not_name_their_call() {
-    let office = heard(Ari::Unlinked).await;
+    let office = Office::open_hearing(Ari::Unlinked).await;
     let anna = office.lab.phone(101, Scenario::rings());
     let boris = office.lab.phone(102, Scenario::answers(500));
     let client = Scenario::calls(STRANGER, LASTING_LOCAL_GROUP, 1_000);

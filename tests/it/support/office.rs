@@ -127,7 +127,11 @@ impl Office {
 
     /// The same with Asterisk heard over ARI, and over AMI beside it.
     pub async fn open_over_ari() -> Self {
-        let ari = Ari::First;
+        Self::open_hearing(Ari::First).await
+    }
+
+    /// The same with Asterisk heard over ARI in this way.
+    pub async fn open_hearing(ari: Ari) -> Self {
         Self::open_with(Wishes {
             ari,
             ..Wishes::default()
