@@ -40,6 +40,8 @@ pub struct Framer {
     buffer: BytesMut,
     /// The beginning of a message in several frames, once there is one.
     begun: Option<BytesMut>,
+    /// What came was no WebSocket's: whatever follows means nothing.
+    is_broken: bool,
 }
 
 impl Framer {
@@ -65,6 +67,15 @@ impl Framer {
 
     /// The next message or sign, if there is one. After an error nothing more can be read.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
+        if self.is_broken {
+            return Err(broken("after something that was wrong"));
+        }
+        let told = self.told();
+        self.is_broken = told.is_err();
+        told
+    }
+
+    fn told(&mut self) -> Result<Option<Frame>, DecodeError> {
         while let Some((first, payload)) = self.cut()? {
             let is_last = first & 0x80 != 0;
             let told = match first & 0x0f {
@@ -275,6 +286,8 @@ mod tests {
             let mut framer = Framer::default();
             framer.push(wrong);
             assert!(framer.next_frame().is_err(), "{wrong:?}");
+            framer.push(&[0x81, 1, b'x']);
+            assert!(framer.next_frame().is_err(), "after {wrong:?}");
         }
         let mut framer = Framer::default();
         framer.push(&[b'x'; LONGEST_HEAD + 1]);
