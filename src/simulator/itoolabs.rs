@@ -297,7 +297,7 @@ impl Teller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::story::draw;
+    use crate::simulator::drawn::draw;
 
     #[test]
     fn a_call_ends_with_the_records_of_its_parts() {

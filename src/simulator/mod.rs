@@ -15,6 +15,8 @@ mod ami_story;
 pub mod chaos;
 pub mod connection;
 pub mod dice;
+#[cfg(test)]
+mod drawn;
 pub mod itoolabs;
 pub mod ledger;
 pub mod mango;

@@ -208,7 +208,7 @@ pub fn cause(story: &Story) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::story::draw;
+    use crate::simulator::drawn::draw;
 
     #[test]
     fn a_call_begins_and_ends_with_words_of_its_own() {

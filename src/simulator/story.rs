@@ -497,17 +497,10 @@ impl Story {
     }
 }
 
-/// A story of this seed, for tests of whoever tells it.
-#[cfg(test)]
-pub fn draw(seed: u64, plot: Plot) -> Story {
-    let world = World::company(6, 20);
-    let start = Timestamp::from_seconds(1_773_728_100);
-    Story::draw(&mut Dice::new(seed), &world, plot, 1, start, Tempo::NATURAL)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::drawn::draw;
 
     #[test]
     fn the_same_seed_tells_the_same_story() {

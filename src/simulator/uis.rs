@@ -303,7 +303,7 @@ impl Teller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::story::draw;
+    use crate::simulator::drawn::draw;
 
     #[test]
     fn a_story_begins_with_its_start_and_is_finished_once() {
