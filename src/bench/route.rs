@@ -39,7 +39,6 @@ const UNKNOWN: usize = 8_000_000;
 /// Every cloud that asks, one after the other.
 const ALL: &str = "all";
 const SECRET: &str = "bench-secret-0123456789";
-const SALT: &str = "bench-salt-0123456789";
 
 /// Whose questions can be asked.
 pub fn providers() -> impl Iterator<Item = &'static str> {
@@ -72,7 +71,7 @@ pub async fn run_of(provider: &str, options: &Options) -> Result<Vec<Report>> {
         .collect();
     let tables = wanted.iter().map(|played| {
         let asks = played.asks.unwrap_or_default();
-        played.table(played.provider, SECRET, SALT) + asks
+        played.table(played.provider, SECRET, &played.any_salt()) + asks
     });
     let tables: String = tables.collect();
     let gateway = stage.gateway_with(settings, &tables).await?;
@@ -82,7 +81,7 @@ pub async fn run_of(provider: &str, options: &Options) -> Result<Vec<Report>> {
         let account = (played.open)(Opening {
             account: played.provider.to_owned(),
             secret: SECRET.to_owned(),
-            salt: SALT.to_owned(),
+            salt: played.any_salt(),
             run: flow::now().as_seconds() as u64,
         });
         let mut asker = Asker {
@@ -197,7 +196,7 @@ mod tests {
             let account = (played.open)(Opening {
                 account: "a".to_owned(),
                 secret: SECRET.to_owned(),
-                salt: SALT.to_owned(),
+                salt: played.any_salt(),
                 run: 1,
             });
             let mut asker = Asker {

@@ -23,6 +23,7 @@ pub mod recording;
 mod secret;
 pub mod sipuni;
 mod span;
+pub mod twilio;
 pub mod uis;
 mod wall;
 pub mod webhook;
@@ -55,6 +56,7 @@ pub static PROVIDERS: &[Provider] = &[
     zadarma::PROVIDER,
     zadarma::NOVOFON,
     onlinepbx::PROVIDER,
+    twilio::PROVIDER,
     calltouch::PROVIDER,
     webhook::PROVIDER,
 ];

@@ -21,7 +21,7 @@ mod parts;
 mod place;
 mod settings;
 mod signature;
-mod template;
+pub(super) mod template;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 

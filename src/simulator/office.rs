@@ -10,6 +10,7 @@ use super::{
     onlinepbx::{self, OnlinePbx},
     sipuni::{self, Sipuni},
     story::{Plot, Story, Tempo, World},
+    twilio::{self, Twilio},
     uis::{self, Uis},
     zadarma::{self, Zadarma},
 };
@@ -30,6 +31,8 @@ pub enum Account {
     Itoolabs(Itoolabs),
     /// OnlinePBX.
     OnlinePbx(OnlinePbx),
+    /// Twilio.
+    Twilio(Twilio),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -53,6 +56,7 @@ impl Account {
             Self::Zadarma(account) => &account.account,
             Self::Itoolabs(account) => &account.account,
             Self::OnlinePbx(account) => &account.account,
+            Self::Twilio(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -66,6 +70,7 @@ impl Account {
             Self::Zadarma(_) => &zadarma::PLOTS,
             Self::Itoolabs(_) => &itoolabs::PLOTS,
             Self::OnlinePbx(_) => &onlinepbx::PLOTS,
+            Self::Twilio(_) => &twilio::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -87,6 +92,7 @@ impl Account {
             Self::Zadarma(account) => wrap(account.tell(story), Told::Post),
             Self::Itoolabs(account) => wrap(account.tell(story), Told::Post),
             Self::OnlinePbx(account) => wrap(account.tell(story), Told::Post),
+            Self::Twilio(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -99,6 +105,7 @@ impl Account {
             Self::Zadarma(account) => Some(account.question(story)),
             Self::Itoolabs(account) => Some(account.question(story)),
             Self::OnlinePbx(account) => Some(account.question(story)),
+            Self::Twilio(account) => Some(account.voice(story)),
             Self::Mango(_) | Self::Asterisk(_) => None,
         }
     }
@@ -112,6 +119,7 @@ impl Account {
             Self::Zadarma(account) => account.ledger(story),
             Self::Itoolabs(account) => account.ledger(story),
             Self::OnlinePbx(account) => account.ledger(story),
+            Self::Twilio(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

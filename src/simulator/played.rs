@@ -5,7 +5,7 @@
 
 use super::{
     ami::Asterisk, itoolabs::Itoolabs, mango::Mango, office::Account, onlinepbx::OnlinePbx,
-    sipuni::Sipuni, uis::Uis, zadarma::Zadarma,
+    sipuni::Sipuni, twilio::Twilio, uis::Uis, zadarma::Zadarma,
 };
 
 /// A PBX that can be played.
@@ -44,6 +44,8 @@ pub struct Opening {
 
 /// Where nobody listens: what is asked of a PBX that is only played fails at once.
 const NOWHERE: &str = "api_url = \"http://127.0.0.1:9\"\n";
+/// The second setting of those who sign the address that a message is posted to.
+const ADDRESS: &str = "hook_url";
 
 /// Every PBX that can be played.
 pub static PLAYED: &[Played] = &[
@@ -118,6 +120,16 @@ pub static PLAYED: &[Played] = &[
         open: onlinepbx,
     },
     Played {
+        provider: "twilio",
+        secret: "auth_token",
+        salt: Some(ADDRESS),
+        idle_secrets: &[],
+        besides: TWILIO,
+        asks: Some(""),
+        is_dialled: false,
+        open: twilio,
+    },
+    Played {
         provider: "asterisk",
         secret: "secret",
         salt: None,
@@ -128,6 +140,12 @@ pub static PLAYED: &[Played] = &[
         open: asterisk,
     },
 ];
+
+/// Whose phones are dialled where, and who rings for want of others.
+const TWILIO: &str = "api_url = \"http://127.0.0.1:9\"\naccount_sid = \"AC1\"\notherwise = [\"201\"]\n\
+    phones = { 201 = \"sip:201@office.example\", 202 = \"sip:202@office.example\", \
+    203 = \"sip:203@office.example\", 204 = \"sip:204@office.example\", \
+    205 = \"sip:205@office.example\", 206 = \"sip:206@office.example\" }\n";
 
 /// The one that is called so.
 pub fn find(provider: &str) -> Option<&'static Played> {
@@ -146,6 +164,14 @@ impl Played {
             table.push_str(&format!("{name} = \"{salt}\"\n"));
         }
         table + self.besides
+    }
+
+    /// A value of [`Played::salt`] for an account that is only played.
+    pub fn any_salt(&self) -> String {
+        match self.salt {
+            Some(ADDRESS) => format!("https://gateway.invalid/hooks/{}", self.provider),
+            _ => "played-salt-0123456789".to_owned(),
+        }
     }
 }
 
@@ -199,6 +225,15 @@ fn onlinepbx(opening: Opening) -> Account {
         account: opening.account,
         token: opening.secret,
         records: "https://records.invalid".to_owned(),
+        run: opening.run,
+    })
+}
+
+fn twilio(opening: Opening) -> Account {
+    Account::Twilio(Twilio {
+        account: opening.account,
+        hook_url: opening.salt.trim_end_matches('/').to_owned(),
+        token: opening.secret,
         run: opening.run,
     })
 }

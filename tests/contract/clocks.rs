@@ -3,7 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{civil::DateTime, fmt::strtime, tz::TimeZone};
+use jiff::{
+    civil::DateTime,
+    fmt::{rfc2822, strtime},
+    tz::TimeZone,
+};
 use ringcard::model::{
     call::{Call, CallResult},
     time::Timestamp,
@@ -43,6 +47,7 @@ impl Moved {
                 count()
                     .or_else(|| self.wall(text))
                     .or_else(|| self.instant(text))
+                    .or_else(|| self.mail(text))
                     .map(Value::String)
             }
             _ => None,
@@ -84,6 +89,15 @@ impl Moved {
             true => moved.strftime("%Y%m%dT%H%M%SZ").to_string(),
             false => moved.to_string(),
         })
+    }
+}
+
+impl Moved {
+    /// As mail writes it (RFC 2822).
+    fn mail(&self, text: &str) -> Option<String> {
+        let at = rfc2822::parse(text).ok()?.timestamp();
+        let moved = at.checked_add(jiff::SignedDuration::from_millis(self.by_ms));
+        rfc2822::to_string(&moved.ok()?.to_zoned(TimeZone::UTC)).ok()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use ringcard::{
     app::{Source, settings},
     model::people::Role,
-    simulator::ami_server::AmiServer,
+    simulator::{ami_server::AmiServer, twilio::Twilio},
     store::{changes, people},
 };
 use scraper::Html;
@@ -413,6 +413,54 @@ async fn onlinepbx_is_set_up_with_an_address_that_takes_its_test() {
     let test = office.gateway.client.post(office.gateway.url(path));
     let test = test.body(r#"{"domain":"pbx000007.onpbx.ru","event":"call_start"}"#);
     assert_eq!(test.send().await.unwrap().status().as_u16(), 200);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn twilio_is_set_up_with_the_address_that_it_signs() {
+    let place = Place::open().await;
+    let office = &place.office;
+    let adam = office.browser("adam").await;
+    let typed = [
+        ("kind", "twilio"),
+        ("name", "cedar"),
+        ("user", "AC0123456789abcdef"),
+        ("address", "+74950000031"),
+        ("secret", "cedar-token"),
+    ];
+    for (field, wrong) in [("user", "a/b"), ("address", "301"), ("secret", "")] {
+        let typed = typed.map(|(name, value)| (name, if name == field { wrong } else { value }));
+        assert_eq!(adam.post("/setup", &typed).await.status, 422, "{field}");
+    }
+    let added = adam.post("/setup", &typed).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert!(!added.text.contains("cedar-token"));
+    let page = Html::parse_document(&added.text);
+    let hook = all(&page, "#account pre").remove(0);
+    let hook_url = hook.trim().trim_end_matches("/voice").to_owned();
+    let said = [("CallSid", "CA1"), ("CallStatus", "ringing")];
+    for (token, status) in [("cedar-token", 200), ("another", 401)] {
+        let cloud = Twilio {
+            account: "cedar".to_owned(),
+            hook_url: hook_url.clone(),
+            token: token.to_owned(),
+            run: 1,
+        };
+        let told = cloud.signed("/voice", said.map(|(k, v)| (k, v.to_owned())).into());
+        let (name, value) = told.signature.expect("it is signed");
+        let asked = office
+            .gateway
+            .client
+            .post(office.gateway.url("/hooks/cedar/voice"));
+        let form = "content-type";
+        let asked = asked
+            .header(name, value)
+            .header(form, "application/x-www-form-urlencoded");
+        let answer = asked.body(told.body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{token}");
+    }
+    let page = adam.page("/setup/cedar").await;
+    assert!(page.html().contains("AC0123456789abcdef") && page.html().contains("+74950000031"));
     place.close().await;
 }
 

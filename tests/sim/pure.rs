@@ -24,7 +24,6 @@ use std::{
 use crate::check::{Told as Heard, differences};
 
 const SECRET: &str = "sim-secret-0123456789";
-const SALT: &str = "sim-salt-0123456789";
 
 /// Opens an account by its table in the configuration.
 fn open(provider: &str, table: &str) -> Arc<dyn Pbx> {
@@ -168,14 +167,14 @@ fn accounts() -> impl Iterator<Item = (&'static Played, Account, Arc<dyn Pbx>)> 
         let opening = Opening {
             account: played.provider.to_owned(),
             secret: SECRET.to_owned(),
-            salt: SALT.to_owned(),
+            salt: played.any_salt(),
             run: 1,
         };
         let address = match played.is_dialled {
             true => "address = \"127.0.0.1:5038\"\n",
             false => "",
         };
-        let table = played.table(played.provider, SECRET, SALT) + address;
+        let table = played.table(played.provider, SECRET, &played.any_salt()) + address;
         (
             played,
             (played.open)(opening),

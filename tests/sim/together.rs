@@ -34,7 +34,6 @@ use crate::{
 const CALLS_A_MINUTE: u64 = 1_000;
 const CHAOS: &str = "duplicates,reorder,loss,late-summary";
 const SECRET: &str = "together-secret-0123456789";
-const SALT: &str = "together-salt-0123456789";
 /// How long what came over a socket may be on its way into the journal.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -123,8 +122,16 @@ fn serve(place: &Place, address: SocketAddr, players: &[Player]) -> Child {
     std::fs::write(&config, text).expect("the folder can be written");
     let mut command = program::ringcard();
     command.arg("--config").arg(&config).arg("serve");
-    command.env("SECRET", SECRET).env("SALT", SALT);
+    command.env("SECRET", SECRET);
+    for player in players {
+        command.env(salt_of(player.played), player.played.any_salt());
+    }
     program::serve(command, address).expect("the gateway starts")
+}
+
+/// The variable with an account's second setting.
+fn salt_of(played: &Played) -> String {
+    format!("SALT_{}", played.provider.to_uppercase())
 }
 
 /// One PBX that is played by `ringcard simulate`.
@@ -146,9 +153,10 @@ impl Player {
         command.args(["--rate", &rate.to_string()]);
         command.args(["--gateway", &gateway.to_string()]);
         command.env("RINGCARD_SIMULATE_SECRET", SECRET);
-        command.env("RINGCARD_SIMULATE_SALT", SALT);
+        command.env("RINGCARD_SIMULATE_SALT", played.any_salt());
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut table = played.table(played.provider, "env:SECRET", "env:SALT");
+        let salt = format!("env:{}", salt_of(played));
+        let mut table = played.table(played.provider, "env:SECRET", &salt);
         if played.is_dialled {
             let log = place.folder.join(format!("{}.csv", played.provider));
             std::fs::write(&log, "").expect("the folder can be written");

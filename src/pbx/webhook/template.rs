@@ -218,7 +218,8 @@ fn escaped(value: &str, context: Context) -> Result<String, PbxError> {
     }
 }
 
-fn in_xml(value: &str) -> String {
+/// A value as text or in a quoted attribute of XML.
+pub fn in_xml(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for c in value.chars() {
         match c {

@@ -13,6 +13,7 @@ mod outage;
 mod ring;
 mod sipuni;
 mod trouble;
+mod twilio;
 mod uis;
 mod zadarma;
 

@@ -20,6 +20,7 @@ use ringcard::{
         onlinepbx::OnlinePbx,
         sipuni::Sipuni,
         story::{Plot, Story, Tempo, World},
+        twilio::Twilio,
         uis::Uis,
         zadarma::Zadarma,
     },
@@ -27,7 +28,7 @@ use ringcard::{
 
 use super::{
     calls, first_reading, host::Emulator, hurry_recordings, itoolabs, mango, office, onlinepbx,
-    read_now, recordings, sipuni, standing, uis, zadarma,
+    read_now, recordings, sipuni, standing, twilio, uis, zadarma,
 };
 use crate::{
     pages::office::{Office, attribute},
@@ -330,6 +331,23 @@ async fn half_an_hour_of_onlinepbx_comes_back_from_its_list() {
     }
     let at = (cloud.settings(), "larch");
     let words = (OnlinePbx::tell, OnlinePbx::ledger);
+    let remember = |story: &Story| cloud.remember(story);
+    let (office, _) = half_an_hour_of(&cloud, at, &stories, words, remember).await;
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_twilio_comes_back_from_its_lists() {
+    let cloud = twilio::Cloud::start().await;
+    let mut stories = stories(&ringcard::simulator::twilio::PLOTS);
+    // Passing on is another program's doing. A call begins when we are asked, and here all is told hours later:
+    // so those that begin with a menu would have begun with their first ring.
+    stories.retain(|story| {
+        let first = story.rings.first().map_or(0, |ring| ring.from_ms);
+        story.passing.is_none() && (story.caller.is_some() || first < 2_000)
+    });
+    let at = (cloud.settings(), "cedar");
+    let words = (Twilio::tell, Twilio::ledger);
     let remember = |story: &Story| cloud.remember(story);
     let (office, _) = half_an_hour_of(&cloud, at, &stories, words, remember).await;
     office.close().await;

@@ -7,7 +7,7 @@ use toml::Value;
 
 use super::{
     Said, change, is_dialled, snippets,
-    strict::{NAME_CHARS, TEXT_CHARS, address, name, numbers, secret, site_of, word},
+    strict::{NAME_CHARS, TEXT_CHARS, address, name, numbers, phone, secret, site_of, word},
 };
 use crate::{
     flow::probe::Probe,
@@ -54,6 +54,10 @@ impl Typed {
         typed
     }
 
+    pub(super) fn address(&self) -> &str {
+        self.address.trim()
+    }
+
     pub(super) fn area_code(&self) -> &str {
         self.area_code.trim()
     }
@@ -88,7 +92,12 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
     if site.accounts.all().iter().any(|one| one.name == name) {
         return Err(Error::Unusable("error-account-taken"));
     }
-    let asked = asked(provider, typed)?;
+    let mut asked = asked(provider, typed)?;
+    if provider.name == "twilio" {
+        let root = site.settings.public_url.trim_end_matches('/');
+        let hook = Value::from(format!("{root}/hooks/{name}"));
+        asked.values.push(("hook_url", hook));
+    }
     let account = NewAccount {
         name,
         kind: provider.name,
@@ -169,6 +178,13 @@ fn fill(
             if !typed.secret.trim().is_empty() {
                 secrets.push(("access_token", secret(typed.secret.trim())?));
             }
+        }
+        "twilio" => {
+            let sid = word(&typed.user, "error-account-user")?;
+            let last = vec![phone(&typed.address)?];
+            values.push(("account_sid", Value::from(sid)));
+            values.push(("otherwise", Value::from(last)));
+            secrets.push(("auth_token", secret(typed.secret.trim())?));
         }
         "zadarma" | "novofon" => {
             make("token", shown, secrets);
@@ -305,6 +321,12 @@ pub(super) fn inputs(t: Texts, provider: &Provider, kept: Option<&KeptAccount>) 
                 p.hint { (t.say("setup-onlinepbx-where")) }
                 (field("user", t.say("setup-onlinepbx-domain"), "", true))
                 (hidden("key", t.say("setup-onlinepbx-key"), true))
+            }
+            "twilio" => {
+                p.hint { (t.say("setup-twilio-where")) }
+                (field("user", t.say("setup-twilio-sid"), "", true))
+                (hidden("secret", t.say("setup-twilio-token"), true))
+                (field("address", t.say("setup-twilio-otherwise"), "", true))
             }
             "zadarma" | "novofon" => {
                 p.hint { (t.say("setup-zadarma-where")) }

@@ -143,6 +143,9 @@ fn read(
         cleared.retain(|key| *key != "numbers");
         values.retain(|(key, _)| *key != "numbers");
     }
+    if last(kept).is_some_and(|last| typed.address() == last) {
+        values.retain(|(key, _)| *key != "otherwise"); // there may be more of them
+    }
     if changed.renew != 1 {
         secrets.retain(|(key, _)| shown.iter().all(|(made, _)| made != key));
         shown.clear();
@@ -163,13 +166,18 @@ fn area_code(kept: &KeptAccount) -> &str {
     code.and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Who rings for want of others: the first of them, for whom the form has room.
+fn last(kept: &KeptAccount) -> Option<&str> {
+    kept.values.get("otherwise")?.get(0)?.as_str()
+}
+
 /// What an account has for a field of the form.
 pub(super) fn value_of<'a>(kept: &'a KeptAccount, field: &str) -> &'a str {
     let named = |key: &str| kept.values.get(key).and_then(Value::as_str);
     let value = match field {
         "area_code" => Some(area_code(kept)),
-        "address" => named("address").or_else(|| named("api_url")),
-        "user" => named("user").or_else(|| named("domain")),
+        "address" => named("address").or_else(|| named("api_url")).or(last(kept)),
+        "user" => (named("user").or_else(|| named("domain"))).or_else(|| named("account_sid")),
         _ => named(field),
     };
     value.unwrap_or_default()
@@ -256,6 +264,19 @@ mod tests {
         let user = change_of("sipuni", kept, &["token", "api_secret"], &[("user", "2")]);
         assert!(user.secrets.is_empty() && !user.cleared.contains(&"api_secret"));
         assert_eq!(user.values, [("user", Value::from("2"))]);
+    }
+
+    #[test]
+    fn who_rings_for_want_of_others_stays_while_the_first_does() {
+        let kept = "account_sid = \"AC1\"\notherwise = [\"+74950000031\", \"302\"]\n";
+        let typed = |phone| {
+            let typed = [("user", "AC2"), ("address", phone)];
+            change_of("twilio", kept, &["auth_token"], &typed).values
+        };
+        let user = ("account_sid", Value::from("AC2"));
+        assert_eq!(typed("+74950000031"), [user.clone()]);
+        let other = Value::from(vec!["+74950000032"]);
+        assert_eq!(typed("+74950000032"), [user, ("otherwise", other)]);
     }
 
     #[test]

@@ -50,6 +50,10 @@ pub(super) fn of(
             p { (t.say("setup-onlinepbx-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
         },
+        "twilio" => html! {
+            p { (t.say("setup-twilio-paste")) }
+            @for path in ["voice", "fallback", "status"] { (copied(t, &format!("{hook}/{path}"))) }
+        },
         "sipuni" => html! {
             p { (t.say("setup-sipuni-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
@@ -157,6 +161,10 @@ pub(super) const fn table(kind: &str) -> &'static str {
         b"onlinepbx" => {
             "[[pbx]]\nname = \"onlinepbx\"\ntype = \"onlinepbx\"\ntoken = \"file:/etc/ringcard/onlinepbx-token\"\n\
              domain = \"pbx000001.onpbx.ru\"\napi_key = \"file:/etc/ringcard/onlinepbx-key\"\n"
+        }
+        b"twilio" => {
+            "[[pbx]]\nname = \"twilio\"\ntype = \"twilio\"\nhook_url = \"https://calls.example.com/hooks/twilio\"\n\
+             account_sid = \"AC...\"\nauth_token = \"file:/etc/ringcard/twilio-token\"\notherwise = [\"+74950000031\"]\n"
         }
         b"calltouch" => {
             "[[pbx]]\nname = \"ads\"\ntype = \"calltouch\"\ntoken = \"file:/etc/ringcard/ads-token\"\n"

@@ -46,6 +46,15 @@ pub(super) fn site_of(typed: &str) -> Result<String, Error> {
     }
 }
 
+/// A number in full, with a plus.
+pub(super) fn phone(typed: &str) -> Result<String, Error> {
+    let digits = typed.trim().strip_prefix('+').unwrap_or_default();
+    match (5..=15).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit()) {
+        true => Ok(format!("+{digits}")),
+        false => Err(Error::Unusable("error-account-phone")),
+    }
+}
+
 /// A user's name: letters, digits and a few signs.
 pub(super) fn word(typed: &str, problem: &'static str) -> Result<String, Error> {
     let typed = typed.trim();
@@ -126,6 +135,10 @@ mod tests {
         for wrong in ["", "a b", "a:b", "env:X", "a\nb", "a\"b"] {
             assert!(word(wrong, "error-account-user").is_err(), "{wrong:?}");
         }
+        for wrong in ["", "74950000039", "+7495", "+7 495", "+7495000003a"] {
+            assert!(phone(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(phone(" +74950000039 ").unwrap(), "+74950000039");
         for wrong in ["", "a b", "a\nb", "пароль"] {
             assert!(secret(wrong).is_err(), "{wrong:?}");
         }
