@@ -22,8 +22,10 @@ pub mod reconcile;
 pub mod route;
 pub mod timers;
 pub mod upkeep;
+pub mod visitor;
 
 use bytes::Bytes;
+use tokio::sync::broadcast;
 
 use crate::{
     model::{event::CallEvent, ids::AccountName, time::Timestamp},
@@ -48,16 +50,27 @@ pub struct Message {
     pub raw: Bytes,
 }
 
+/// Visitors that wait to be asked for; a flood of them is told, and not waited for.
+const MOST_VISITORS: usize = 1_024;
+
 /// The way of every call event into the store.
 #[derive(Clone, Debug)]
 pub struct Flow {
     writer: Writer,
+    /// Who is to be asked for.
+    visitors: broadcast::Sender<visitor::Wanted>,
 }
 
 impl Flow {
     /// The flow into this writer.
     pub fn new(writer: Writer) -> Self {
-        Self { writer }
+        let (visitors, _) = broadcast::channel(MOST_VISITORS);
+        Self { writer, visitors }
+    }
+
+    /// Visitors who are to be asked for, from now on ([`visitor`]).
+    pub fn visitors(&self) -> broadcast::Receiver<visitor::Wanted> {
+        self.visitors.subscribe()
     }
 
     /// The writer behind it.
@@ -73,7 +86,9 @@ impl Flow {
         decoded: Decoded,
         error: Option<&DecodeError>,
     ) -> Result<Receipt, CommitError> {
-        self.writer
+        let visitors = visitor::Wanted::of(&message.account, &decoded);
+        let receipt = self
+            .writer
             .commit(Submission {
                 outcome: outcome(&decoded, error),
                 account: message.account,
@@ -83,7 +98,12 @@ impl Flow {
                 events: decoded.events,
                 visits: decoded.visits,
             })
-            .await
+            .await?;
+        for wanted in visitors {
+            // Nobody listens: nobody wants to know.
+            let _ = self.visitors.send(wanted);
+        }
+        Ok(receipt)
     }
 
     /// Takes facts of our own (a routing answer given, a command sent), which have no message behind them.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     delivery::Outside,
-    flow::{self, Flow, attribution, enquiry::Desk, overdue, route, timers, upkeep},
+    flow::{self, Flow, attribution, enquiry::Desk, overdue, route, timers, upkeep, visitor},
     http,
     keeping::retention,
     live::Hub,
@@ -104,6 +104,10 @@ impl Parts {
             async move { refusals.keep_writing(&db).await }
         });
         self.route_by_command();
+        let (accounts, flow) = (self.office.pbxes.clone(), self.flow.clone());
+        self.tasks.until_stop("visitors", move || {
+            visitor::run(accounts.clone(), flow.clone(), flow.visitors(), flow::now)
+        });
         let (flow, db) = (self.flow.clone(), self.db.clone());
         self.tasks.until_stop("visits", move || {
             attribution::run(flow.clone(), db.clone(), flow::now)

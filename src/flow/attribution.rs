@@ -1,5 +1,5 @@
-//! Joins visits to calls: when a visit is told, when a call of its client changes, and once more when it
-//! has waited long enough. Beside the way of call events, which does not wait for it.
+//! Joins visits to calls: when a visit is told, when a call of its client (or, if it names none, the call
+//! that it names) changes, and once more when it has waited long enough. Beside the way of call events, which does not wait for it.
 //!
 //! What is found is no fact of the call: a join by nearness may turn out to be another call's when more is
 //! known, and is then put right. `rules::attribution` says which call; `store::visits` keeps it.
@@ -14,7 +14,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::Flow;
 use crate::{
-    model::{call::Change, event::Direction, time::Timestamp},
+    model::{call::Change, event::Direction, ids::CallKey, time::Timestamp},
     rules::attribution::{WAITS_MS, choose},
     store::{
         Db, StoreError,
@@ -36,21 +36,21 @@ pub async fn run(flow: Flow, db: Db, clock: fn() -> Timestamp) {
     loop {
         // From before it is read: a call may come in between.
         let mut changes = flow.writer().changes();
-        match known(&db).await {
-            Ok(mut waits_for) => loop {
+        match Awaited::read(&db).await {
+            Ok(mut awaited) => loop {
                 let looked = async {
-                    all_due(&db, clock(), &mut waits_for).await?;
+                    all_due(&db, clock(), &mut awaited).await?;
                     let heard = tokio::select! {
                         () = told.notified() => Heard::Visits,
                         // Where nothing waits, nobody is woken by calls; having missed some is told.
-                        heard = heard(&mut changes, &waits_for), if !waits_for.is_empty() => heard,
+                        heard = heard(&mut changes, &awaited), if !awaited.is_empty() => heard,
                         () = tokio::time::sleep(EVERY) => Heard::Nothing,
                     };
                     match heard {
                         Heard::Visits => {}
-                        Heard::Nothing => waits_for = known(&db).await?,
-                        Heard::Calls(clients) => of_clients(&db, clock(), &clients).await?,
-                        Heard::NotAll => of_clients(&db, clock(), &waits_for).await?,
+                        Heard::Nothing => awaited = Awaited::read(&db).await?,
+                        Heard::Calls(calls) => of_calls(&db, clock(), &calls).await?,
+                        Heard::NotAll => of_calls(&db, clock(), &awaited).await?,
                     }
                     Ok::<(), StoreError>(())
                 };
@@ -65,60 +65,91 @@ pub async fn run(flow: Flow, db: Db, clock: fn() -> Timestamp) {
     }
 }
 
-/// Whose calls are waited for.
-async fn known(db: &Db) -> Result<HashSet<String>, StoreError> {
-    Ok(visits::clients(db).await?.into_iter().collect())
+/// Which calls are waited for.
+#[derive(Default)]
+struct Awaited {
+    /// Those of these clients.
+    clients: HashSet<String>,
+    /// Those of these names, of visits that name no client.
+    calls: HashSet<CallKey>,
+}
+
+impl Awaited {
+    async fn read(db: &Db) -> Result<Self, StoreError> {
+        let mut awaited = Self {
+            clients: visits::clients(db).await?.into_iter().collect(),
+            calls: HashSet::new(),
+        };
+        awaited.add(&visits::nameless(db).await?);
+        Ok(awaited)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.calls.is_empty()
+    }
+
+    fn add(&mut self, waiting: &[Waiting]) {
+        for Waiting { visit, .. } in waiting {
+            match &visit.client {
+                Some(client) => drop(self.clients.insert(client.clone())),
+                None => self.calls.extend(visit.hints.calls.iter().cloned()),
+            }
+        }
+    }
+
+    /// Takes in a call of the others, if it is waited for.
+    fn take(&mut self, change: &Change, awaited: &Self) {
+        if change.call.direction != Some(Direction::In) {
+            return;
+        }
+        let client = change.call.client.as_ref().and_then(|client| client.e164());
+        if let Some(client) = client.filter(|client| awaited.clients.contains(*client)) {
+            self.clients.insert(client.to_owned());
+        }
+        if awaited.calls.contains(&change.key) {
+            self.calls.insert(change.key.clone());
+        }
+    }
 }
 
 /// What happened.
 enum Heard {
     Visits,
     Nothing,
-    /// Calls of these clients, for whom visits wait.
-    Calls(HashSet<String>),
+    /// These calls, for which visits wait.
+    Calls(Awaited),
     /// More than could be heard.
     NotAll,
 }
 
-/// Waits for a change that concerns somebody who is waited for; takes in all that are there.
-async fn heard(changes: &mut Receiver<Arc<Change>>, waits_for: &HashSet<String>) -> Heard {
-    let mut clients = HashSet::new();
+/// Waits for a change that concerns a call that is waited for; takes in all that are there.
+async fn heard(changes: &mut Receiver<Arc<Change>>, awaited: &Awaited) -> Heard {
+    let mut calls = Awaited::default();
     loop {
-        let next = match clients.is_empty() {
+        let next = match calls.is_empty() {
             true => changes.recv().await,
             false => match changes.try_recv() {
                 Ok(change) => Ok(change),
-                Err(_) => return Heard::Calls(clients),
+                Err(_) => return Heard::Calls(calls),
             },
         };
         match next {
-            Ok(change) => {
-                let client = change.call.client.as_ref().and_then(|client| client.e164());
-                let came_in = change.call.direction == Some(Direction::In);
-                if let Some(client) = client.filter(|client| came_in && waits_for.contains(*client))
-                {
-                    clients.insert(client.to_owned());
-                }
-            }
+            Ok(change) => calls.take(&change, awaited),
             Err(RecvError::Lagged(_)) => return Heard::NotAll,
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-/// Looks at everything that is due, and remembers whom it waits for.
-async fn all_due(
-    db: &Db,
-    now: Timestamp,
-    waits_for: &mut HashSet<String>,
-) -> Result<(), StoreError> {
+/// Looks at everything that is due, and remembers what it waits for.
+async fn all_due(db: &Db, now: Timestamp, awaited: &mut Awaited) -> Result<(), StoreError> {
     loop {
         let due = visits::due(db, now, AT_ONCE).await?;
         let more = due.len() as i64 == AT_ONCE;
         if due.is_empty() {
             return Ok(());
         }
-        waits_for.extend(due.iter().filter_map(|one| one.visit.client.clone()));
+        awaited.add(&due);
         look(db, due, now).await?;
         if !more {
             return Ok(());
@@ -126,17 +157,25 @@ async fn all_due(
     }
 }
 
-async fn of_clients(db: &Db, now: Timestamp, clients: &HashSet<String>) -> Result<(), StoreError> {
-    for client in clients.iter().collect::<BTreeSet<_>>() {
+async fn of_calls(db: &Db, now: Timestamp, calls: &Awaited) -> Result<(), StoreError> {
+    for client in calls.clients.iter().collect::<BTreeSet<_>>() {
         let waiting = visits::of_client(db, client).await?;
         look(db, waiting, now).await?;
     }
-    Ok(())
+    if calls.calls.is_empty() {
+        return Ok(());
+    }
+    let mut waiting = visits::nameless(db).await?;
+    waiting.retain(|one| {
+        let mut names = one.visit.hints.calls.iter();
+        names.any(|name| calls.calls.contains(name))
+    });
+    look(db, waiting, now).await
 }
 
 /// Looks for the call of everything that is due now; for tests and people who do not want to wait.
 pub async fn once(db: &Db, now: Timestamp) -> Result<(), StoreError> {
-    all_due(db, now, &mut HashSet::new()).await
+    all_due(db, now, &mut Awaited::default()).await
 }
 
 async fn look(db: &Db, waiting: Vec<Waiting>, now: Timestamp) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
 //! The question "who should ring?" and its answer, in our words; adapters read and write them. What goes
-//! back over HTTP is a [`Reply`].
+//! back over HTTP is a [`Reply`]. And what we ask back at once: who the visitor behind a call is.
 
 use bytes::Bytes;
 
@@ -9,6 +9,18 @@ use crate::model::{
     phone::Number,
     time::Timestamp,
 };
+
+/// A call has come by a number that the PBX shows one visitor of the site at a time: it can be asked who
+/// that is, as long as the visitor has the number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VisitorOf {
+    /// The call.
+    pub call: CallKey,
+    /// The number, as the PBX tells it.
+    pub number: String,
+    /// When the call was there, by the PBX's clock.
+    pub at: Timestamp,
+}
 
 /// The PBX asks who should ring.
 #[derive(Clone, Debug, PartialEq, Eq)]

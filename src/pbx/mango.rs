@@ -19,12 +19,13 @@
 //!
 //! | File | What |
 //! |---|---|
-//! | `wire`, `leg`, `reason`, `summary` | what posted messages say |
+//! | `wire`, `leg`, `reason`, `recorded`, `summary` | what posted messages say |
 //! | `settings` | the account in the configuration |
 //! | `api` | signed questions to Mango, its limits and refusals |
 //! | `commands` | click-to-call, and where a call shall go |
 //! | `employees` | who works there |
 //! | `history` | Mango's own records of past calls |
+//! | `visitor` | who the visitor is to whom a dynamic number was shown |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
 //!
 //! Click-to-call is `commands/callback`. A file in the cloud storage is asked for by
@@ -36,9 +37,11 @@ mod employees;
 mod history;
 mod leg;
 mod reason;
+mod recorded;
 mod settings;
 mod summary;
 mod unconfirmed;
+mod visitor;
 mod wire;
 
 use std::{borrow::Cow, sync::Arc};
@@ -56,20 +59,20 @@ use self::{
     reason::Reason,
     settings::Settings,
     wire::{
-        CallMessage, DigitsMessage, Envelope, RecordingMessage, ResultMessage, SummaryMessage, id,
-        is_summary, number, parse,
+        CallMessage, DigitsMessage, Envelope, ResultMessage, SummaryMessage, id, is_summary,
+        number, parse,
     },
 };
 use super::{
-    Ability, Command, DecodeError, Decoded, Decoder, Employee, Input, Intake, Page, Pbx, PbxError,
-    Provider, Refused, Request, RouteAnswer, SettingsError, Taken, Tools,
+    Ability, Command, DecodeError, Decoded, Decoder, Employee, Input, Intake, Message, Page, Pbx,
+    PbxError, Provider, Refused, Request, RouteAnswer, SettingsError, Taken, Tools, VisitorOf,
     facts::{Facts, moment},
     form,
     numbers::Numbers,
     recording::Fetch,
 };
 use crate::model::{
-    event::{Clock, Fact, RecordingSource, RecordingStage},
+    event::{Clock, Fact, RecordingSource},
     ids::{AccountName, CallKey, Extension, LegKey},
     time::Timestamp,
 };
@@ -83,6 +86,7 @@ pub const PROVIDER: Provider = Provider {
         Ability::Command,
         Ability::Recording,
         Ability::History,
+        Ability::Tracking,
     ],
     not_offered: &[],
     open,
@@ -212,6 +216,17 @@ impl Pbx for Account {
         self.api.ask(Purpose::Route, path, &json).await.map(|_| ())
     }
 
+    /// `queries/user_info_by_dct_number`: to be asked while the call is young, because the number is soon
+    /// shown to somebody else.
+    async fn visitor(&self, of: &VisitorOf) -> Result<Option<Message>, PbxError> {
+        if !self.settings.ask_visitors {
+            return Err(PbxError::Unsupported);
+        }
+        let question = serde_json::json!({ "number": of.number });
+        let answer = self.api.ask(Purpose::Visitor, visitor::PATH, &question);
+        visitor::record(&self.name, of, &answer.await?.body)
+    }
+
     async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
         let records = Records {
             account: &self.name,
@@ -296,6 +311,10 @@ impl MangoDecoder {
             zone: &self.zone,
         };
         let record = form::text(Cow::Borrowed(record))?;
+        if let Some(visitor) = visitor::Record::read(&record)? {
+            visitor.tell(&self.account, out);
+            return Ok(());
+        }
         records.read(&record, now, out).map(|_| ())
     }
 
@@ -313,6 +332,13 @@ impl MangoDecoder {
         let shape = Shape::of(message, &self.numbers);
         if let Some(parties) = shape.parties(message, &self.numbers) {
             facts.is_so(None, "parties", parties);
+        }
+        if let Some(number) = message.shown_to_one().filter(|_| shape.comes_in()) {
+            facts.out.visitors.push(VisitorOf {
+                call: facts.call.clone(),
+                number: number.to_owned(),
+                at: facts.at,
+            });
         }
         if let Some(command) = own_command(&message.command_id) {
             let with = CallKey::from(command);
@@ -367,59 +393,6 @@ impl MangoDecoder {
         let mut facts = self.facts(&message.entry_id, end.or(Some(0)), now, out)?;
         facts.is_so(None, "summary", Fact::Summary(Box::new(summary)));
         facts.happened(None, "over", Fact::Over { by: None });
-        Ok(())
-    }
-
-    /// Recording has begun, goes on in another leg, or has ended (`/events/recording`).
-    fn recording(
-        &self,
-        message: &RecordingMessage,
-        now: Timestamp,
-        out: &mut Decoded,
-    ) -> Result<(), DecodeError> {
-        let stage = match message.recording_state.as_deref() {
-            Some("Started") => RecordingStage::Started,
-            Some("Continued") => RecordingStage::Continued,
-            Some("Completed") if message.is_kept() => RecordingStage::Completed,
-            Some("Completed") => RecordingStage::Absent,
-            Some(_) => {
-                out.ignored.push("unknown_recording_state");
-                return Ok(());
-            }
-            None => return Err(DecodeError::Field("recording_state")),
-        };
-        self.recording_news(message, stage, None, now, out)
-    }
-
-    /// The file is in the storage and can be asked for (`/events/record/added`).
-    fn record_added(
-        &self,
-        message: &RecordingMessage,
-        now: Timestamp,
-        out: &mut Decoded,
-    ) -> Result<(), DecodeError> {
-        let recording = id("recording_id", &message.recording_id)?;
-        let source = Some(RecordingSource::Api(recording.to_owned()));
-        self.recording_news(message, RecordingStage::Ready, source, now, out)
-    }
-
-    fn recording_news(
-        &self,
-        message: &RecordingMessage,
-        stage: RecordingStage,
-        source: Option<RecordingSource>,
-        now: Timestamp,
-        out: &mut Decoded,
-    ) -> Result<(), DecodeError> {
-        let recording = id("recording_id", &message.recording_id)?.to_owned();
-        let mut facts = self.facts(&message.entry_id, message.timestamp, now, out)?;
-        let leg = message.call_id.as_deref().filter(|leg| !leg.is_empty());
-        let news = Fact::Recording {
-            recording,
-            stage,
-            source,
-        };
-        facts.is_so(leg.map(LegKey::from).as_ref(), "recording", news);
         Ok(())
     }
 

@@ -36,7 +36,7 @@ use bytes::Bytes;
 
 pub use self::{
     accounts::Accounts,
-    asked::{Enquiry, Recorded, Reply, RouteAnswer},
+    asked::{Enquiry, Recorded, Reply, RouteAnswer, VisitorOf},
 };
 use crate::model::{
     device::DeviceNews,
@@ -235,6 +235,8 @@ pub struct Decoded {
     pub events: Vec<CallEvent>,
     /// Visits told beside calls.
     pub visits: Vec<Visit>,
+    /// Visitors who can be asked for, for a while ([`Pbx::visitor`]).
+    pub visitors: Vec<VisitorOf>,
     /// Questions that want an answer at once.
     pub enquiries: Vec<Enquiry>,
     /// Bytes to send back on a stream, or in the place of what the sender of a request is told otherwise.
@@ -454,6 +456,11 @@ pub trait Pbx: Send + Sync {
         _source: &RecordingSource,
         _now: Timestamp,
     ) -> Result<recording::Fetch, PbxError> {
+        Err(PbxError::Unsupported)
+    }
+
+    /// Who the visitor behind a call is, as one message of records; `None`: nobody has the number any more.
+    async fn visitor(&self, _of: &VisitorOf) -> Result<Option<Message>, PbxError> {
         Err(PbxError::Unsupported)
     }
 

@@ -23,6 +23,9 @@ use crate::{
 /// Most calls of one client that are looked at around one visit.
 const MOST_NEAR: i64 = 20;
 
+/// Most visits without a client that are kept in mind.
+const MOST_NAMELESS: i64 = 1_000;
+
 /// A visit that is looked at.
 #[derive(Clone, Debug)]
 pub struct Waiting {
@@ -98,6 +101,17 @@ pub async fn of_client(db: &Db, client: &str) -> Result<Vec<Waiting>, StoreError
     let sql = format!("{ROW} where client = $1 and due_at is not null order by id");
     let rows: Vec<Row> = on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(client).fetch_all(pool).await?
+    });
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Visits that name their call and no client, and have not found it; the latest ones.
+pub async fn nameless(db: &Db) -> Result<Vec<Waiting>, StoreError> {
+    let sql = format!(
+        "{ROW} where client is null and due_at is not null and call is null order by id desc limit $1"
+    );
+    let rows: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(MOST_NAMELESS).fetch_all(pool).await?
     });
     rows.into_iter().map(Row::read).collect()
 }

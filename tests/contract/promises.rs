@@ -10,7 +10,7 @@ use ringcard::{
         ids::Extension,
         time::Timestamp,
     },
-    pbx::{Ability, Command, Input, Intake, PbxError, Request, RouteAnswer},
+    pbx::{Ability, Command, Input, Intake, Pbx, PbxError, Request, RouteAnswer},
     web::hooks,
 };
 use serde_json::json;
@@ -73,6 +73,7 @@ fn snapshot(heard: &Heard) -> String {
         ),
         ("enquiries", json!(enquiries)),
         ("visits", json!(visits(heard))),
+        ("visitors", json!(visitors(heard))),
         ("ignored", json!(heard.decoded.ignored)),
         ("notes", json!(heard.decoded.notes)),
     ] {
@@ -81,6 +82,13 @@ fn snapshot(heard: &Heard) -> String {
         }
     }
     format!("{line}\n")
+}
+
+fn visitors(heard: &Heard) -> Vec<serde_json::Value> {
+    let wanted = heard.decoded.visitors.iter();
+    wanted
+        .map(|of| json!({ "call": of.call, "number": of.number, "at": of.at.rfc3339() }))
+        .collect()
 }
 
 fn visits(heard: &Heard) -> Vec<serde_json::Value> {
@@ -524,7 +532,7 @@ async fn abilities_are_what_the_methods_do() {
         );
         assert_eq!(
             claims(Ability::Tracking),
-            tells_visits(&heard),
+            tells_visits(&heard) || asks_for_visitors(pbx.as_ref(), &heard).await,
             "{name}: tracking"
         );
         let mut gives_files = heard_by().any(|(_, heard)| !sources(&heard).is_empty());
@@ -603,6 +611,16 @@ fn tells_visits(heard: &[Heard]) -> bool {
     let mut events = heard.iter().flat_map(Heard::events);
     events.any(|event| matches!(event.fact, Fact::Tracking { .. }))
         || heard.iter().any(|heard| !heard.decoded.visits.is_empty())
+}
+
+/// Whether some visitor of the fixtures is asked for: there is nobody to ask, so whoever can at all fails
+/// otherwise than one who cannot.
+async fn asks_for_visitors(pbx: &dyn Pbx, heard: &[Heard]) -> bool {
+    let mut wanted = heard.iter().flat_map(|heard| &heard.decoded.visitors);
+    match wanted.next() {
+        Some(of) => !matches!(pbx.visitor(of).await, Err(PbxError::Unsupported)),
+        None => false,
+    }
 }
 
 /// Whether every source told in these messages can be fetched, or could be if the PBX that is asked where

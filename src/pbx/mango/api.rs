@@ -1,6 +1,9 @@
 //! Asks Mango's API: signs, keeps its limits, reads its refusals.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -64,6 +67,8 @@ pub enum Purpose {
     Statistics,
     /// Are they ready?
     Poll,
+    /// Who has this number now? Not asked again for a while once that was refused.
+    Visitor,
     /// Somebody at the machine wants a list: only what holds for any two requests.
     List,
 }
@@ -81,6 +86,8 @@ pub struct Api {
     pub recording: Budget,
     statistics: Budget,
     poll: Budget,
+    /// When a question for a visitor was last refused.
+    visitors_refused: Mutex<Option<Instant>>,
 }
 
 impl Api {
@@ -104,6 +111,7 @@ impl Api {
             recording: Budget::every_ms(limits.recording_every_ms),
             statistics: Budget::every_ms(limits.statistics_every_ms),
             poll: Budget::every_ms(limits.poll_every_ms),
+            visitors_refused: Mutex::default(),
         }
     }
 
@@ -145,10 +153,39 @@ impl Api {
             }
             Purpose::Statistics => (WORK_PATIENCE, &[&self.statistics, &self.all]),
             Purpose::Poll => (WORK_PATIENCE, &[&self.poll, &self.all]),
+            Purpose::Visitor => {
+                self.may_ask_for_visitors()?;
+                (CLICK_PATIENCE, &[&self.all])
+            }
             Purpose::List => (WORK_PATIENCE, &[&self.all]),
         };
         let request = self.request(path, json.to_string());
-        asking::ask(&self.http, &request, budgets, patience, read).await
+        let answer = asking::ask(&self.http, &request, budgets, patience, read).await;
+        answer.inspect_err(|error| self.note(purpose, error))
+    }
+
+    /// Remembers that a question for a visitor was refused.
+    fn note(&self, purpose: Purpose, error: &PbxError) {
+        if let (Purpose::Visitor, PbxError::Refused(_)) = (purpose, error) {
+            *self.refused() = Some(Instant::now());
+        }
+    }
+
+    /// Mango blocks a product for two minutes after a request that it finds invalid, whatever is asked
+    /// then: one who has no call tracking is not asked with every call.
+    fn may_ask_for_visitors(&self) -> Result<(), PbxError> {
+        match *self.refused() {
+            Some(at) if at.elapsed() < unconfirmed::VISITORS_REFUSED_FOR => Err(PbxError::Refused(
+                "not asked: it was refused a while ago".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.visitors_refused
+            .lock()
+            .expect("nobody panics while a moment is read or written")
     }
 }
 
@@ -180,5 +217,37 @@ fn words_of(code: i64) -> &'static str {
         4_200..=4_299 => ", nobody can be reached there",
         5_000..=5_999 => ", a fault at the PBX",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::phone::NumberingPlan, pbx::Tools};
+
+    #[test]
+    fn one_who_was_refused_a_visitor_is_not_asked_for_the_next_one() {
+        let keys = ("key".to_owned(), "salt".to_owned());
+        let http = Tools::of_tests(NumberingPlan::default()).http;
+        let api = Api::new(
+            keys,
+            "http://127.0.0.1:9",
+            Reach::default(),
+            http,
+            Limits::default(),
+        );
+        assert!(api.may_ask_for_visitors().is_ok());
+        api.note(Purpose::Visitor, &PbxError::Unreachable);
+        let refused = PbxError::Refused("code 3103".to_owned());
+        api.note(Purpose::Command, &refused);
+        assert!(api.may_ask_for_visitors().is_ok());
+        api.note(Purpose::Visitor, &refused);
+        assert!(api.may_ask_for_visitors().is_err());
+        // The clock of the machine may not go back so far.
+        let past = Instant::now().checked_sub(unconfirmed::VISITORS_REFUSED_FOR);
+        if past.is_some() {
+            *api.refused() = past;
+            assert!(api.may_ask_for_visitors().is_ok(), "after a while it is");
+        }
     }
 }

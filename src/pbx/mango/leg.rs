@@ -97,6 +97,11 @@ impl Shape {
         })
     }
 
+    /// Whether a client calls us.
+    pub fn comes_in(&self) -> bool {
+        self.role == Role::Incoming
+    }
+
     /// Who is at the two ends of the leg.
     pub fn leg(&self) -> Option<Fact> {
         Some(Fact::Leg {

@@ -22,6 +22,9 @@ pub struct Settings {
     /// Whether calls in a menu or queue are sent to the responsible manager by command.
     #[serde(default)]
     pub route_calls: bool,
+    /// Whether Mango is asked who the visitor is to whom a dynamic number was shown.
+    #[serde(default = "yes")]
+    pub ask_visitors: bool,
     /// How far back past calls are read when the account is new, in hours.
     #[serde(default = "default_history_hours")]
     pub history_hours: u16,
@@ -35,6 +38,10 @@ pub struct Settings {
 
 fn default_api_url() -> String {
     "https://app.mango-office.ru/vpbx".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_history_hours() -> u16 {

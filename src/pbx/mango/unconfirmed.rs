@@ -5,6 +5,8 @@
 //! Also not known: how soon and how often an event is posted again that we did not take. So history is
 //! read in any case, and what comes late changes nothing.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::{
@@ -25,6 +27,10 @@ pub fn is_refused(body: &[u8]) -> Option<i64> {
     let said: Said = serde_json::from_slice(body).ok()?;
     said.result.filter(|code| *code != 1_000)
 }
+
+/// How a product without call tracking answers a question for a visitor: nobody tells. After a refusal
+/// Mango is not asked again for so long, because one invalid request blocks all others for two minutes.
+pub const VISITORS_REFUSED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Times of the extended history: it is asked in Moscow's wall clock, and how it answers is told by
 /// nobody. Seconds since 1970 and the wall clock are both believed; 0 and nothing are "not so".

@@ -79,8 +79,32 @@ pub struct CallMessage {
     pub command_id: Option<String>,
     #[serde(deserialize_with = "loose_text")]
     pub callback_initiator: Option<String>,
+    /// Whether the number belongs to call tracking.
+    #[serde(deserialize_with = "or_default")]
+    pub dct: Dct,
     /// Only the record of a finished call has it.
     pub entry_result: Option<IgnoredAny>,
+}
+
+/// What call tracking says of the number that was dialled.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Dct {
+    #[serde(deserialize_with = "loose_text")]
+    pub number: Option<String>,
+    /// 0: not of call tracking, 1: shown to one visitor at a time, 2: always the same.
+    #[serde(rename = "type", deserialize_with = "loose_integer")]
+    pub kind: Option<i64>,
+}
+
+impl CallMessage {
+    /// The number, if it is one that is shown to one visitor at a time.
+    pub fn shown_to_one(&self) -> Option<&str> {
+        let number = self.dct.number.as_ref().or(self.to.line_number.as_ref());
+        number
+            .filter(|_| self.dct.kind == Some(1))
+            .map(String::as_str)
+    }
 }
 
 /// One side of a leg.

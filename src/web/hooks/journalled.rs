@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode;
 use crate::{
+    flow::{reconcile, visitor},
     model::event::CallEvent,
     pbx::{DecodeError, Decoded, Input, Pbx, Request},
     store::raw::RawMessage,
@@ -98,7 +99,9 @@ pub fn read_again(pbx: Option<&dyn Pbx>, letter: &RawMessage) -> (Decoded, Optio
             Some(request) => decode(pbx, Input::Request(&request), letter.received_at),
             None => unread("the journal does not hold a request"),
         },
-        ("history", Some(pbx)) => decode(pbx, Input::Records(&letter.body), letter.received_at),
+        (reconcile::SOURCE | visitor::SOURCE, Some(pbx)) => {
+            decode(pbx, Input::Records(&letter.body), letter.received_at)
+        }
         (source, Some(pbx)) if provider == Some(source) => {
             decode(pbx, Input::Message(&letter.body), letter.received_at)
         }

@@ -271,10 +271,18 @@ async fn finds_its_call(office: Office) {
     began.also("", "same", 2, Fact::SameCall { with }).await;
     comes_to(&office, "v4", "joined", Some(("k4", 2))).await;
 
-    assert_eq!(count(&office, "select count(*) from visit").await, 4);
+    // A visit that names its call and no client waits for that call, whoever calls.
+    let mut named = told("v6", "anonymous");
+    named.did = TRACKED;
+    named.post(&office, "callconnected", "&sipCallId=k6").await;
+    comes_to(&office, "v6", "waiting", None).await;
+    office.call("k6", "+74950000017").missed_by("202").await;
+    comes_to(&office, "v6", "joined", Some(("k6", 1))).await;
+
+    assert_eq!(count(&office, "select count(*) from visit").await, 5);
     assert_eq!(
         count(&office, "select count(*) from call").await,
-        4,
+        5,
         "no visit has made a call"
     );
     office.close().await;

@@ -46,6 +46,8 @@ type Emulated = Emulator<Mango, (Timestamp, Value), Files>;
 
 /// What is given once, or after a while.
 pub struct Files {
+    /// Who has a dynamic number now.
+    pub visitors: Mutex<HashMap<String, Value>>,
     /// Statistics ordered: what they hold, and how often they were asked for.
     ordered: Mutex<HashMap<String, (Vec<Value>, usize)>>,
     /// Links of one use, and whether they still work.
@@ -69,6 +71,7 @@ impl Cloud {
             run: 1,
         };
         let own = Files {
+            visitors: Mutex::default(),
             ordered: Mutex::default(),
             links: Mutex::default(),
         };
@@ -78,6 +81,7 @@ impl Cloud {
             .route("/vpbx/commands/route", post(route))
             .route("/vpbx/config/users/request", post(users))
             .route("/vpbx/queries/recording/post", post(recording))
+            .route("/vpbx/queries/user_info_by_dct_number/", post(visitor))
             .route("/files/{link}", get(file))
             .route("/vpbx/stats/calls/request/", post(order))
             .route("/vpbx/stats/calls/result/", post(result))
@@ -268,6 +272,22 @@ async fn recording(State(cloud): State<Cloud>, body: Bytes) -> Response {
     lock(&cloud.links).insert(link.clone(), works);
     let location = format!("{}/files/{link}", lock(&cloud.base));
     (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+}
+
+/// `queries/user_info_by_dct_number`: who has this number now; an empty object if nobody has.
+async fn visitor(State(cloud): State<Cloud>, body: Bytes) -> Response {
+    let said = match question(&cloud, "visitor", 0, &body) {
+        Ok(said) => said,
+        Err(refused) => return *refused,
+    };
+    let number = said["number"].as_str().unwrap_or_default();
+    let data = lock(&cloud.visitors).get(number).cloned();
+    let answer = json!({"result": 1000, "data": data.unwrap_or_else(|| json!({}))});
+    spoilt(
+        cloud.host.fault("visitor").await,
+        answer.to_string(),
+        "application/json",
+    )
 }
 
 async fn file(State(cloud): State<Cloud>, Path(link): Path<String>) -> Response {

@@ -15,6 +15,7 @@ mod sipuni;
 mod trouble;
 mod twilio;
 mod uis;
+mod visitors;
 mod zadarma;
 
 use ringcard::{
