@@ -301,7 +301,9 @@ pub enum Fact {
     /// the leg ends. A message that names an answer time in the past tells this fact with that time. On an
     /// `initiator` leg this is no more than [`Fact::Up`].
     Talks {
-        /// The other side: a client makes it a conversation, a person a consultation.
+        /// The other side: a client makes it a conversation, a person a consultation. On the leg of a client
+        /// this client says: whoever has called them. [`Party::Glue`] on a leg of nobody says: somebody may
+        /// have talked with the client, if it was not a machine.
         with: Party,
     },
     /// From now on the leg's party has the client alone: talks of others with the client are over, although

@@ -1,11 +1,13 @@
-//! The fields of a posted message: of a form, or of a JSON object, whichever of the two a provider sends.
-//! Serves step 2, and step 1 where a signature covers fields.
+//! The fields of a posted message: of a form, of a JSON object or of several parts, whichever a provider sends.
+//! Which of them it is, is seen by the body itself: the journal keeps no headers, and a form begins neither with
+//! a brace nor with two dashes. Serves step 2, and step 1 where a signature covers fields.
 
 use serde_json::{Map, Value};
 
-use crate::pbx::{DecodeError, Request, form};
+use crate::pbx::{DecodeError, Request, form, multipart};
 
-/// Every field once, so that what is signed is what is read: of several of one name the first counts.
+/// Every field in the order sent. Where one value is wanted the first of a name counts, so that what is signed is
+/// what is read.
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -18,15 +20,13 @@ impl Fields {
 
     /// Reads a body alone, or a record of past calls.
     pub fn of_body(body: &[u8]) -> Result<Self, DecodeError> {
-        match body.first() {
+        match body.trim_ascii_start().first() {
             Some(b'{') => {
-                let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
-                    DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-                })?;
                 let mut fields = Vec::new();
-                flatten(object, "", &mut fields);
+                flatten(object(body)?, "", &mut fields);
                 Ok(Self(fields))
             }
+            _ if body.starts_with(b"--") => multipart::parts(body).map(Self),
             Some(b'[' | b'<') => Err(DecodeError::Malformed("the body is no form".to_owned())),
             _ => form::texts(body).map(Self),
         }
@@ -39,6 +39,16 @@ impl Fields {
         (!value.is_empty()).then_some(value)
     }
 
+    /// Every value of this name that says anything; in a list its name is written `name[]`.
+    pub fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
+        let own = self.0.iter().filter(move |(known, _)| {
+            let plain = known.strip_suffix("[]").unwrap_or(known);
+            plain == name
+        });
+        own.map(|(_, value)| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
     /// The same without trimming: the text that was signed; nothing where there is no such field.
     pub fn raw(&self, name: &str) -> &str {
         let mut own = self.0.iter().filter(|(known, _)| known == name);
@@ -46,7 +56,13 @@ impl Fields {
     }
 }
 
-/// `{"a": {"b": 1}}` as forms write it: `a[b]=1`.
+/// The JSON object that a body is.
+pub fn object(body: &[u8]) -> Result<Map<String, Value>, DecodeError> {
+    serde_json::from_slice(body)
+        .map_err(|error| DecodeError::Malformed(format!("JSON {:?} error", error.classify())))
+}
+
+/// `{"a": {"b": 1}, "c": [2, 3]}` as forms write it: `a[b]=1&c[]=2&c[]=3`.
 fn flatten(object: Map<String, Value>, above: &str, fields: &mut Vec<(String, String)>) {
     for (name, value) in object {
         let name = match above {
@@ -54,10 +70,58 @@ fn flatten(object: Map<String, Value>, above: &str, fields: &mut Vec<(String, St
             above => format!("{above}[{name}]"),
         };
         match value {
-            Value::Null => {}
-            Value::String(text) => fields.push((name, text)),
             Value::Object(inner) if above.is_empty() => flatten(inner, &name, fields),
-            value => fields.push((name, value.to_string())),
+            Value::Array(values) => {
+                let name = format!("{name}[]");
+                fields.extend(
+                    values
+                        .into_iter()
+                        .filter_map(|value| Some((name.clone(), text(value)?))),
+                );
+            }
+            value => fields.extend(text(value).map(|text| (name, text))),
+        }
+    }
+}
+
+/// The text of a value; nothing of `null`.
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        value => Some(value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTS: &str = "--x7\r\nContent-Disposition: form-data; name=\"cmd\"\r\n\r\nevent\r\n\
+        --x7\r\nContent-Disposition: form-data; name=callid\r\n\r\n77\r\n\
+        --x7\r\nContent-Disposition: form-data; name=\"user[]\"\r\n\r\nanna larch\r\n\
+        --x7\r\nContent-Disposition: form-data; name=\"user[]\"\r\n\r\nboris\r\n--x7--\r\n";
+
+    #[test]
+    fn a_form_json_and_parts_say_the_same() {
+        let json =
+            br#" {"cmd": "event", "callid": 77, "user": ["anna larch", "boris"], "ext": null}"#;
+        for body in [
+            &b"cmd=event&callid=77&user%5B%5D=anna+larch&user[]=boris&ext="[..],
+            json,
+            PARTS.as_bytes(),
+        ] {
+            let fields = Fields::of_body(body).unwrap();
+            assert_eq!(fields.get("cmd"), Some("event"));
+            assert_eq!(fields.get("callid"), Some("77"));
+            assert_eq!(
+                fields.all("user").collect::<Vec<_>>(),
+                ["anna larch", "boris"]
+            );
+            assert_eq!(fields.get("ext"), None);
+        }
+        for wrong in ["{\"cmd\":", "cmd=%4", &PARTS[..PARTS.len() - 8]] {
+            assert!(Fields::of_body(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
     }
 }

@@ -31,7 +31,7 @@
 //! | File | What |
 //! |---|---|
 //! | `settings` | the account in the configuration |
-//! | `message` | the fields of a form or of JSON |
+//! | `message` | the token in a message |
 //! | `event` | what posted messages say |
 //! | `past` | the facts of a finished call |
 //! | `api` | questions to the PBX with its key |
@@ -52,11 +52,11 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 
-use self::{api::Api, event::Words, message::Fields, settings::Settings};
+use self::{api::Api, event::Words, settings::Settings};
 use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Employee, Enquiry, Input, Intake, Page, Pbx,
     PbxError, Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
-    dialable, numbers::Numbers, recording::Fetch, secret,
+    dialable, fields::Fields, numbers::Numbers, recording::Fetch, secret,
 };
 use crate::model::{
     event::RecordingSource,
@@ -134,7 +134,7 @@ impl Pbx for Account {
     }
 
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
-        let fields = Fields::read(&request.body).map_err(|_| Refused::Signature)?;
+        let fields = Fields::of_body(&request.body).map_err(|_| Refused::Signature)?;
         let token = fields.get(message::TOKEN).ok_or(Refused::Signature)?;
         match secret::is(token, &self.settings.crm_token) {
             true => Ok(()),
@@ -241,7 +241,7 @@ impl Decoder for ItoolabsDecoder {
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
         match input {
-            Input::Request(request) => self.words.tell(&Fields::read(&request.body)?, now, out),
+            Input::Request(request) => self.words.tell(&Fields::of_body(&request.body)?, now, out),
             Input::Records(record) => self.words.record(record, now, out).map(|_| ()),
             _ => Ok(()), // webhooks have no connection to open or close
         }

@@ -16,9 +16,12 @@ mod form;
 pub mod itoolabs;
 mod leg;
 pub mod mango;
+mod multipart;
 mod numbers;
 pub mod offers;
 pub mod onlinepbx;
+mod people;
+mod push;
 pub mod recording;
 mod secret;
 pub mod sipuni;
@@ -28,6 +31,7 @@ pub mod uis;
 mod wall;
 pub mod webhook;
 pub mod zadarma;
+pub mod zammad;
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -58,6 +62,7 @@ pub static PROVIDERS: &[Provider] = &[
     onlinepbx::PROVIDER,
     twilio::PROVIDER,
     calltouch::PROVIDER,
+    zammad::PROVIDER,
     webhook::PROVIDER,
 ];
 

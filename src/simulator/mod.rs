@@ -6,8 +6,8 @@
 //! by the story itself ([`ledger::Ledger`]), never computed by the code under test.
 //!
 //! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `zadarma`,
-//! `itoolabs`, `onlinepbx`, `twilio`, `ami` (how a provider tells it), `played` (by which names), `chaos` (what goes
-//! wrong on the way).
+//! `itoolabs`, `onlinepbx`, `twilio`, `push` and `zammad`, `ami` (how a provider tells it), `played` (by which
+//! names), `chaos` (what goes wrong on the way).
 
 pub mod ami;
 pub mod ami_server;
@@ -24,9 +24,11 @@ pub mod message;
 pub mod office;
 pub mod onlinepbx;
 pub mod played;
+pub mod push;
 pub mod sipuni;
 pub mod story;
 pub mod twilio;
 pub mod uis;
 pub mod voices;
 pub mod zadarma;
+pub mod zammad;

@@ -8,11 +8,13 @@ use super::{
     mango::{self, Mango},
     message::{Post, Sent},
     onlinepbx::{self, OnlinePbx},
+    push,
     sipuni::{self, Sipuni},
     story::{Plot, Story, Tempo, World},
     twilio::{self, Twilio},
     uis::{self, Uis},
     zadarma::{self, Zadarma},
+    zammad::Zammad,
 };
 use crate::model::time::Timestamp;
 
@@ -33,6 +35,8 @@ pub enum Account {
     OnlinePbx(OnlinePbx),
     /// Twilio.
     Twilio(Twilio),
+    /// A PBX that speaks to Zammad.
+    Zammad(Zammad),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -57,6 +61,7 @@ impl Account {
             Self::Itoolabs(account) => &account.account,
             Self::OnlinePbx(account) => &account.account,
             Self::Twilio(account) => &account.account,
+            Self::Zammad(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -71,6 +76,7 @@ impl Account {
             Self::Itoolabs(_) => &itoolabs::PLOTS,
             Self::OnlinePbx(_) => &onlinepbx::PLOTS,
             Self::Twilio(_) => &twilio::PLOTS,
+            Self::Zammad(_) => &push::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -93,6 +99,7 @@ impl Account {
             Self::Itoolabs(account) => wrap(account.tell(story), Told::Post),
             Self::OnlinePbx(account) => wrap(account.tell(story), Told::Post),
             Self::Twilio(account) => wrap(account.tell(story), Told::Post),
+            Self::Zammad(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -106,6 +113,7 @@ impl Account {
             Self::Itoolabs(account) => Some(account.question(story)),
             Self::OnlinePbx(account) => Some(account.question(story)),
             Self::Twilio(account) => Some(account.voice(story)),
+            Self::Zammad(account) => Some(account.question(story)),
             Self::Mango(_) | Self::Asterisk(_) => None,
         }
     }
@@ -120,6 +128,7 @@ impl Account {
             Self::Itoolabs(account) => account.ledger(story),
             Self::OnlinePbx(account) => account.ledger(story),
             Self::Twilio(account) => account.ledger(story),
+            Self::Zammad(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::{
     ami::Asterisk, itoolabs::Itoolabs, mango::Mango, office::Account, onlinepbx::OnlinePbx,
-    sipuni::Sipuni, twilio::Twilio, uis::Uis, zadarma::Zadarma,
+    sipuni::Sipuni, twilio::Twilio, uis::Uis, zadarma::Zadarma, zammad::Zammad,
 };
 
 /// A PBX that can be played.
@@ -130,6 +130,16 @@ pub static PLAYED: &[Played] = &[
         open: twilio,
     },
     Played {
+        provider: "zammad",
+        secret: "token",
+        salt: None,
+        idle_secrets: &[],
+        besides: "",
+        asks: Some("route_calls = true\nnames_target = true\n"),
+        is_dialled: false,
+        open: zammad,
+    },
+    Played {
         provider: "asterisk",
         secret: "secret",
         salt: None,
@@ -233,6 +243,14 @@ fn twilio(opening: Opening) -> Account {
     Account::Twilio(Twilio {
         account: opening.account,
         hook_url: opening.salt.trim_end_matches('/').to_owned(),
+        token: opening.secret,
+        run: opening.run,
+    })
+}
+
+fn zammad(opening: Opening) -> Account {
+    Account::Zammad(Zammad {
+        account: opening.account,
         token: opening.secret,
         run: opening.run,
     })

@@ -2,11 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{
-    api::{Api, Purpose},
-    settings::People,
-};
-use crate::pbx::{Employee, PbxError};
+use super::api::{Api, Purpose};
+use crate::pbx::{Employee, PbxError, people::People};
 
 /// Most pages that are believed.
 const MOST_PAGES: usize = 100;

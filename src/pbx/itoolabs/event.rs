@@ -3,9 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{
-    message::Fields,
     past::{Past, Times},
-    settings::People,
     unconfirmed::{self, Choices},
 };
 use crate::{
@@ -15,7 +13,10 @@ use crate::{
         phone::Number,
         time::Timestamp,
     },
-    pbx::{DecodeError, Decoded, Enquiry, facts::Facts, leg::Leg, numbers::Numbers},
+    pbx::{
+        DecodeError, Decoded, Enquiry, facts::Facts, fields::Fields, leg::Leg, numbers::Numbers,
+        people::People,
+    },
 };
 
 /// Longest call key and login that are believed.

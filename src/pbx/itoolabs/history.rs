@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use super::{
     api::{Api, Purpose},
     event::{Words, direction},
-    message::Fields,
     past::{Past, Times},
     unconfirmed,
 };
@@ -17,6 +16,7 @@ use crate::{
     model::{ids::CallKey, time::Timestamp},
     pbx::{
         DecodeError, Decoded, Message, Page, PbxError,
+        fields::Fields,
         span::{Halves, LONGEST_CALL_MS, Span},
     },
 };
@@ -74,7 +74,7 @@ impl Words {
     }
 
     fn start(&self, record: &RawValue) -> Option<Timestamp> {
-        let fields = Fields::read(record.get().as_bytes()).ok()?;
+        let fields = Fields::of_body(record.get().as_bytes()).ok()?;
         unconfirmed::time(fields.get("start")?, &self.zone)
     }
 
@@ -94,7 +94,7 @@ impl Words {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<Option<Times>, DecodeError> {
-        let fields = Fields::read(record)?;
+        let fields = Fields::of_body(record)?;
         let number = |name: &str| fields.get(name).and_then(|text| text.parse::<i64>().ok());
         let status = fields.get("status").and_then(unconfirmed::status);
         let talked = status.is_some_and(|(talked, _)| talked);

@@ -1,15 +1,10 @@
 //! The account's table in the configuration.
 
-use std::collections::BTreeMap;
-
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::{api::Limits, unconfirmed::Choices};
-use crate::{
-    model::ids::Extension,
-    pbx::{SettingsError, recording::RecordingSettings},
-};
+use crate::pbx::{SettingsError, people::People, recording::RecordingSettings};
 
 /// A shorter token could be guessed; 22 letters and digits make 128 bits.
 const SHORTEST_TOKEN: usize = 12;
@@ -82,37 +77,5 @@ impl Settings {
         TimeZone::get(&self.time_zone).map_err(|_| {
             SettingsError::Unusable("time_zone is none; names are like Europe/Moscow".to_owned())
         })
-    }
-}
-
-/// Whose login is whose short number.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub struct People(BTreeMap<String, String>);
-
-impl People {
-    fn check(&self) -> Result<(), SettingsError> {
-        let mut numbers: Vec<&String> = self.0.values().collect();
-        numbers.sort();
-        match numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-            None => Ok(()),
-            Some(pair) => Err(SettingsError::Unusable(format!(
-                "users: two logins have the number {}",
-                pair[0]
-            ))),
-        }
-    }
-
-    /// What stands with a person whose login this is.
-    pub fn extension(&self, login: &str) -> Extension {
-        Extension::from(self.0.get(login).map_or(login, String::as_str))
-    }
-
-    /// The login behind what stands with a person.
-    pub fn login(&self, extension: &Extension) -> String {
-        let mut known = self.0.iter();
-        let own = known.find(|(_, number)| number.as_str() == extension.as_str());
-        own.map_or(extension.as_str(), |(login, _)| login)
-            .to_owned()
     }
 }

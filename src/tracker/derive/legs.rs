@@ -3,7 +3,7 @@
 use super::{
     known::Known,
     sweep::{LegEnd, LegLine, Swept},
-    talks::Talk,
+    talks::{Talk, With},
     times::{End, Times, answers},
 };
 use crate::model::{
@@ -45,7 +45,7 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
     lines.sort_by_key(|(_, line)| (line.first_at, known.ends[line.ends as usize].key));
     for (place, line) in lines {
         let ends = line.ends(known);
-        if ends.is_glue() {
+        if ends.is_glue() || is_only_doubt(known, swept, place, line) {
             continue;
         }
         let is_behind = is_behind_a_talk(known, swept, line);
@@ -86,6 +86,17 @@ pub(super) fn legs(known: &Known<'_>, swept: &Swept<'_>, times: &Times<'_>, call
     if !times.is_over() && times.is_answered() {
         call.talking = talking(swept, call.direction);
     }
+}
+
+/// Whether all that is known of this leg is that somebody, nobody knows who, may have talked over it: it is
+/// no phone's.
+fn is_only_doubt(known: &Known<'_>, swept: &Swept<'_>, place: u32, line: &LegLine<'_>) -> bool {
+    if line.ends(known).party.is_some() || line.rang_at.is_some() || line.talked_at.is_none() {
+        return false;
+    }
+    let in_doubt = |talk: &Talk<'_>| talk.with == With::InDoubt && talk.person.is_none();
+    let mut own = swept.talks.all.iter().filter(|talk| talk.leg == place);
+    own.next().is_some_and(in_doubt) && own.all(in_doubt)
 }
 
 /// Who has a running talk with the client (internally: with each other).

@@ -8,7 +8,7 @@
 //!    **missed** if the caller stayed 5 s after the first ring (or after it may have begun, if that was
 //!    not told), else **abandoned**; then what the causes say (**busy**, **rejected**,
 //!    **no route**, **failed**); the caller stood in a queue: **abandoned**; a machine talked: **only
-//!    menu**; else by how long the caller stayed.
+//!    menu**; else by how long the caller stayed, and where that is not known: **missed**.
 //! 4. Outgoing calls: what became of the client's leg: **busy**, **rejected**, **no route**,
 //!    **blocked**, **failed**; the employee gave up: **abandoned**; else **missed**.
 
@@ -160,8 +160,12 @@ impl Case<'_, '_> {
         } else if self.known.channels {
             CallResult::Abandoned
         } else {
-            // A provider that tells nothing of phones: all we know is how long the caller stayed.
-            self.by_patience(self.times.started_at, ended_at)
+            // A provider that tells nothing of phones: all we know is how long the caller stayed. Where
+            // the beginning was not heard not even that, and somebody should call back.
+            match self.times.started_known {
+                true => self.by_patience(self.times.started_at, ended_at),
+                false => CallResult::Missed,
+            }
         }
     }
 

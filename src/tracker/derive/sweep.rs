@@ -110,8 +110,7 @@ impl<'a> Sweep<'_, 'a> {
             Fact::Talks { with } => {
                 leg.up_at = leg.up_at.or(Some(at));
                 if !ends.initiator {
-                    self.talks
-                        .begin(place, leg, ends.party, with, (at, is_exact));
+                    self.talks.begin(place, leg, ends, with, (at, is_exact));
                 }
             }
             Fact::TakesOver => self.talks.close_others(place, at),

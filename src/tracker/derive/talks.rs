@@ -10,7 +10,8 @@ pub(super) enum With<'a> {
     Client,
     /// A colleague: a consultation, or an internal call.
     Colleague(&'a Extension),
-    /// A colleague, while nobody has told who is at this end: perhaps the client.
+    /// A colleague, while nobody has told who is at this end: perhaps the client. Or nobody knows who talks
+    /// with whom, if it was not a machine.
     InDoubt,
 }
 
@@ -56,17 +57,20 @@ pub(super) struct Talks<'a> {
 const MOVED_WITHIN_MS: i64 = 500;
 
 impl<'a> Talks<'a> {
-    /// Begins what an event PBX tells: `party`, at this leg's end, talks with `other`, from this moment
-    /// on or (if it is not exact) already at this moment.
+    /// Begins what an event PBX tells: who is at this leg's end talks with `other`, from this moment on or
+    /// (if it is not exact) already at this moment. A client who talks with themselves talks with whoever has
+    /// called them over this leg.
     pub fn begin(
         &mut self,
         place: u32,
         leg: &mut LegLine<'a>,
-        party: Option<&'a Party>,
+        ends: &LegEnds<'a>,
         other: &'a Party,
         (at, is_exact): (Timestamp, bool),
     ) {
-        if let Some((person, with)) = sides(party, other) {
+        if let Some((person, with)) = sides(ends.party, other) {
+            let is_itself = with == With::Client && ends.party == Some(other);
+            let person = person.or_else(|| ends.caller().filter(|_| is_itself));
             self.open(place, leg, person, with, (at, is_exact));
         }
     }
@@ -185,6 +189,7 @@ fn sides<'a>(
         }
         (Some(Party::Client(_)) | None, Party::Client(_)) => Some((None, With::Client)),
         (None, Party::Person(colleague)) => Some((Some(colleague), With::InDoubt)),
+        (None, Party::Glue) => Some((None, With::InDoubt)),
         _ => None,
     }
 }

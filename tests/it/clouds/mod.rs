@@ -17,6 +17,7 @@ mod twilio;
 mod uis;
 mod visitors;
 mod zadarma;
+mod zammad;
 
 use ringcard::{
     model::{call::Call, recording::RecordingState},

@@ -3,10 +3,10 @@
 use crate::{
     model::{
         call::{Call, CallResult, Ended, LegResult, Phase},
-        event::{Cause, Direction, Fact, Party, Side, Summary, TransferKind},
+        event::{CallEvent, Cause, Clock, Direction, Fact, Party, Side, Summary, TransferKind},
         phone::Number,
     },
-    tracker::story::*,
+    tracker::{derive, story::*},
 };
 
 const IN: Direction = Direction::In;
@@ -1029,4 +1029,75 @@ fn who_takes_the_client_over_has_them_alone_although_no_leg_of_the_other_ended()
         (Some(&"201".into()), Some(&"202".into()), moment(46.0))
     );
     assert_eq!(call.answered_by, Some("201".into()));
+}
+
+/// Some providers do not repeat, with the answer of a call that goes out, who of ours has made it.
+#[test]
+fn who_called_the_client_talks_with_them_though_the_answer_names_nobody() {
+    let told = |with: Party| {
+        call(&[
+            (0.0, "", parties(OUT)),
+            (0.0, "a", between(client(), person("201"))),
+            (0.0, "a", rings()),
+            (6.0, "a", talks(with)),
+            (66.0, "", summed_up(OUT, Some(6.0), 66.0)),
+        ])
+    };
+    let call = told(client());
+    assert_eq!(call.result, Some(CallResult::Answered));
+    assert_eq!(call.answered_by, Some(ext("201")));
+    assert_eq!((call.wait_ms, call.talk_ms), (Some(6_000), Some(60_000)));
+    // Somebody outside to whom 201 has passed the client on talks for themselves.
+    let outside = Party::Client(Number::Other("77".to_owned()));
+    assert_eq!(told(outside).answered_by, None);
+}
+
+/// Only the end of a call that came in was heard: how long the caller stayed nobody knows, so they have
+/// been missed.
+#[test]
+fn a_call_of_which_only_the_end_is_known_is_missed() {
+    let mut end = facts(&[(
+        24.0,
+        "",
+        summed(Summary {
+            direction: Some(IN),
+            ended: Some(moment(24.0)),
+            answered_known: true,
+            cause: Some(Cause::Cancelled),
+            ..Summary::default()
+        }),
+    )]);
+    let begun = CallEvent {
+        clock: Clock::NoLaterThan,
+        ..event("call-1", 24.0, "", parties(IN))
+    };
+    end.insert(begun.clone());
+    assert_eq!(derive(&end).result, Some(CallResult::Missed));
+    end.insert(event("call-1", 22.0, "", parties(IN)));
+    assert_eq!(derive(&end).result, Some(CallResult::Abandoned));
+}
+
+/// The end says that somebody answered, perhaps a mailbox: without the answer nothing is said.
+#[test]
+fn a_doubt_whether_somebody_talked_is_settled_by_the_answer() {
+    let doubt = |more: &[Line]| {
+        let begun = [
+            (0.0, "", parties(IN)),
+            (0.0, "201", between(person("201"), client())),
+            (0.0, "201", rings()),
+            (60.0, "x", talks(Party::Glue)),
+            (60.0, "", Fact::Over { by: None }),
+        ];
+        call(&with(begun.to_vec(), more))
+    };
+    assert_eq!((doubt(&[]).result, doubt(&[]).legs.len()), (None, 1));
+    let answered = doubt(&[(5.0, "201", talks(client()))]);
+    assert_eq!(answered.result, Some(CallResult::Answered));
+    assert_eq!((answered.wait_ms, answered.legs.len()), (Some(5_000), 1));
+    let mailbox = doubt(&[
+        (20.0, "x", between(Party::Voicemail, client())),
+        (20.0, "x", Fact::Up),
+    ]);
+    assert_eq!(mailbox.result, Some(CallResult::Voicemail));
+    assert_eq!(mailbox.legs.len(), 2);
 }

@@ -173,6 +173,7 @@ fn fill(
             make("crm_token", shown, secrets);
             ask_there(typed, values, secrets)?;
         }
+        "zammad" => make("token", shown, secrets),
         "uis" => {
             make("token", shown, secrets);
             if !typed.secret.trim().is_empty() {
@@ -312,6 +313,7 @@ pub(super) fn inputs(t: Texts, provider: &Provider, kept: Option<&KeptAccount>) 
                 (field("address", t.say("setup-itoolabs-address"), "", false))
                 (hidden("key", t.say("setup-itoolabs-key"), false))
             }
+            "zammad" => { p.hint { (t.say("setup-zammad-where")) } }
             "uis" => {
                 p.hint { (t.say("setup-uis-where")) }
                 (hidden("secret", t.say("setup-uis-secret"), false))

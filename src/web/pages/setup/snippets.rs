@@ -66,6 +66,10 @@ pub(super) fn of(
             p { (t.say("setup-calltouch-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
         },
+        "zammad" => html! {
+            p { (t.say("setup-zammad-paste")) }
+            (copied(t, &format!("{hook}/{}", secret("token"))))
+        },
         "itoolabs" => html! {
             p { (t.say("setup-itoolabs-paste")) }
             (copied(t, &hook))
@@ -168,6 +172,9 @@ pub(super) const fn table(kind: &str) -> &'static str {
         }
         b"calltouch" => {
             "[[pbx]]\nname = \"ads\"\ntype = \"calltouch\"\ntoken = \"file:/etc/ringcard/ads-token\"\n"
+        }
+        b"zammad" => {
+            "[[pbx]]\nname = \"helpdesk-line\"\ntype = \"zammad\"\ntoken = \"file:/etc/ringcard/zammad-token\"\n"
         }
         b"uis" => {
             "[[pbx]]\nname = \"uis\"\ntype = \"uis\"\ntoken = \"file:/etc/ringcard/uis-token\"\n\

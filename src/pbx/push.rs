@@ -1,0 +1,455 @@
+//! The words that the push dialects share which CRMs speak with PBXes (sipgate.io's, and Zammad's "generic
+//! CTI" made after it): `newCall`, `answer`, `hangup` and `dtmf`, without times, so the moment of arrival is
+//! that of the event.
+//!
+//! * `newCall` names everybody whose phone rings; of a call that goes out, who calls;
+//! * `answer` names one of them, of a call that goes out mostly nobody;
+//! * `hangup` says why (`cause`) and at which number was answered, not by whom.
+//!
+//! No message tells that a phone has stopped ringing or that one employee has gone: whoever answers later
+//! has the client from then on. A forwarded call goes on under a new `callId`, with the old one beside it.
+//! What differs from dialect to dialect stands in [`Words`]. Serves step 2.
+
+use serde::Deserialize;
+
+use super::{
+    DecodeError, Decoded, Enquiry, facts::Facts, fields::Fields, leg::Leg, numbers::Numbers,
+    people::People,
+};
+use crate::model::{
+    event::{Cause, Clock, Direction, Fact, Party, Side, Summary, TransferKind},
+    ids::{AccountName, CallKey, Extension, LegKey},
+    phone::Number,
+    time::Timestamp,
+};
+
+/// Longest call key, name of an employee and run of keys that are believed.
+const LONGEST_ID: usize = 128;
+const LONGEST_NAME: usize = 64;
+const LONGEST_DIGITS: usize = 64;
+/// Most employees of whom one message may tell that their phones ring.
+const MOST_PHONES: usize = 64;
+/// The leg of the client in a call that goes out, and of whoever has answered and is not named, or is none.
+const CLIENT: &str = "client";
+const SOMEBODY: &str = "somebody";
+
+/// How one account is read.
+pub struct Words {
+    pub account: AccountName,
+    pub numbers: Numbers,
+    pub people: People,
+    /// Fields that name an employee, best first.
+    pub names: &'static [&'static str],
+    /// Fields in which the key of the call may stand.
+    pub keys: &'static [&'static str],
+    /// Whether a call that was forwarded goes on under another key that names this one.
+    pub goes_on: bool,
+    /// Whether new calls that come in are asked about: who should ring?
+    pub routes: bool,
+    pub choices: Choices,
+}
+
+/// What nobody has confirmed of these dialects; a real account can show it to be otherwise: table
+/// `unconfirmed` of the account. Also not known: how soon and how often a message is posted again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Choices {
+    /// `normalClearing` says that somebody has talked. It counts where the answer was lost: in a call that
+    /// goes out, and in one that came in if `users` knows at whose number was answered; else it may have been
+    /// the mailbox, and the call is undecided.
+    pub normal_means_talk: bool,
+    /// An "employee" of this name is the voice mailbox.
+    pub voicemail: String,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            normal_means_talk: true,
+            voicemail: "voicemail".to_owned(),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Begins,
+    Answered,
+    Over,
+}
+
+/// One message of a call.
+struct Event<'a> {
+    words: &'a Words,
+    fields: &'a Fields,
+    /// The key of this part of the call, and of the call: that of its first part.
+    part: &'a str,
+    call: &'a str,
+    direction: Direction,
+}
+
+impl Words {
+    /// Adds what a message says.
+    pub fn tell(
+        &self,
+        fields: &Fields,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        let kind = match fields.get("event").ok_or(DecodeError::Field("event"))? {
+            "newCall" => Kind::Begins,
+            "answer" => Kind::Answered,
+            "hangup" => Kind::Over,
+            "dtmf" => return self.keys(fields, now, out),
+            _ => {
+                out.ignored.push("unknown_event");
+                return Ok(());
+            }
+        };
+        let (call, part) = self.call(fields)?;
+        let direction = match fields.get("direction") {
+            Some("in") => Direction::In,
+            Some("out") => Direction::Out,
+            _ => return Err(DecodeError::Field("direction")),
+        };
+        let event = Event {
+            words: self,
+            fields,
+            part,
+            call,
+            direction,
+        };
+        event.tell(kind, now, out);
+        // What was forwarded goes where somebody has sent it.
+        if kind == Kind::Begins && direction == Direction::In && self.routes && part == call {
+            out.enquiries.push(event.enquiry(now));
+        }
+        Ok(())
+    }
+
+    /// The keys of the call and of this part of it.
+    fn call<'f>(&self, fields: &'f Fields) -> Result<(&'f str, &'f str), DecodeError> {
+        let fits = |key: &&str| key.len() <= LONGEST_ID && !key.chars().any(char::is_control);
+        let mut parts = self.keys.iter().filter_map(|name| fields.get(name));
+        let part = parts.find(fits).ok_or(DecodeError::Field("callId"))?;
+        let first = fields.get("origCallId").filter(fits);
+        Ok((first.filter(|_| self.goes_on).unwrap_or(part), part))
+    }
+
+    /// Keys that were pressed; of nothing pressed nothing is told.
+    fn keys(&self, fields: &Fields, now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
+        let (call, _) = self.call(fields)?;
+        let told = fields.get("dtmf").unwrap_or_default();
+        let visible = told.chars().filter(|key| !key.is_control());
+        let digits: String = visible.take(LONGEST_DIGITS).collect();
+        if digits.is_empty() {
+            out.notes.push("no_keys");
+            return Ok(());
+        }
+        let tail = format!("keys/{digits}");
+        let mut facts = self.facts(call, now, out);
+        facts.happened(None, &tail, Fact::Digits { digits });
+        Ok(())
+    }
+
+    fn facts<'a>(&'a self, call: &str, now: Timestamp, out: &'a mut Decoded) -> Facts<'a> {
+        Facts {
+            account: &self.account,
+            call: CallKey::from(call),
+            at: now,
+            clock: Clock::Exact,
+            out,
+        }
+    }
+
+    /// The employee meant by these words: the one whom the table knows, else by the first word.
+    fn person<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Option<Extension> {
+        let fits = |word: &&str| word.len() <= LONGEST_NAME && !word.chars().any(char::is_control);
+        let words: Vec<&str> = words.into_iter().filter(fits).collect();
+        let mut known = words.iter().filter_map(|word| self.people.known(word));
+        let first = || words.first().copied().map(Extension::from);
+        known.next().or_else(first)
+    }
+}
+
+impl Event<'_> {
+    fn tell(&self, kind: Kind, now: Timestamp, out: &mut Decoded) {
+        let mut facts = self.words.facts(self.call, now, out);
+        let parties = Fact::Parties {
+            direction: Some(self.direction),
+            client: self.client(),
+            client_name: None,
+            did: self.line(),
+        };
+        facts.is_so(None, "parties", parties);
+        if kind != Kind::Begins {
+            // It has begun before, nobody knows when unless that was told.
+            facts
+                .out
+                .events
+                .iter_mut()
+                .for_each(|event| event.clock = Clock::NoLaterThan);
+        }
+        if self.part != self.call {
+            let with = CallKey::from(self.part);
+            facts.is_so(None, "part", Fact::SameCall { with });
+        }
+        match (kind, self.direction) {
+            (Kind::Begins, Direction::Out) => self.calls(&mut facts),
+            (Kind::Begins, _) => self.rings(&mut facts),
+            (Kind::Answered, Direction::Out) => self.client_answers(Clock::Exact, &mut facts),
+            (Kind::Answered, _) => self.answers(&mut facts),
+            (Kind::Over, _) => self.ends(&mut facts),
+        }
+    }
+
+    fn enquiry(&self, now: Timestamp) -> Enquiry {
+        Enquiry {
+            account: self.words.account.clone(),
+            call: Some(CallKey::from(self.call)),
+            client: self.client(),
+            did: self.line(),
+            attempt: 1,
+            is_it: None,
+            digits: String::new(),
+            rung: Vec::new(),
+            at: now,
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<Number> {
+        let raw = self.fields.get(name)?;
+        Some(self.words.numbers.read(raw))
+    }
+
+    fn client(&self) -> Option<Number> {
+        self.number(match self.direction {
+            Direction::Out => "to",
+            _ => "from",
+        })
+    }
+
+    /// Our number: what was dialled before it was forwarded, else what was dialled. Short numbers are
+    /// employees.
+    fn line(&self) -> Option<Number> {
+        let names: &[&str] = match self.direction {
+            Direction::Out => &["from"],
+            _ if self.part != self.call => &["diversion"],
+            _ => &["diversion", "to", "queue"],
+        };
+        let mut lines = names.iter().filter_map(|name| self.number(name));
+        lines.find(|number| number.e164().is_some())
+    }
+
+    /// Everybody named, without the mailbox.
+    fn people(&self) -> Vec<Extension> {
+        let names = self.words.names.iter();
+        let lists: Vec<Vec<&str>> = names.map(|name| self.fields.all(name).collect()).collect();
+        let count = lists.iter().map(Vec::len).max().unwrap_or(0);
+        let named = |place: usize| {
+            let own = lists
+                .iter()
+                .filter_map(move |list| list.get(place).copied());
+            let mut words = own.clone();
+            match words.any(|word| word == self.words.choices.voicemail) {
+                true => None,
+                false => self.words.person(own),
+            }
+        };
+        (0..count.min(MOST_PHONES)).filter_map(named).collect()
+    }
+
+    /// Whether the mailbox is named.
+    fn is_voicemail(&self) -> bool {
+        let mut names = self
+            .words
+            .names
+            .iter()
+            .flat_map(|name| self.fields.all(name));
+        names.any(|word| word == self.words.choices.voicemail)
+    }
+
+    /// Who answered or, where nobody is named, at which number.
+    fn person(&self) -> Option<Extension> {
+        let names = self.words.names.iter();
+        let named = names.filter_map(|name| self.fields.all(name).next());
+        self.words
+            .person(named.chain(self.fields.get("answeringNumber")))
+    }
+
+    /// Each part of a call has legs of its own.
+    fn key(&self, name: &str) -> LegKey {
+        match self.part == self.call {
+            true => LegKey::from(name),
+            false => LegKey::from(format!("{}/{name}", self.part)),
+        }
+    }
+
+    fn with_client(&self) -> Party {
+        Party::Client(self.client().unwrap_or(Number::Withheld))
+    }
+
+    /// Between this employee and the client: of a call that goes out the client's, there is but one.
+    fn leg(&self, person: &Extension) -> Leg {
+        let leg = Leg::between(person, self.client().as_ref(), self.direction);
+        let key = match self.direction {
+            Direction::Out => self.key(CLIENT),
+            _ => self.key(person.as_str()),
+        };
+        Leg { key, ..leg }
+    }
+
+    fn rings(&self, facts: &mut Facts<'_>) {
+        let mut people = self.people();
+        if people.is_empty() {
+            people.extend(self.person().filter(|_| !self.is_voicemail()));
+        }
+        for person in &people {
+            let leg = self.leg(person);
+            leg.describe(facts);
+            facts.happened(Some(&leg.key), "rings", Fact::Rings);
+        }
+        if self.part != self.call {
+            let to = match people.as_slice() {
+                [one] => Some(one.clone()),
+                _ => None,
+            };
+            let kind = TransferKind::Blind; // nothing says how
+            let tail = format!("passed/{}", self.part);
+            facts.happened(None, &tail, Fact::Transfers { kind, to });
+        }
+    }
+
+    fn calls(&self, facts: &mut Facts<'_>) {
+        let key = self.key(CLIENT);
+        match self.people().first() {
+            Some(caller) => self.leg(caller).describe(facts),
+            None => self.describe(&key, self.with_client(), None, facts),
+        }
+        facts.happened(Some(&key), "rings", Fact::Rings);
+    }
+
+    fn client_answers(&self, clock: Clock, facts: &mut Facts<'_>) {
+        let at = (facts.at, clock);
+        match self.people().first() {
+            Some(caller) => {
+                let leg = self.leg(caller);
+                leg.describe(facts);
+                leg.talks(facts, at);
+            }
+            // Whoever has called them: `answeringNumber` is the client's.
+            None => self.talks(CLIENT, self.with_client(), at, facts),
+        }
+    }
+
+    fn answers(&self, facts: &mut Facts<'_>) {
+        if self.is_voicemail() {
+            let key = self.key(SOMEBODY);
+            self.describe(&key, Party::Voicemail, Some(self.with_client()), facts);
+            facts.happened(Some(&key), "up", Fact::Up);
+            return;
+        }
+        let at = (facts.at, Clock::Exact);
+        let key = match self.person() {
+            Some(person) => self.has_the_client(&person, at, facts),
+            None => {
+                self.talks(SOMEBODY, self.with_client(), at, facts);
+                self.key(SOMEBODY)
+            }
+        };
+        // No leg's end is told: whoever answers later has the client from then on.
+        facts.happened(Some(&key), "has", Fact::TakesOver);
+    }
+
+    fn has_the_client(
+        &self,
+        person: &Extension,
+        at: (Timestamp, Clock),
+        facts: &mut Facts<'_>,
+    ) -> LegKey {
+        let leg = self.leg(person);
+        leg.describe(facts);
+        leg.talks(facts, at);
+        leg.key
+    }
+
+    fn describe(&self, key: &LegKey, party: Party, with: Option<Party>, facts: &mut Facts<'_>) {
+        let ends = Fact::Leg {
+            party,
+            with,
+            initiator: false,
+        };
+        facts.is_so(Some(key), "leg", ends);
+    }
+
+    /// Of a leg whose ends this message does not name.
+    fn talks(&self, leg: &str, with: Party, at: (Timestamp, Clock), facts: &mut Facts<'_>) {
+        facts.happened_at(Some(&self.key(leg)), "answer", at, Fact::Talks { with });
+    }
+
+    fn ends(&self, facts: &mut Facts<'_>) {
+        let cause = cause(self.fields.get("cause"), self.direction);
+        if self.words.goes_on && cause.is_none() {
+            return; // the next part tells how it goes on
+        }
+        let (cause, talked) = cause.unwrap_or((Cause::Unknown, None));
+        let number = self.fields.get("answeringNumber");
+        let person = number.and_then(|number| self.words.people.known(number));
+        let talked_for_sure = self.words.choices.normal_means_talk && talked == Some(true);
+        // One fact with what the answer itself tells: the better time wins.
+        let at = (facts.at, Clock::NoLaterThan);
+        match (talked, self.direction, person) {
+            (Some(false), ..) => {}
+            (_, Direction::Out, _) if talked_for_sure => self.client_answers(at.1, facts),
+            (_, Direction::In, Some(person)) if talked_for_sure => {
+                self.has_the_client(&person, at, facts);
+            }
+            // Somebody has talked, or it was the mailbox: where the answer was told, that says which.
+            _ => {
+                let (key, with) = (self.key(SOMEBODY), Party::Glue);
+                facts.happened_at(Some(&key), "perhaps", at, Fact::Talks { with });
+            }
+        }
+        let tail = |what: &str| match self.part == self.call {
+            true => what.to_owned(),
+            false => format!("{what}/{}", self.part),
+        };
+        let summary = Summary {
+            direction: Some(self.direction),
+            client: self.client().filter(|number| number.e164().is_some()),
+            did: self.line(),
+            ended: Some(facts.at),
+            cause: Some(cause),
+            hangup_by: gave_up(cause, self.direction),
+            ..Summary::default()
+        };
+        facts.happened(None, &tail("summary"), Fact::Summary(Box::new(summary)));
+        facts.happened(None, &tail("over"), Fact::Over { by: None });
+    }
+}
+
+/// Why a call ended, and whether anybody has talked where the word says so; nothing of one that was
+/// forwarded. `noAnswer` is documented as "refused by the called one", so it is not known to have rung out;
+/// and after a menu or mailbox any of them may come, so only `normalClearing` says that somebody has talked.
+fn cause(word: Option<&str>, direction: Direction) -> Option<(Cause, Option<bool>)> {
+    Some(match word.unwrap_or_default() {
+        "normalClearing" => (Cause::Normal, Some(true)),
+        "busy" => (Cause::Busy, Some(false)),
+        "cancel" => (Cause::Cancelled, Some(false)),
+        "noAnswer" => (Cause::NoAnswer, Some(false)),
+        "congestion" => (Cause::Unreachable, Some(false)),
+        "notFound" if direction == Direction::Out => (Cause::NoRoute, Some(false)),
+        "notFound" => (Cause::Unreachable, Some(false)),
+        "forwarded" => return None,
+        _ => (Cause::Unknown, None),
+    })
+}
+
+/// Who hung up: only `cancel` says so, of whoever called.
+fn gave_up(cause: Cause, direction: Direction) -> Option<Side> {
+    (cause == Cause::Cancelled).then_some(match direction {
+        Direction::Out => Side::Employee,
+        Direction::In | Direction::Internal => Side::Client,
+    })
+}
