@@ -2,9 +2,11 @@
 //! Which of them it is, is seen by the body itself: the journal keeps no headers, and a form begins neither with
 //! a brace nor with two dashes. Serves step 2, and step 1 where a signature covers fields.
 
+pub mod multipart;
+
 use serde_json::{Map, Value};
 
-use crate::pbx::{DecodeError, Request, form, multipart};
+use crate::pbx::{DecodeError, Request, form};
 
 /// Every field in the order sent. Where one value is wanted the first of a name counts, so that what is signed is
 /// what is read.

@@ -16,7 +16,6 @@ mod form;
 pub mod itoolabs;
 mod leg;
 pub mod mango;
-mod multipart;
 mod numbers;
 pub mod offers;
 pub mod onlinepbx;
@@ -24,6 +23,7 @@ mod people;
 mod push;
 pub mod recording;
 mod secret;
+pub mod sipgate;
 pub mod sipuni;
 mod span;
 pub mod twilio;
@@ -62,6 +62,7 @@ pub static PROVIDERS: &[Provider] = &[
     onlinepbx::PROVIDER,
     twilio::PROVIDER,
     calltouch::PROVIDER,
+    sipgate::PROVIDER,
     zammad::PROVIDER,
     webhook::PROVIDER,
 ];

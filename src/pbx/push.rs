@@ -42,6 +42,8 @@ pub struct Words {
     pub names: &'static [&'static str],
     /// Fields in which the key of the call may stand.
     pub keys: &'static [&'static str],
+    /// Whether digits alone are a whole number without its plus, in every country.
+    pub whole_numbers: bool,
     /// Whether a call that was forwarded goes on under another key that names this one.
     pub goes_on: bool,
     /// Whether new calls that come in are asked about: who should ring?
@@ -220,7 +222,15 @@ impl Event<'_> {
 
     fn number(&self, name: &str) -> Option<Number> {
         let raw = self.fields.get(name)?;
-        Some(self.words.numbers.read(raw))
+        // RFC 3966 §5.1.4 has the plus before a country; no country begins with a zero.
+        let is_whole = self.words.whole_numbers
+            && !raw.starts_with('0')
+            && (8..=15).contains(&raw.len())
+            && raw.bytes().all(|byte| byte.is_ascii_digit());
+        Some(match is_whole {
+            true => self.words.numbers.read(&format!("+{raw}")),
+            false => self.words.numbers.read(raw),
+        })
     }
 
     fn client(&self) -> Option<Number> {

@@ -93,6 +93,7 @@ fn open(
             names: &["user"],
             // Bridges write it this way and that.
             keys: &["callId", "callid", "call_id"],
+            whole_numbers: false, // bridges write them as their PBX does
             goes_on: false,
             routes: settings.route_calls,
             choices: settings.unconfirmed,

@@ -6,7 +6,7 @@
 //! by the story itself ([`ledger::Ledger`]), never computed by the code under test.
 //!
 //! Reading order: `story` (what happens), `ledger` (what must be found), `mango`, `sipuni`, `uis`, `zadarma`,
-//! `itoolabs`, `onlinepbx`, `twilio`, `push` and `zammad`, `ami` (how a provider tells it), `played` (by which
+//! `itoolabs`, `onlinepbx`, `twilio`, `push` with `zammad` and `sipgate`, `ami` (how a provider tells it), `played` (by which
 //! names), `chaos` (what goes wrong on the way).
 
 pub mod ami;
@@ -25,6 +25,7 @@ pub mod office;
 pub mod onlinepbx;
 pub mod played;
 pub mod push;
+pub mod sipgate;
 pub mod sipuni;
 pub mod story;
 pub mod twilio;

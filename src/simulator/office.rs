@@ -9,6 +9,7 @@ use super::{
     message::{Post, Sent},
     onlinepbx::{self, OnlinePbx},
     push,
+    sipgate::{self, Sipgate},
     sipuni::{self, Sipuni},
     story::{Plot, Story, Tempo, World},
     twilio::{self, Twilio},
@@ -37,6 +38,8 @@ pub enum Account {
     Twilio(Twilio),
     /// A PBX that speaks to Zammad.
     Zammad(Zammad),
+    /// sipgate.
+    Sipgate(Sipgate),
     /// Asterisk.
     Asterisk(Asterisk),
 }
@@ -62,6 +65,7 @@ impl Account {
             Self::OnlinePbx(account) => &account.account,
             Self::Twilio(account) => &account.account,
             Self::Zammad(account) => &account.account,
+            Self::Sipgate(account) => &account.account,
             Self::Asterisk(account) => &account.account,
         }
     }
@@ -77,6 +81,7 @@ impl Account {
             Self::OnlinePbx(_) => &onlinepbx::PLOTS,
             Self::Twilio(_) => &twilio::PLOTS,
             Self::Zammad(_) => &push::PLOTS,
+            Self::Sipgate(_) => &sipgate::PLOTS,
             Self::Asterisk(_) => &ami::PLOTS,
         }
     }
@@ -100,6 +105,7 @@ impl Account {
             Self::OnlinePbx(account) => wrap(account.tell(story), Told::Post),
             Self::Twilio(account) => wrap(account.tell(story), Told::Post),
             Self::Zammad(account) => wrap(account.tell(story), Told::Post),
+            Self::Sipgate(account) => wrap(account.tell(story), Told::Post),
             Self::Asterisk(account) => wrap(account.tell(story), Told::Said),
         }
     }
@@ -114,6 +120,7 @@ impl Account {
             Self::OnlinePbx(account) => Some(account.question(story)),
             Self::Twilio(account) => Some(account.voice(story)),
             Self::Zammad(account) => Some(account.question(story)),
+            Self::Sipgate(account) => Some(account.question(story)),
             Self::Mango(_) | Self::Asterisk(_) => None,
         }
     }
@@ -129,6 +136,7 @@ impl Account {
             Self::OnlinePbx(account) => account.ledger(story),
             Self::Twilio(account) => account.ledger(story),
             Self::Zammad(account) => account.ledger(story),
+            Self::Sipgate(account) => account.ledger(story),
             Self::Asterisk(account) => account.ledger(story),
         }
     }

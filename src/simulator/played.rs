@@ -4,8 +4,17 @@
 //! all dialects together (`tests/sim/together.rs`) then plays it too.
 
 use super::{
-    ami::Asterisk, itoolabs::Itoolabs, mango::Mango, office::Account, onlinepbx::OnlinePbx,
-    sipuni::Sipuni, twilio::Twilio, uis::Uis, zadarma::Zadarma, zammad::Zammad,
+    ami::Asterisk,
+    itoolabs::Itoolabs,
+    mango::Mango,
+    office::Account,
+    onlinepbx::OnlinePbx,
+    sipgate::{self, Sipgate},
+    sipuni::Sipuni,
+    twilio::Twilio,
+    uis::Uis,
+    zadarma::Zadarma,
+    zammad::Zammad,
 };
 
 /// A PBX that can be played.
@@ -140,6 +149,16 @@ pub static PLAYED: &[Played] = &[
         open: zammad,
     },
     Played {
+        provider: "sipgate",
+        secret: "token",
+        salt: None,
+        idle_secrets: &[],
+        besides: sipgate::SETTINGS,
+        asks: Some("route_calls = true\n"),
+        is_dialled: false,
+        open: sipgate,
+    },
+    Played {
         provider: "asterisk",
         secret: "secret",
         salt: None,
@@ -250,6 +269,14 @@ fn twilio(opening: Opening) -> Account {
 
 fn zammad(opening: Opening) -> Account {
     Account::Zammad(Zammad {
+        account: opening.account,
+        token: opening.secret,
+        run: opening.run,
+    })
+}
+
+fn sipgate(opening: Opening) -> Account {
+    Account::Sipgate(Sipgate {
         account: opening.account,
         token: opening.secret,
         run: opening.run,

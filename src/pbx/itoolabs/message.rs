@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::pbx::{fields, form, multipart};
+use crate::pbx::{
+    fields::{self, multipart},
+    form,
+};
 
 /// The field that lets a message in.
 pub const TOKEN: &str = "crm_token";

@@ -12,7 +12,7 @@ use ringcard::{
 
 use super::{
     anna_clicks, calls,
-    host::{Emulator, Fault, Host},
+    host::{self, Emulator, Fault, Host},
     trouble::{fails_and_comes_right, past_call},
 };
 use crate::pages::office::Office;
@@ -105,4 +105,48 @@ pub async fn calls_as_they_happen<P: Clone, R, O>(
         assert_eq!(passed, wanted, "{plot:?}");
     }
     assert_eq!(calls(office).await.len(), 3);
+}
+
+/// A story that is told all at once, now.
+pub fn told_at_once(plot: Plot, number: u64) -> Story {
+    let world = World::company(6, 20);
+    let start = ringcard::flow::now().plus_millis(-1_000);
+    let mut dice = Dice::new(number);
+    Story::draw(&mut dice, &world, plot, number, start, Tempo::DEMO)
+}
+
+/// Stories of each kind, told at once by a PBX whose messages have no times: who answered, and how it turned out.
+pub async fn told_without_times(
+    at: (&Office, &str),
+    plots: &[Plot],
+    tell: impl Fn(&Story) -> Vec<Sent<Post>>,
+    ledger: impl Fn(&Story) -> Ledger,
+) {
+    let (office, account) = at;
+    let (hook, client) = (
+        office.gateway.url(&format!("/hooks/{account}")),
+        host::client(),
+    );
+    for (number, plot) in (1..).zip(plots) {
+        let told = told_at_once(*plot, number);
+        for sent in tell(&told) {
+            host::post(&client, &hook, &sent.what).await;
+        }
+        let ledger = ledger(&told);
+        let all = calls(office).await;
+        let own = all.iter().find(|(key, _)| *key == ledger.call_key);
+        let (_, call) = own.expect("the call is in the journal");
+        let by = call.answered_by.as_ref().map(ToString::to_string);
+        assert_eq!(
+            (call.direction, by),
+            (Some(ledger.direction), ledger.answered_by)
+        );
+        assert_eq!(call.transfers.len(), ledger.transfers.len(), "{plot:?}");
+        // All is told at once, so whoever is missed has not stayed for long.
+        let gave_up = |result| matches!(result, CallResult::Missed | CallResult::Abandoned);
+        let found = call.result.expect("it is over");
+        let is_same = found == ledger.result || gave_up(found) && gave_up(ledger.result);
+        assert!(is_same && call.is_over(), "{plot:?}: {found:?}");
+    }
+    assert_eq!(calls(office).await.len(), plots.len());
 }

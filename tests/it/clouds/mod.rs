@@ -11,6 +11,7 @@ mod mango;
 mod onlinepbx;
 mod outage;
 mod ring;
+mod sipgate;
 mod sipuni;
 mod trouble;
 mod twilio;
@@ -100,6 +101,17 @@ async fn anna_clicks(office: &Office, account: &str) -> u16 {
     anna.post(&format!("/cards/{card}/call"), &[("phone", "0")])
         .await
         .status
+}
+
+/// Anna marks Roza's number as blocked.
+async fn block_roza(office: &Office) {
+    let rows: Vec<(uuid::Uuid,)> = on_read!(office.gateway.db(), pool => {
+        sqlx::query_as("select id from card where name = 'Roza'").fetch_all(pool).await.unwrap()
+    });
+    let anna = office.browser("anna").await;
+    let mark = [("mark", "blocked"), ("reason", "threatens")];
+    let page = format!("/cards/{}/mark", rows[0].0);
+    assert_eq!(anna.post(&page, &mark).await.status, 303);
 }
 
 /// Has past calls of an account read now, by the button of the page, and waits for how it goes.

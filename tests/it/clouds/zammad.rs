@@ -3,14 +3,17 @@
 use ringcard::{
     model::call::CallResult,
     simulator::{
-        dice::Dice,
-        story::{Plot, Story, Tempo, World},
+        push::PLOTS,
+        story::{Plot, Story},
         zammad::Zammad,
     },
 };
 use serde_json::{Value, json};
 
-use super::{anna_clicks, calls, host, office};
+use super::{
+    alike::{told_at_once, told_without_times},
+    anna_clicks, block_roza, calls, host, office,
+};
 use crate::{
     pages::office::{CLIENT, Office},
     support::{gateway::answer, scripted::eventually},
@@ -32,49 +35,19 @@ async fn told(more: &str) -> Office {
     office(&table).await
 }
 
-fn story(plot: Plot, number: u64) -> Story {
-    let world = World::company(6, 20);
-    let start = ringcard::flow::now().plus_millis(-1_000);
-    Story::draw(
-        &mut Dice::new(number),
-        &world,
-        plot,
-        number,
-        start,
-        Tempo::DEMO,
-    )
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_pbx_posts_stands_in_the_journal_and_strangers_get_nothing_in() {
     let office = told("").await;
-    let hook = office.gateway.url("/hooks/desk");
-    let client = host::client();
-    for (number, plot) in (1..).zip(ringcard::simulator::push::PLOTS) {
-        let told = story(plot, number);
-        for sent in product().tell(&told) {
-            host::post(&client, &hook, &sent.what).await;
-        }
-        let ledger = product().ledger(&told);
-        let all = calls(&office).await;
-        let (_, call) = all
-            .iter()
-            .find(|(key, _)| *key == ledger.call_key)
-            .expect("the call is in the journal");
-        let by = call.answered_by.as_ref().map(ToString::to_string);
-        assert_eq!(
-            (call.direction, by),
-            (Some(ledger.direction), ledger.answered_by)
-        );
-        // All is told at once, so whoever is missed has not stayed for long.
-        let gave_up = |result| matches!(result, CallResult::Missed | CallResult::Abandoned);
-        let found = call.result.expect("it is over");
-        let is_same = found == ledger.result || gave_up(found) && gave_up(ledger.result);
-        assert!(is_same, "{plot:?}: {found:?}");
-        assert!(call.is_over(), "{plot:?}");
-    }
+    let tell = |story: &Story| product().tell(story);
+    told_without_times((&office, "desk"), &PLOTS, tell, |story| {
+        product().ledger(story)
+    })
+    .await;
     let count = calls(&office).await.len();
-    let newcomer = product().event(&story(Plot::Answered, 77), json!({"event": "newCall"}));
+    let newcomer = product().event(
+        &told_at_once(Plot::Answered, 77),
+        json!({"event": "newCall"}),
+    );
     for (path, body, status) in [
         ("/hooks/desk/Rowan-token-1Qz8", newcomer.body.as_str(), 404),
         ("/hooks/desk", &newcomer.body, 404),
@@ -98,7 +71,7 @@ async fn what_the_pbx_posts_stands_in_the_journal_and_strangers_get_nothing_in()
 async fn whoever_answers_later_has_got_the_client_passed_on() {
     let office = told("").await;
     let hook = office.gateway.url("/hooks/desk");
-    let (client, told) = (host::client(), story(Plot::Answered, 5));
+    let (client, told) = (host::client(), told_at_once(Plot::Answered, 5));
     let say = async |said: Value| {
         host::post(&client, &hook, &product().event(&told, said)).await;
     };
@@ -129,7 +102,7 @@ async fn the_answer_to_a_new_call_names_the_responsible_one_or_turns_the_caller_
     let asked = std::cell::Cell::new(0);
     let ask = async |client: &str| {
         asked.set(asked.get() + 1);
-        let mut told = story(Plot::Answered, asked.get());
+        let mut told = told_at_once(Plot::Answered, asked.get());
         told.client = Some(client.to_owned());
         let post = product().event(&told, json!({"event": "newCall", "user": "Boris"}));
         let url = office.gateway.url(&format!("/hooks/desk{}", post.target));
@@ -143,11 +116,7 @@ async fn the_answer_to_a_new_call_names_the_responsible_one_or_turns_the_caller_
     })
     .await;
     assert_eq!(ask("+74950000098").await, json!({}));
-    let anna = office.browser("anna").await;
-    let card = uuid_of_card(&office).await;
-    let mark = [("mark", "blocked"), ("reason", "threatens")];
-    let page = format!("/cards/{card}/mark");
-    assert_eq!(anna.post(&page, &mark).await.status, 303);
+    block_roza(&office).await;
     let refused = json!({"action": "reject", "reason": "busy"});
     eventually("the caller hears busy", async || {
         office.gateway.gateway().desk().refresh_now().await;
@@ -155,11 +124,4 @@ async fn the_answer_to_a_new_call_names_the_responsible_one_or_turns_the_caller_
     })
     .await;
     office.close().await;
-}
-
-async fn uuid_of_card(office: &Office) -> uuid::Uuid {
-    let rows: Vec<(uuid::Uuid,)> = ringcard::on_read!(office.gateway.db(), pool => {
-        sqlx::query_as("select id from card where name = 'Roza'").fetch_all(pool).await.unwrap()
-    });
-    rows[0].0
 }

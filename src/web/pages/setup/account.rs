@@ -93,7 +93,7 @@ pub(super) fn read(site: &Site, typed: &Typed) -> Result<Read, Error> {
         return Err(Error::Unusable("error-account-taken"));
     }
     let mut asked = asked(provider, typed)?;
-    if provider.name == "twilio" {
+    if ["twilio", "sipgate"].contains(&provider.name) {
         let root = site.settings.public_url.trim_end_matches('/');
         let hook = Value::from(format!("{root}/hooks/{name}"));
         asked.values.push(("hook_url", hook));
@@ -173,7 +173,6 @@ fn fill(
             make("crm_token", shown, secrets);
             ask_there(typed, values, secrets)?;
         }
-        "zammad" => make("token", shown, secrets),
         "uis" => {
             make("token", shown, secrets);
             if !typed.secret.trim().is_empty() {
@@ -198,7 +197,7 @@ fn fill(
             values.push(("domain", Value::from(domain)));
             secrets.push(("api_key", secret(typed.key.trim())?));
         }
-        "calltouch" => make("token", shown, secrets),
+        "calltouch" | "zammad" | "sipgate" => make("token", shown, secrets),
         _ => return Err(Error::NotFound),
     }
     Ok(())
@@ -313,6 +312,7 @@ pub(super) fn inputs(t: Texts, provider: &Provider, kept: Option<&KeptAccount>) 
                 (field("address", t.say("setup-itoolabs-address"), "", false))
                 (hidden("key", t.say("setup-itoolabs-key"), false))
             }
+            "sipgate" => { p.hint { (t.say("setup-sipgate-where")) } }
             "zammad" => { p.hint { (t.say("setup-zammad-where")) } }
             "uis" => {
                 p.hint { (t.say("setup-uis-where")) }

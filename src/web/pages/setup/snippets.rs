@@ -66,6 +66,10 @@ pub(super) fn of(
             p { (t.say("setup-calltouch-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
         },
+        "sipgate" => html! {
+            p { (t.say("setup-sipgate-paste")) }
+            (copied(t, &format!("{hook}/{}", secret("token"))))
+        },
         "zammad" => html! {
             p { (t.say("setup-zammad-paste")) }
             (copied(t, &format!("{hook}/{}", secret("token"))))
@@ -172,6 +176,10 @@ pub(super) const fn table(kind: &str) -> &'static str {
         }
         b"calltouch" => {
             "[[pbx]]\nname = \"ads\"\ntype = \"calltouch\"\ntoken = \"file:/etc/ringcard/ads-token\"\n"
+        }
+        b"sipgate" => {
+            "[[pbx]]\nname = \"berlin\"\ntype = \"sipgate\"\nhook_url = \"https://calls.example.com/hooks/berlin\"\n\
+             token = \"file:/etc/ringcard/sipgate-token\"\n"
         }
         b"zammad" => {
             "[[pbx]]\nname = \"helpdesk-line\"\ntype = \"zammad\"\ntoken = \"file:/etc/ringcard/zammad-token\"\n"

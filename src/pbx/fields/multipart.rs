@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{DecodeError, form};
+use crate::pbx::{DecodeError, form};
 
 /// Parts beyond so many are no honest message's.
 const MOST_PARTS: usize = 256;

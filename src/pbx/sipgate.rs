@@ -1,0 +1,276 @@
+//! sipgate.io, and any PBX that speaks its push dialect.
+//!
+//! Vendor's documentation: <https://www.sipgate.io> and <https://api.sipgate.com/v2/doc>. What the events say
+//! stands in `push`. Every event is signed with a key that sipgate has for all its customers, so the first
+//! part of the path is a secret of ours besides. A call that was forwarded goes on under a new `callId`, with
+//! the first one in `origCallId`: that is the call's key.
+//!
+//! The answer to a new call says where its answer and its end are to be told (without that they are not), and
+//! with `route_calls` whose phones ring, by their numbers. For how long one rings it cannot say, so whoever
+//! would be next rings with the first one. A click to call is `POST /sessions/calls`.
+//!
+//! ```toml
+//! [[pbx]]
+//! name = "berlin"
+//! type = "sipgate"
+//! token = "env:SIPGATE_PATH_TOKEN"            # ours: openssl rand -hex 16
+//! hook_url = "https://ring.example.com/hooks/berlin"
+//! api_token_id = "token-A1B2C3"               # a personal access token, for clicks
+//! api_token = "env:SIPGATE_API_TOKEN"
+//! [pbx.users]
+//! w0 = "201"                                  # sipgate's ids, and the short numbers here
+//! [pbx.phones]
+//! 201 = "+74950000041"                        # the number that rings somebody
+//! ```
+//!
+//! sipgate is given `<hook_url>/<token>` for calls in both directions.
+//! `docs/providers/sipgate.en.md` says what to click there.
+//!
+//! | File | What |
+//! |---|---|
+//! | `signature` | whether sipgate has signed |
+//! | `answers` | what is answered, in XML |
+//! | `api` | the click |
+//! | `unconfirmed` | what nobody has confirmed, and what we do until then |
+
+mod answers;
+mod api;
+mod signature;
+mod unconfirmed;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use self::{answers::Answers, api::Api, signature::Key};
+use super::{
+    Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Pbx, PbxError,
+    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools, dialable,
+    fields::Fields,
+    numbers::Numbers,
+    people::People,
+    push::{Choices, Words},
+    recording::RecordingSettings,
+    secret,
+};
+use crate::model::{
+    ids::{AccountName, Extension},
+    time::Timestamp,
+};
+
+/// sipgate in the registry.
+pub const PROVIDER: Provider = Provider {
+    name: "sipgate",
+    title: "sipgate.io",
+    abilities: &[Ability::Signature, Ability::Command, Ability::Routing],
+    not_offered: &[Ability::Tracking],
+    open,
+};
+
+/// The account's table in the configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The secret part of the path given to sipgate: letters, digits, `-` and `_`.
+    token: String,
+    /// The account's address as sipgate reaches it, up to `/hooks/<name>`: answers name it.
+    hook_url: String,
+    /// The key that checks signatures, as `-----BEGIN PUBLIC KEY-----` has it; none: that of sipgate.
+    #[serde(default)]
+    public_key: String,
+    /// Short numbers of people by sipgate's words for them: user ids, names or numbers.
+    #[serde(default)]
+    users: People,
+    /// Numbers that ring somebody, E.164, by short numbers.
+    #[serde(default)]
+    phones: BTreeMap<String, String>,
+    /// Whether the answer to a new call says who rings.
+    #[serde(default)]
+    route_calls: bool,
+    /// A personal access token of the API; without it nothing is asked.
+    #[serde(default)]
+    api_token_id: String,
+    #[serde(default)]
+    api_token: String,
+    #[serde(default = "default_api_url")]
+    api_url: String,
+    /// How often the API may be asked: any two requests, in milliseconds.
+    #[serde(default = "default_ask_every_ms")]
+    ask_every_ms: u64,
+    /// Whether the API may lie in a private network.
+    #[serde(default)]
+    private_network: bool,
+    /// What nobody has confirmed.
+    #[serde(default)]
+    unconfirmed: Choices,
+}
+
+fn default_api_url() -> String {
+    "https://api.sipgate.com/v2".to_owned()
+}
+
+fn default_ask_every_ms() -> u64 {
+    unconfirmed::ASK_EVERY_MS
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), SettingsError> {
+        let unusable = |text: &str| Err(SettingsError::Unusable(text.to_owned()));
+        secret::check_token(&self.token)?;
+        self.users.check()?;
+        if let Some((person, number)) = self
+            .phones
+            .iter()
+            .find(|(_, number)| dialable::digits(number).is_err())
+        {
+            let text = format!("phones: {number} of {person} is no number with a plus");
+            return Err(SettingsError::Unusable(text));
+        }
+        let is_web = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
+        let url = reqwest::Url::parse(&self.hook_url).ok();
+        if !url.is_some_and(|url| is_web(&url)) || self.hook_url.contains(['?', '#']) {
+            return unusable("hook_url must be the address given to sipgate, up to /hooks/<name>");
+        }
+        match self.api_token_id.is_empty() == self.api_token.is_empty() {
+            true => Ok(()),
+            false => unusable("api_token_id and api_token belong together: both or none"),
+        }
+    }
+
+    fn api(&self, tools: &Tools) -> Option<Api> {
+        let reach = RecordingSettings {
+            private_network: self.private_network,
+            ..RecordingSettings::default()
+        };
+        (!self.api_token.is_empty()).then(|| {
+            Api::new(
+                (&self.api_token_id, &self.api_token),
+                &self.api_url,
+                reach.reach_of(&self.api_url),
+                tools.http.clone(),
+                self.ask_every_ms,
+            )
+        })
+    }
+}
+
+fn open(
+    name: AccountName,
+    table: toml::Table,
+    tools: Tools,
+) -> Result<Arc<dyn Pbx>, SettingsError> {
+    let mut settings: Settings = super::settings(table)?;
+    settings.check()?;
+    for (person, number) in &settings.phones {
+        // As `answeringNumber` has it.
+        settings.users.also(number.trim_start_matches('+'), person);
+    }
+    let key = match settings.public_key.as_str() {
+        "" => Key::read(unconfirmed::PUBLIC_KEY)?,
+        own => Key::read(own)?,
+    };
+    let hook = settings.hook_url.trim_end_matches('/');
+    Ok(Arc::new(Account {
+        key,
+        api: settings.api(&tools),
+        answers: Answers {
+            address: format!("{hook}/{}", settings.token),
+            phones: settings.phones,
+        },
+        words: Arc::new(Words {
+            account: name,
+            numbers: Numbers::new(tools.plan),
+            people: settings.users,
+            names: &["userId", "user"],
+            keys: &["callId"],
+            whole_numbers: true,
+            goes_on: true,
+            routes: settings.route_calls,
+            choices: settings.unconfirmed,
+        }),
+        token: settings.token,
+    }))
+}
+
+struct Account {
+    words: Arc<Words>,
+    token: String,
+    key: Key,
+    answers: Answers,
+    /// Without a token nothing can be asked.
+    api: Option<Api>,
+}
+
+#[async_trait]
+impl Pbx for Account {
+    fn provider(&self) -> &'static str {
+        PROVIDER.name
+    }
+
+    fn intake(&self) -> Intake {
+        Intake::Webhook
+    }
+
+    /// The secret path first: it costs nothing to say no to a stranger.
+    fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
+        let (token, _) = secret::split_path(&request.path);
+        match secret::is(token, &self.token) {
+            false => Err(Refused::Token),
+            true if self.key.fits(request) => Ok(()),
+            true => Err(Refused::Signature),
+        }
+    }
+
+    fn secret_path_parts(&self) -> usize {
+        1
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(SipgateDecoder {
+            words: Arc::clone(&self.words),
+        })
+    }
+
+    fn accepted(&self) -> Reply {
+        self.answers.goes_on()
+    }
+
+    fn format_route(&self, _enquiry: &Enquiry, answer: &RouteAnswer) -> Reply {
+        self.answers.route(answer)
+    }
+
+    /// Rings the employee's number or device, then the client. Which call that makes the answer does not say.
+    async fn command(&self, command: &Command) -> Result<Taken, PbxError> {
+        let Command::ClickToCall {
+            extension, client, ..
+        } = command;
+        let api = self.api.as_ref().ok_or(PbxError::Unsupported)?;
+        let callee = format!("+{}", dialable::digits(client)?);
+        let own = Extension::from(self.words.people.login(extension));
+        let caller = match self.answers.phones.get(extension.as_str()) {
+            Some(number) => number,
+            None => dialable::extension(&own)?,
+        };
+        api.call(caller, &callee).await?;
+        Ok(Taken::Perhaps { key: None })
+    }
+}
+
+struct SipgateDecoder {
+    words: Arc<Words>,
+}
+
+impl Decoder for SipgateDecoder {
+    fn feed(
+        &mut self,
+        input: Input<'_>,
+        now: Timestamp,
+        out: &mut Decoded,
+    ) -> Result<(), DecodeError> {
+        match input {
+            Input::Request(request) => self.words.tell(&Fields::of_body(&request.body)?, now, out),
+            _ => Ok(()), // webhooks have no connection to open or close
+        }
+    }
+}
