@@ -125,7 +125,7 @@ fn providers_are_listed_for_programs_too() {
     assert_eq!(names, known);
     assert!(
         told.contains(
-            r#""abilities":["signature","command","recording","history"],"name":"mango""#
+            r#""abilities":["signature","command","recording","history","tracking"],"name":"mango""#
         ),
         "{told}"
     );
