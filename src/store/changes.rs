@@ -68,7 +68,7 @@ pub struct Change {
 }
 
 /// Kinds of things that are watched.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "person",
     "extension",
     "group",
@@ -77,6 +77,7 @@ pub const KINDS: [&str; 10] = [
     "recording",
     "channel",
     "assignment",
+    "channel_rule",
     "spend",
     "account",
 ];
@@ -90,7 +91,7 @@ type Picture = BTreeMap<String, BTreeMap<String, String>>;
 const NAME: &str = "configuration";
 
 /// Objects and their content, by kind.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     (
         "person",
         "select p.login, 'name=' || p.name || '; role=' || p.role || '; department=' || \
@@ -129,6 +130,13 @@ const TABLES: [(&str, &str); 7] = [
         "select name, 'talk=' || cast(target_talk_s as text) || '; first=' || \
          cast(target_first as text) || '; days=' || target_days || '; from=' || \
          cast(target_from_min as text) || '; to=' || cast(target_to_min as text) from channel",
+    ),
+    (
+        "channel_rule",
+        "select cast(u.id as text), 'place=' || cast(u.place as text) || '; source=' || u.source || \
+         '; medium=' || u.medium || '; campaign=' || u.campaign || '; number=' || \
+         coalesce(l.did, '') || '; channel=' || h.name from channel_rule u \
+         join channel h on h.id = u.channel left join line l on l.id = u.line",
     ),
 ];
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Db, StoreError,
+    channel_rules::of_call,
     sql::{Bound, Sql, fetch_all},
 };
 use crate::{
@@ -124,7 +125,7 @@ impl Wanted {
             sql.bind(Bound::Text(line.clone())).push(")");
         }
         if let Some(channel) = &self.channel {
-            sql.push(" and h.name = ");
+            sql.push(" and ch.name = ");
             sql.bind(Bound::Text(channel.clone()));
         }
         if let Some(person) = &self.person {
@@ -145,14 +146,12 @@ pub async fn page(
     to: Timestamp,
 ) -> Result<(Vec<Exported>, After), StoreError> {
     const SQL: &str = "select c.id, c.account, c.call_key, c.started_at, c.derived, \
-         p.login as person, h.name as channel, c.card, c.match_reason, c.route_reason, c.pop_ms \
-         from call c left join person p on p.id = c.answered_by \
-         left join line_channel x on x.line = c.line and x.valid_from <= c.started_at \
-         and (x.valid_to is null or x.valid_to > c.started_at) \
-         left join channel h on h.id = x.channel \
-         where (c.started_at, c.id) > (";
+         p.login as person, ch.name as channel, c.card, c.match_reason, c.route_reason, c.pop_ms \
+         from call c left join person p on p.id = c.answered_by";
     let mut sql = Sql::default();
-    sql.push(SQL).bind(Bound::Int(after.started_at)).push(", ");
+    sql.push(SQL).push(&of_call());
+    sql.push(" where (c.started_at, c.id) > (");
+    sql.bind(Bound::Int(after.started_at)).push(", ");
     sql.bind(Bound::Id(after.id)).push(") and c.started_at < ");
     sql.bind(Bound::Int(to.as_micros()));
     wanted.narrow(&mut sql);

@@ -9,10 +9,11 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use self::filter::select;
-pub(super) use self::filter::{CHANNEL_OF_CALL, FIRST, target};
 pub use self::filter::{Came, Figure, Filter, LocalTime, Outcome, Whose};
+pub(super) use self::filter::{FIRST, target};
 use super::{
     Db, StoreError,
+    sources::counts,
     sql::{Bound, Sql, fetch_all},
 };
 use crate::{
@@ -102,7 +103,48 @@ pub async fn page(
     after: Option<Cursor>,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
-    let mut sql = select(ROW, JOINS, filter);
+    let sql = page_of((ROW, JOINS), filter, after, limit);
+    Ok(fetch_all!(db, sql))
+}
+
+/// A line of the journal with where its client came from.
+#[derive(Clone, Debug, FromRow)]
+pub struct WithOrigin {
+    /// The line.
+    #[sqlx(flatten)]
+    pub row: CallRow,
+    /// Name of the channel.
+    pub channel: Option<String>,
+    /// Source of the visit that counts; so are the others.
+    pub source: Option<String>,
+    /// Medium.
+    pub medium: Option<String>,
+    /// Campaign.
+    pub campaign: Option<String>,
+    /// Keyword.
+    pub term: Option<String>,
+}
+
+/// The same page, with where the clients came from.
+pub async fn with_origins(
+    db: &Db,
+    filter: &Filter,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<WithOrigin>, StoreError> {
+    let columns = format!("{ROW}, ch.name as channel, v.source, v.medium, v.campaign, v.term");
+    let joins = format!("{JOINS} left join visit v on {}", counts("v", "c"));
+    let sql = page_of((&columns, &joins), filter, after, limit);
+    Ok(fetch_all!(db, sql))
+}
+
+fn page_of(
+    (columns, joins): (&str, &str),
+    filter: &Filter,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Sql {
+    let mut sql = select(columns, joins, filter);
     let along = filter.person.is_some() || matches!(filter.whose, Whose::Person(_));
     let (start, id) = if along {
         ("cp.started_at", "cp.call")
@@ -117,7 +159,7 @@ pub async fn page(
     }
     sql.push(&format!(" order by {start} desc, {id} desc limit "));
     sql.bind(Bound::Int(limit));
-    Ok(fetch_all!(db, sql))
+    sql
 }
 
 /// Sums over all calls of a filter, up to [`TOTALS_LIMIT`].

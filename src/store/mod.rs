@@ -14,6 +14,7 @@ pub mod audit;
 pub mod bookkeeping;
 pub mod cards;
 pub mod changes;
+pub mod channel_rules;
 pub mod channels;
 pub mod checkup;
 pub mod deliveries;

@@ -1,5 +1,8 @@
 //! Figures by line and channel, from the roll-ups; and where a line's calls come from.
 //!
+//! Roll-ups know lines; a line's channel is joined when they are read. Calls to which a rule gives another
+//! channel are counted from the visits of the period, taken from their line's channel and added to the rule's.
+//!
 //! Distinct clients come from the per-day rows for the whole UTC days of a period and from the calls
 //! themselves for its edges, so a period of any time zone counts exactly, and a line may change its
 //! channel within it. First-time callers and target calls are counted from the calls.
@@ -10,10 +13,14 @@ use sqlx::FromRow;
 
 use super::{
     Db, StoreError,
+    channel_rules::{self, by_rule, of_call, ruled},
     channels::{self, Assignment},
-    journal::{CHANNEL_OF_CALL, FIRST, LocalTime, target},
+    journal::{FIRST, LocalTime, target},
 };
-use crate::{model::time::Timestamp, on_read};
+use crate::{
+    model::{ids::CallId, time::Timestamp},
+    on_read,
+};
 
 const QUARTER_US: i64 = 900_000_000;
 const DAY_US: i64 = 86_400_000_000;
@@ -41,6 +48,90 @@ pub async fn lines(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<LineFigures>, StoreError> {
+    let mut figures = of_lines(db, from, to).await?;
+    let quarter = |at: Timestamp| at.as_micros().div_euclid(QUARTER_US) * QUARTER_US;
+    let moved = by_rules(db, quarter(from), quarter(to)).await?;
+    if moved.is_empty() {
+        return Ok(figures);
+    }
+    for (was, now) in moved {
+        place(&mut figures, was).take(&now);
+        place(&mut figures, (now.channel, now.line)).give(&now);
+    }
+    figures.retain(|one| one.calls != 0);
+    Ok(figures)
+}
+
+/// The figures of a channel and line; of one that is not there, empty ones.
+fn place(figures: &mut Vec<LineFigures>, (channel, line): (i64, i64)) -> &mut LineFigures {
+    let key = |one: &LineFigures| (one.channel, one.line);
+    let place = match figures.binary_search_by_key(&(channel, line), key) {
+        Ok(place) => place,
+        Err(place) => {
+            let none = LineFigures {
+                channel,
+                line,
+                ..LineFigures::default()
+            };
+            figures.insert(place, none);
+            place
+        }
+    };
+    &mut figures[place]
+}
+
+impl LineFigures {
+    fn give(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.reached += other.reached;
+        self.missed += other.missed;
+        self.talk_ms += other.talk_ms;
+    }
+
+    fn take(&mut self, other: &Self) {
+        self.calls -= other.calls;
+        self.reached -= other.reached;
+        self.missed -= other.missed;
+        self.talk_ms -= other.talk_ms;
+    }
+}
+
+/// A channel and a line.
+type Key = (i64, i64);
+
+/// Calls to which rules give channels, and the channel and line that roll-ups have counted them under.
+async fn by_rules(db: &Db, from: i64, to: i64) -> Result<Vec<(Key, LineFigures)>, StoreError> {
+    if !channel_rules::any(db).await? {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "select was, channel, line, count(*),
+                cast(sum(case when result = 'answered' then 1 else 0 end) as bigint),
+                cast(sum(case when result not in ('answered', 'blocked') then 1 else 0 end)
+                     as bigint),
+                cast(sum(coalesce(talk_ms, 0)) as bigint)
+         from {} as ruled where channel <> was group by was, channel, line",
+        ruled("c.result, c.talk_ms", from, to)
+    );
+    type Row = (i64, i64, i64, i64, i64, i64, i64);
+    let rows: Vec<Row> =
+        on_read!(db, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await?);
+    let read = |(was, channel, line, calls, reached, missed, talk_ms): Row| {
+        let figures = LineFigures {
+            channel,
+            line,
+            calls,
+            reached,
+            missed,
+            talk_ms,
+        };
+        ((was, line), figures)
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// What roll-ups say, by the channels of the lines.
+async fn of_lines(db: &Db, from: Timestamp, to: Timestamp) -> Result<Vec<LineFigures>, StoreError> {
     Ok(on_read!(db, pool => {
         sqlx::query_as(
             "select coalesce(lc.channel, 0) as channel, r.line,
@@ -100,7 +191,7 @@ pub async fn unique(db: &Db, from: Timestamp, to: Timestamp) -> Result<Unique, S
         let of_line = assignments.iter().filter(|one| one.line == line);
         stretches.extend(stretches_of(line, of_line, from, to));
     }
-    let seen = seen(&stretches, from, to);
+    let seen = seen(&stretches, from, to, channel_rules::any(db).await?);
     let mut unique = Unique::default();
     let by_line = format!(
         "{seen} select cast(channel as bigint), cast(line as bigint), count(*) from seen \
@@ -159,7 +250,8 @@ fn stretches_of<'a>(
 
 /// `with ... seen (channel, line, client)`: every client of the period once per channel and line. Only
 /// whole numbers stand in the text.
-fn seen(stretches: &[Stretch], from: i64, to: i64) -> String {
+/// With rules, calls that have their channel by one are taken out of their line's and put into that.
+fn seen(stretches: &[Stretch], from: i64, to: i64, has_rules: bool) -> String {
     let (mut days, mut edges) = (Vec::new(), Vec::new());
     for one in stretches {
         let first_day = one.from.div_euclid(DAY_US) + i64::from(one.from.rem_euclid(DAY_US) > 0);
@@ -185,25 +277,85 @@ fn seen(stretches: &[Stretch], from: i64, to: i64) -> String {
         }
     }
     let (first, end) = (from.div_euclid(DAY_US), to.div_euclid(DAY_US) + 1);
+    let rules = match has_rules {
+        true => Rules::of(from, to),
+        false => Rules::default(),
+    };
+    let Rules {
+        tables,
+        gone,
+        left,
+        unruled,
+        put,
+    } = rules;
     format!(
         "with days (channel, line, first_day, end_day) as (values {}),
               edges (channel, line, begins, ends) as (values {}),
-         seen as (
+         {tables} seen as (
              select d.channel, d.line, r.client from rollup_client r join days d
-                 on d.line = r.line and r.day >= d.first_day and r.day < d.end_day
-                 where r.day >= {first} and r.day < {end} and r.calls > 0
+                 on d.line = r.line and r.day >= d.first_day and r.day < d.end_day {gone}
+                 where r.day >= {first} and r.day < {end} and r.calls > {left}
              union
              select e.channel, e.line, c.client from edges e join call c
                  on c.line = e.line and c.started_at >= e.begins and c.started_at < e.ends
-                 where c.direction = 'in' and c.client is not null and c.phase = 'ended'
+                 where c.direction = 'in' and c.client is not null and c.phase = 'ended' {unruled}
              union
              select e.channel, e.line, c.client from edges e join call c
                  on c.line is null and c.started_at >= e.begins and c.started_at < e.ends
-                 where e.line = 0
-                   and c.direction = 'in' and c.client is not null and c.phase = 'ended')",
+                 where e.line = 0 and c.direction = 'in' and c.client is not null
+                   and c.phase = 'ended' {unruled}
+             {put})",
         days.join(", "),
         edges.join(", ")
     )
+}
+
+/// What rules add to the question who was seen where.
+struct Rules {
+    /// Clients whose calls have channels by rules, and how many of their calls of a line and day.
+    tables: String,
+    /// Joins those to a day's row.
+    gone: &'static str,
+    /// How many calls of a day's row are not the line's channel's.
+    left: &'static str,
+    /// Call `c` has its line's channel.
+    unruled: String,
+    /// Puts them where they belong.
+    put: &'static str,
+}
+
+impl Default for Rules {
+    /// There are none.
+    fn default() -> Self {
+        Self {
+            tables: String::new(),
+            gone: "",
+            left: "0",
+            unruled: String::new(),
+            put: "",
+        }
+    }
+}
+
+impl Rules {
+    fn of(from: i64, to: i64) -> Self {
+        let ruled = ruled(
+            &format!("c.client, c.started_at / {DAY_US} as day"),
+            from,
+            to,
+        );
+        Self {
+            tables: format!(
+                "ruled as (select * from {ruled} as every_ruled where client is not null),
+                 gone (line, day, client, calls) as (
+                     select line, day, client, count(*) from ruled group by line, day, client),"
+            ),
+            gone: "left join gone g on g.line = r.line and g.day = r.day and g.client = r.client",
+            left: "coalesce(g.calls, 0)",
+            unruled: format!("and {} is null", by_rule("c")),
+            put: "union select channel, line, client from ruled",
+        }
+    }
 }
 
 /// What only the calls themselves tell, of one line within one channel.
@@ -227,14 +379,15 @@ pub async fn told(
     local: &LocalTime,
 ) -> Result<Vec<Told>, StoreError> {
     let sql = format!(
-        "select coalesce(x.channel, 0) as channel, coalesce(c.line, 0) as line,
+        "select coalesce(ch.id, 0) as channel, coalesce(c.line, 0) as line,
                 cast(sum(case when {FIRST} then 1 else 0 end) as bigint) as first,
                 cast(sum(case when {target} then 1 else 0 end) as bigint) as target
-         from call c{CHANNEL_OF_CALL}
+         from call c{of_call}
          where c.started_at >= $1 and c.started_at < $2
            and c.direction = 'in' and c.phase = 'ended'
-         group by coalesce(x.channel, 0), coalesce(c.line, 0)",
+         group by coalesce(ch.id, 0), coalesce(c.line, 0)",
         target = target(local),
+        of_call = of_call(),
     );
     Ok(on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -252,11 +405,12 @@ pub async fn open_missed(
     to: Timestamp,
 ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
     let sql = format!(
-        "select coalesce(x.channel, 0), coalesce(c.line, 0), count(*)
-         from task t join call c on c.id = t.call{CHANNEL_OF_CALL}
+        "select coalesce(ch.id, 0), coalesce(c.line, 0), count(*)
+         from task t join call c on c.id = t.call{of_call}
          where t.kind = 'call_back' and t.done_at is null and c.direction = 'in'
            and c.started_at >= $1 and c.started_at < $2
-         group by coalesce(x.channel, 0), coalesce(c.line, 0)"
+         group by coalesce(ch.id, 0), coalesce(c.line, 0)",
+        of_call = of_call(),
     );
     Ok(on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -267,17 +421,14 @@ pub async fn open_missed(
     }))
 }
 
-/// The channel a line belonged to at a moment (microseconds).
-pub async fn channel_of(db: &Db, line: i64, at: i64) -> Result<Option<String>, StoreError> {
+/// The channel of a call.
+pub async fn channel_of(db: &Db, call: CallId) -> Result<Option<String>, StoreError> {
+    let sql = format!(
+        "select ch.name from call c{} where c.id = $1 and ch.id is not null",
+        of_call()
+    );
     let row: Option<(String,)> = on_read!(db, pool => {
-        sqlx::query_as(
-            "select ch.name from line_channel lc join channel ch on ch.id = lc.channel
-             where lc.line = $1 and lc.valid_from <= $2 and (lc.valid_to is null or lc.valid_to > $2)",
-        )
-        .bind(line)
-        .bind(at)
-        .fetch_optional(pool)
-        .await?
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(call.0).fetch_optional(pool).await?
     });
     Ok(row.map(|(name,)| name))
 }

@@ -14,8 +14,13 @@ use crate::{
     rules::attribution::Confidence,
 };
 
-/// Which visit (`v`) of call `c` counts: SQL.
-pub(super) const COUNTS: &str = "v.id = (select b.id from visit b where b.call = c.id order by b.confidence, b.at, b.id limit 1)";
+/// Which visit of a call counts (the aliases of both): SQL.
+pub(super) fn counts(visit: &str, call: &str) -> String {
+    format!(
+        "{visit}.id = (select b.id from visit b where b.call = {call}.id \
+         order by b.confidence, b.at, b.id limit 1)"
+    )
+}
 
 /// A visit of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,11 +100,12 @@ pub async fn by_source(
                 cast(sum(case when c.result not in ('answered', 'blocked') then 1 else 0 end)
                      as bigint) as missed,
                 cast(sum(coalesce(c.talk_ms, 0)) as bigint) as talk_ms
-         from call c join visit v on {COUNTS}
+         from call c join visit v on {counts}
          where c.started_at >= $1 and c.started_at < $2
            and c.direction = 'in' and c.phase = 'ended'
          group by v.source, v.medium, v.campaign, v.term
-         order by count(*) desc, v.source, v.medium, v.campaign, v.term limit $3"
+         order by count(*) desc, v.source, v.medium, v.campaign, v.term limit $3",
+        counts = counts("v", "c"),
     );
     Ok(on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -118,9 +124,10 @@ pub async fn shares(
     to: Timestamp,
 ) -> Result<BTreeMap<Option<Confidence>, i64>, StoreError> {
     let sql = format!(
-        "select v.confidence, count(*) from call c left join visit v on {COUNTS}
+        "select v.confidence, count(*) from call c left join visit v on {counts}
          where c.started_at >= $1 and c.started_at < $2
-           and c.direction = 'in' and c.phase = 'ended' group by v.confidence"
+           and c.direction = 'in' and c.phase = 'ended' group by v.confidence",
+        counts = counts("v", "c"),
     );
     let rows: Vec<(Option<i64>, i64)> = on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))

@@ -10,7 +10,8 @@ use crate::{
     },
     rules::{attribution::Confidence, channels::TargetRule},
     store::{
-        sources::COUNTS,
+        channel_rules::{by_rule, of_call},
+        sources::counts,
         sql::{Bound, Sql},
     },
 };
@@ -62,7 +63,7 @@ pub struct Filter {
     pub person: Option<PersonId>,
     /// Over this line; 0: over a line that is not known.
     pub line: Option<LineId>,
-    /// Over a line that belonged to this channel then; 0: to none.
+    /// Of this channel: by rule, or by the line that belonged to it then; 0: of none.
     pub channel: Option<i64>,
     /// What the visit that counts must say.
     pub came: Came,
@@ -124,7 +125,7 @@ impl Came {
             return;
         }
         sql.push(" and exists (select 1 from visit v where ")
-            .push(COUNTS);
+            .push(&counts("v", "c"));
         for (column, value) in [
             ("source", &self.source),
             ("medium", &self.medium),
@@ -199,11 +200,6 @@ impl LocalTime {
     }
 }
 
-/// The channel (`x`, `ch`) that the line of call `c` belonged to when the call began.
-pub(in crate::store) const CHANNEL_OF_CALL: &str = " left join line_channel x on x.line = c.line
-    and x.valid_from <= c.started_at and (x.valid_to is null or x.valid_to > c.started_at)
-    left join channel ch on ch.id = x.channel";
-
 /// Nobody has called from this number before, as far as is known.
 pub(in crate::store) const FIRST: &str = "(c.direction = 'in' and c.phase = 'ended'
     and c.client is not null and not exists (select 1 from call e where e.client = c.client
@@ -250,22 +246,28 @@ fn once(sql: &mut Sql, filter: &Filter) {
         sql.push(" and coalesce(e.line, 0) = coalesce(c.line, 0)");
     }
     if filter.channel.is_some() {
-        sql.push(" and coalesce(y.channel, 0) = coalesce(x.channel, 0)");
+        let other = by_rule("e");
+        sql.push(&format!(
+            " and coalesce({other}, y.channel, 0) = coalesce(ch.id, 0)"
+        ));
     }
     sql.push(")");
 }
 
 /// `from … where …` of a filter. When one person's calls are wanted, the walk goes along that person's
-/// own index, so that few calls among millions are found as fast as many.
+/// own index, so that few calls among millions are found as fast as many. The channel (`ch`) is joined where
+/// filter or columns ask for it.
 pub(super) fn select(columns: &str, joins: &str, filter: &Filter) -> Sql {
     let mut sql = Sql::default();
     let along = match (filter.person, filter.whose) {
         (Some(person), _) | (None, Whose::Person(person)) => Some(person),
         _ => None,
     };
-    let by_channel = filter.channel.is_some() || matches!(filter.figure, Some(Figure::Target(_)));
+    let by_channel = filter.channel.is_some()
+        || matches!(filter.figure, Some(Figure::Target(_)))
+        || columns.contains("ch.");
     let joins = &match by_channel {
-        true => format!("{joins}{CHANNEL_OF_CALL}"),
+        true => format!("{joins}{}", of_call()),
         false => joins.to_owned(),
     };
     sql.push("select ").push(columns);
@@ -346,10 +348,10 @@ fn narrow(sql: &mut Sql, filter: &Filter) {
     match filter.channel {
         None => {}
         Some(0) => {
-            sql.push(" and x.channel is null");
+            sql.push(" and ch.id is null");
         }
         Some(channel) => {
-            sql.push(" and x.channel = ").bind(Bound::Int(channel));
+            sql.push(" and ch.id = ").bind(Bound::Int(channel));
         }
     }
     filter.came.narrow(sql);

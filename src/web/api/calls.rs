@@ -88,7 +88,7 @@ pub struct Asked {
     person: Option<i64>,
     /// Over this line; 0: over one that is not known.
     line: Option<i64>,
-    /// Over a line that stood for this channel then; 0: for none.
+    /// Of this channel: by rule, or over a line that stood for it then; 0: of none.
     channel: Option<i64>,
     /// Of this card.
     card: Option<Uuid>,

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     policy::Action,
-    store::numbers::{self, Span},
+    store::{
+        channel_rules::{self, Rule},
+        numbers::{self, Span},
+    },
     web::now,
 };
 
@@ -35,7 +38,7 @@ const LINES: About = About {
 };
 const CHANNELS: About = About {
     id: "listChannels",
-    summary: "Channels with their lines and since when",
+    summary: "Channels with their lines and since when, and their rules",
     details: "",
     scope: Scope::LinesRead,
     action: Action::SeeFigures,
@@ -99,6 +102,36 @@ pub struct Channel {
     name: String,
     /// Lines that stood for it, and when.
     lines: Vec<ChannelLine>,
+    /// Rules that give it calls by where their clients came from, whatever number was dialled.
+    rules: Vec<ChannelRule>,
+}
+
+/// A rule that gives a channel calls by where their clients came from. The first of all channels' rules that
+/// a call's visit fits counts; what is empty asks nothing, `x*` means: begins with `x`.
+#[derive(Serialize, JsonSchema)]
+pub struct ChannelRule {
+    /// Its place among the rules of all channels.
+    place: i64,
+    /// Source of the visit, in small letters; so are the next two.
+    source: String,
+    /// Medium.
+    medium: String,
+    /// Campaign.
+    campaign: String,
+    /// The line that was dialled; null: any.
+    line: Option<i64>,
+}
+
+impl From<Rule> for ChannelRule {
+    fn from(rule: Rule) -> Self {
+        Self {
+            place: rule.place,
+            source: rule.source,
+            medium: rule.medium,
+            campaign: rule.campaign,
+            line: rule.line,
+        }
+    }
 }
 
 /// A time for which a line stood for a channel.
@@ -138,11 +171,16 @@ async fn channels(caller: Caller, _: Nothing, asked: Asked) -> Result<Page<Chann
     for span in numbers::spans(db, first, last).await? {
         spans.entry(span.channel).or_default().push(span.into());
     }
+    let mut rules: BTreeMap<i64, Vec<ChannelRule>> = BTreeMap::new();
+    for rule in channel_rules::all(db).await? {
+        rules.entry(rule.channel).or_default().push(rule.into());
+    }
     let page = Page::of(
         rows,
         limit,
         |row| row.id,
         |row| Channel {
+            rules: rules.remove(&row.id).unwrap_or_default(),
             lines: spans.remove(&row.id).unwrap_or_default(),
             id: row.id,
             name: row.name,

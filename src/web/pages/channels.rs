@@ -1,6 +1,8 @@
-//! Channels: which number belongs to which and when, what a target call is, and what they cost. Every
+//! Channels: which number belongs to which and when, which calls belong to one by where their clients came
+//! from, what a target call is, and what they cost. Every
 //! change is audited and stands in the log of changes; a change of the past moves figures.
 
+mod rules;
 mod spend;
 
 use axum::{
@@ -20,6 +22,7 @@ use crate::{
     rules::channels::{DAY_MINUTES, Span, TargetRule, Unfit},
     store::{
         changes::{self, By},
+        channel_rules,
         channels::{self, Assignment, Channel, Reassignment},
         reports::{self, LineRow},
     },
@@ -40,6 +43,7 @@ const MANAGE: Access = Access::Right(Action::ManageChannels);
 pub const ROUTES: &[Route] = &[
     Route::get("/channels", MANAGE, || get(show)),
     Route::post("/channels", MANAGE, || post(create)),
+    Route::post("/channels/rules", MANAGE, || post(rules::change)),
     Route::post("/channels/{id}", MANAGE, || post(change)),
     Route::post("/lines/{id}/channel", MANAGE, || post(assign)),
     Route::get("/spend", MANAGE, || get(spend::show)),
@@ -73,6 +77,7 @@ async fn show(
     let channels = channels::all(&site.db).await?;
     let lines = reports::all_lines(&site.db).await?;
     let assigned = channels::assignments(&site.db).await?;
+    let by_source = channel_rules::all(&site.db).await?;
     let t = visitor.texts;
     let page = Page {
         visitor: &visitor,
@@ -98,6 +103,7 @@ async fn show(
         @for line in &lines {
             (page.line(line, assigned.iter().filter(|one| one.line == line.id)))
         }
+        (rules::section(&visitor, &by_source, &channels, &lines))
         h2 { (t.say("channels-rules")) }
         p.hint { (t.say("formula-target")) }
         @for channel in &channels { (page.channel(channel)) }

@@ -123,10 +123,7 @@ async fn read(site: &Site, visitor: &Visitor, shown: Shown) -> Result<Option<Vie
         ),
         None => (None, Vec::new(), None, Vec::new()),
     };
-    let channel = match page.row.line {
-        Some(line) => reports::channel_of(&site.db, line, page.row.started_at).await?,
-        None => None,
-    };
+    let channel = reports::channel_of(&site.db, shown.call).await?;
     let passed_by = match page.call.transfers.last().map(|last| &last.from) {
         Some(Some(from)) => Some(name_of(site, &page, from).await?),
         _ => None,

@@ -1,7 +1,7 @@
 //! Channels and numbers: every figure equals the list of calls it opens, on both stores, also when a
 //! number changes its channel within the period.
 
-use ringcard::flow;
+use ringcard::{flow, model::event::Fact, store::export};
 use scraper::{Html, Selector};
 
 use super::office::{Browser, CLIENT, Office, all, attribute, text};
@@ -88,6 +88,15 @@ async fn figures_equal_their_calls(browser: &Browser<'_>, page: &Html) -> usize 
     followed
 }
 
+/// The figures of a row that are numbers.
+fn figures(page: &Html, row: &str) -> String {
+    [
+        "calls", "unique", "first", "reached", "missed", "open", "target",
+    ]
+    .map(|name| text(page, &format!("{row} [data-figure={name}] a")))
+    .join(" ")
+}
+
 async fn story(office: Office) {
     with_calls(&office).await;
     let mark = office.browser("mark").await;
@@ -97,13 +106,7 @@ async fn story(office: Office) {
         figures_equal_their_calls(&mark, &page).await,
         (3 + 4 + 1) * 8
     );
-    let figures = |row: &str| {
-        [
-            "calls", "unique", "first", "reached", "missed", "open", "target",
-        ]
-        .map(|name| text(&page, &format!("{row} [data-figure={name}] a")))
-        .join(" ")
-    };
+    let figures = |row: &str| figures(&page, row);
     assert_eq!(figures("tr[data-channel='1']"), "3 2 2 2 1 1 2");
     assert_eq!(figures("tr[data-line='1'][data-of='1']"), "3 2 2 2 1 1 2");
     // Of maps only first-time callers are target calls.
@@ -210,4 +213,158 @@ async fn a_target_call_keeps_to_the_hours_and_days_of_its_channel() {
         figures_equal_their_calls(&mark, &page).await;
     }
     office.close().await;
+}
+
+/// A rule of the page; the fields not named are empty.
+async fn rule(browser: &Browser<'_>, fields: &[(&str, &str)]) {
+    let answer = browser.post("/channels/rules", fields).await;
+    let to = answer.headers["location"].to_str().unwrap();
+    assert_eq!(to, "/channels?said=saved", "{fields:?}");
+}
+
+/// Where the client of a call came from, told when the call is long over.
+async fn came_from(office: &Office, key: &str, client: &str, source: &str, medium: &str) {
+    let fields = [("utm_medium", medium), ("utm_source", source)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let fields = fields.into();
+    let call = office.call(key, client);
+    call.also("", "tracking", 0, Fact::Tracking { fields })
+        .await;
+}
+
+async fn ruled_story(office: Office) {
+    with_calls(&office).await;
+    office
+        .run("insert into channel (id, name) values (3, 'Social')")
+        .await;
+    let mark = office.browser("mark").await;
+    let of_line = [
+        ("source", "Larch*"),
+        ("medium", "cpc"),
+        ("line", "1"),
+        ("channel", "2"),
+    ];
+    for fields in [&[("source", " VK "), ("channel", "3")][..], &of_line] {
+        let added = [fields, &[("act", "add")]].concat();
+        rule(&mark, &added).await;
+    }
+    // Without a visit nothing moves; visits move their calls, whatever their numbers' channels are.
+    let before = mark.page(&format!("/lines?{}", period())).await;
+    assert_eq!(figures(&before, "tr[data-channel='1']"), "3 2 2 2 1 1 2");
+    for key in ["c1", "c4", "c8"] {
+        came_from(&office, key, CLIENT, "vk", "social").await;
+    }
+    came_from(&office, "c3", CLIENT, "larch-ads", "cpc").await;
+    came_from(&office, "c5", THIRD, "larch-ads", "organic").await;
+    came_from(&office, "c6", OTHER, "larch-ads", "cpc").await;
+
+    let page = mark.page(&format!("/lines?{}", period())).await;
+    // Four channels (one of them none) with five numbers between them, and the total.
+    let followed = figures_equal_their_calls(&mark, &page).await;
+    assert_eq!(followed, (4 + 5 + 1) * 8);
+    assert_eq!(figures(&page, "tr[data-channel='1']"), "1 1 1 0 1 1 0");
+    assert_eq!(figures(&page, "tr[data-channel='2']"), "2 2 1 2 0 0 1");
+    assert_eq!(figures(&page, "tr[data-channel='3']"), "3 1 1 2 1 1 2");
+    assert_eq!(
+        figures(&page, "tr[data-line='1'][data-of='3']"),
+        "2 1 1 2 0 0 2"
+    );
+    assert_eq!(all(&page, "tr[data-of='3']").len(), 2);
+    assert_eq!(figures(&page, "tr[data-channel='0']"), "2 2 1 1 1 1 0");
+    assert_eq!(figures(&page, "tr.total"), "8 4 4 5 3 3 3");
+    let all_calls = export::Wanted::default();
+    let exported = export::page(
+        office.gateway.db(),
+        &all_calls,
+        export::After::start(flow::now().plus_millis(-86_400_000)),
+        flow::now(),
+    );
+    let (exported, _) = exported.await.unwrap();
+    let channel = |key: &str| {
+        let call = exported.iter().find(|call| call.call_key == key);
+        call.unwrap().channel.clone()
+    };
+    assert_eq!(channel("c1").as_deref(), Some("Social"));
+    assert_eq!(
+        (channel("c3").as_deref(), channel("c6")),
+        (Some("Maps"), None)
+    );
+
+    let file = mark.get(&format!("/calls.csv?{}", period())).await.text;
+    let ends = |end: &str| file.lines().filter(|line| line.ends_with(end)).count();
+    assert_eq!(ends(r#","Social","vk","social","","""#), 3, "{file}");
+    assert_eq!(ends(r#","","larch-ads","cpc","","""#), 1, "{file}");
+    assert_eq!(ends(r#","Maps","larch-ads","cpc","","""#), 1, "{file}");
+
+    // Whole days come from roll-ups: of two calls of a client on one day, one stays with the number.
+    for (key, minutes) in [("d1", 2 * 1_440 + 2), ("d2", 2 * 1_440 + 1)] {
+        let call = office.call(key, THIRD).minutes_ago(minutes);
+        call.answered_by("201").await;
+    }
+    came_from(&office, "d2", THIRD, "vk", "").await;
+    let week = jiff::Timestamp::from_microsecond(flow::now().as_micros() - 5 * 86_400_000_000);
+    let week = week.unwrap().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let to = period();
+    let (_, to) = to.split_once('&').unwrap();
+    let page = mark.page(&format!("/lines?from={week}&{to}")).await;
+    figures_equal_their_calls(&mark, &page).await;
+    let both = |channel: u8| figures(&page, &format!("tr[data-channel='{channel}']"));
+    assert!(both(1).starts_with("2 2 "), "{}", both(1));
+    assert!(both(3).starts_with("4 2 "), "{}", both(3));
+
+    // The first rule that fits counts; a rule that is gone gives its calls back.
+    rule(&mark, &[("act", "add"), ("source", "v*"), ("channel", "1")]).await;
+    let ids = |page: &Html| -> Vec<String> {
+        let rows = Selector::parse("table.rules tr[data-rule]").unwrap();
+        let id = |row: scraper::ElementRef<'_>| row.value().attr("data-rule").unwrap().to_owned();
+        page.select(&rows).map(id).collect()
+    };
+    let rules = ids(&mark.page("/channels").await);
+    for _ in 0..2 {
+        rule(&mark, &[("act", "raise"), ("id", &rules[2])]).await;
+    }
+    let wanted = [&rules[2], &rules[0], &rules[1]];
+    assert_eq!(
+        ids(&mark.page("/channels").await)
+            .iter()
+            .collect::<Vec<_>>(),
+        wanted
+    );
+    let page = mark.page(&format!("/lines?{}", period())).await;
+    assert_eq!(figures(&page, "tr[data-channel='1']"), "4 2 2 2 2 2 2");
+    figures_equal_their_calls(&mark, &page).await;
+    for id in &rules {
+        rule(&mark, &[("act", "remove"), ("id", id)]).await;
+    }
+    let page = mark.page(&format!("/lines?{}", period())).await;
+    assert_eq!(figures(&page, "tr[data-channel='1']"), "3 2 2 2 1 1 2");
+
+    // What asks nothing of a visit, or is of no channel, is no rule.
+    for wrong in [
+        &[("act", "add"), ("line", "1"), ("channel", "1")][..],
+        &[("act", "add"), ("source", "vk"), ("channel", "9")],
+        &[
+            ("act", "add"),
+            ("source", "vk"),
+            ("channel", "1"),
+            ("line", "9"),
+        ],
+        &[("act", "raise"), ("id", "1")],
+    ] {
+        let answer = mark.post("/channels/rules", wrong).await;
+        let to = answer.headers["location"].to_str().unwrap();
+        assert_eq!(to, "/channels?said=unreadable", "{wrong:?}");
+    }
+    assert_eq!(office.audit("change").await.len(), 3 + 2 + 3);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn a_rule_gives_calls_their_channel_by_where_clients_came_from() {
+    ruled_story(Office::open().await).await;
+}
+
+#[tokio::test]
+async fn a_rule_gives_calls_their_channel_by_where_clients_came_from_on_postgres() {
+    ruled_story(Office::open_on_postgres().await).await;
 }

@@ -67,6 +67,7 @@ const MAY: &[(&str, &str)] = &[
     ("POST /calls/{id}/recording", "mho"),
     ("GET /channels", "koa"),
     ("POST /channels", "koa"),
+    ("POST /channels/rules", "koa"),
     ("POST /channels/{id}", "koa"),
     ("POST /lines/{id}/channel", "koa"),
     ("GET /spend", "koa"),

@@ -11,7 +11,7 @@ use super::{Asked, Wanted};
 use crate::{
     model::time::Timestamp,
     policy::{Action, Object},
-    store::journal::{self, CallRow, Cursor},
+    store::journal::{self, Cursor, WithOrigin},
     web::{
         Error, Site, State, Visitor, demand,
         format::{self, Clock},
@@ -45,10 +45,10 @@ pub(super) async fn export(
         let Some((site, filter, after, first)) = state else {
             return Ok::<_, Error>(None);
         };
-        let rows = journal::page(&site.db, &filter, after, EXPORT_ROWS).await?;
+        let rows = journal::with_origins(&site.db, &filter, after, EXPORT_ROWS).await?;
         let text = csv_rows(&site, texts, sight, &rows, first);
         let last = rows.last().filter(|_| rows.len() as i64 == EXPORT_ROWS);
-        let next = last.map(|row| Cursor {
+        let next = last.map(|WithOrigin { row, .. }| Cursor {
             started_at: Timestamp::from_micros(row.started_at),
             id: row.id,
         });
@@ -61,7 +61,7 @@ pub(super) async fn export(
 }
 
 /// Rows as CSV.
-fn csv_rows(site: &Site, t: Texts, sight: Sight, rows: &[CallRow], first: bool) -> String {
+fn csv_rows(site: &Site, t: Texts, sight: Sight, rows: &[WithOrigin], first: bool) -> String {
     let pen = Pen {
         t,
         clock: Clock::new(&site.zone, t),
@@ -80,9 +80,16 @@ fn csv_rows(site: &Site, t: Texts, sight: Sight, rows: &[CallRow], first: bool) 
             t.say("col-person"),
             t.say("col-wait"),
             t.say("col-talk"),
+            t.say("filter-channel"),
+            t.say("col-source"),
+            t.say("col-medium"),
+            t.say("col-campaign"),
+            t.say("col-keyword"),
         ]);
     }
-    for row in rows {
+    for told in rows {
+        let row = &told.row;
+        let origin = |part: &Option<String>| part.clone().unwrap_or_default();
         let started = Timestamp::from_micros(row.started_at);
         let line = row.line_name.clone().or(row.did.clone());
         sheet.line(&[
@@ -95,6 +102,11 @@ fn csv_rows(site: &Site, t: Texts, sight: Sight, rows: &[CallRow], first: bool) 
             row.person_name.clone().unwrap_or_default(),
             row.wait_ms.map(format::span).unwrap_or_default(),
             row.talk_ms.map(format::span).unwrap_or_default(),
+            origin(&told.channel),
+            origin(&told.source),
+            origin(&told.medium),
+            origin(&told.campaign),
+            origin(&told.term),
         ]);
     }
     sheet.text
