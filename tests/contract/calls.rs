@@ -169,6 +169,50 @@ fn without_any_single_message_nothing_said_is_wrong() {
     }
 }
 
+/// Events of some providers have no times: one that is under way for long seems to have happened when it comes.
+/// That may cost moments; who called whom, which phones there were and who answered stay what they were.
+#[test]
+fn a_message_that_comes_after_all_others_changes_nobody() {
+    for conversation in conversation::all() {
+        let lines: Vec<_> = conversation.lines.iter().collect();
+        let webhook = conversation.pbx.intake() == Intake::Webhook;
+        let last = lines.iter().map(|line| line.at()).max().unwrap_or_default();
+        for late in (0..lines.len()).filter(|_| webhook) {
+            let heard = lines
+                .iter()
+                .enumerate()
+                .map(|(place, line)| match place == late {
+                    true => conversation.hear(&line.arriving(last.plus_millis(5_000))),
+                    false => conversation.hear(line),
+                });
+            let heard: Vec<_> = heard.collect();
+            for (key, call) in derive(heard.iter().flat_map(Heard::events).cloned()) {
+                let (expected, seen) = (&conversation.calls[&key], seen(&key, &call));
+                for field in ["direction", "client", "did", "answered_by", "legs"] {
+                    let is_told = expected.get(field).is_some();
+                    assert!(
+                        !is_told || who(&seen[field]) == who(&expected[field]),
+                        "{}: message {late} comes late, and {field} of call {key} is {} and should be {}: {call:#?}",
+                        conversation.name,
+                        seen[field],
+                        expected[field],
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A field; of legs whose phones they were.
+fn who(field: &Value) -> Vec<&Value> {
+    let Some(legs) = field.as_array() else {
+        return vec![field];
+    };
+    let mut phones: Vec<&Value> = legs.iter().map(|leg| &leg["extension"]).collect();
+    phones.sort_by_key(|extension| extension.to_string());
+    phones
+}
+
 #[test]
 fn every_call_that_started_ends() {
     for conversation in conversation::committed() {

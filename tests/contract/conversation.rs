@@ -103,6 +103,14 @@ impl Line {
         Timestamp::parse_rfc3339(&self.at).expect("`at` is RFC 3339")
     }
 
+    /// The same message, arriving at another moment.
+    pub fn arriving(&self, at: Timestamp) -> Self {
+        Self {
+            at: at.rfc3339(),
+            ..self.clone()
+        }
+    }
+
     /// The request, as the web layer hands it over.
     pub fn request(&self) -> Request {
         Request {

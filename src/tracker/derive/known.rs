@@ -40,6 +40,15 @@ pub(super) struct Moment<'a> {
     /// Place of the fact's leg in [`Known::ends`], or [`NONE`].
     pub leg: u32,
     pub event: &'a CallEvent,
+    /// Whether `at` is the moment itself, and not only one by which it was so.
+    pub is_exact: bool,
+}
+
+impl Moment<'_> {
+    /// It came late: it was so at this moment, or by then.
+    pub fn put_at(&mut self, at: Timestamp, is_exact: bool) {
+        (self.at, self.is_exact) = (at, is_exact);
+    }
 }
 
 /// What is known of a leg whatever the time: who is at its two ends.
@@ -103,6 +112,7 @@ impl<'a> Known<'a> {
                 place: place as u32,
                 leg,
                 event,
+                is_exact: event.clock.is_exact(),
             });
         }
         known.tie(facts, &places);
@@ -110,10 +120,15 @@ impl<'a> Known<'a> {
         if known.has_records {
             super::records::leave_out_doubles(&mut known);
         }
+        known.sort();
+        super::late::put_in_place(&mut known);
         known
-            .line
-            .sort_unstable_by_key(|moment| (moment.at, moment.rank, moment.place));
-        known
+    }
+
+    /// Puts the facts in time order.
+    pub fn sort(&mut self) {
+        let order = |moment: &Moment<'_>| (moment.at, moment.rank, moment.place);
+        self.line.sort_unstable_by_key(order);
     }
 
     fn place_of(&mut self, key: &'a LegKey, places: &mut HashMap<&'a str, u32>) -> u32 {

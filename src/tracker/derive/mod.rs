@@ -2,7 +2,7 @@
 //!
 //! | Stage | File | Finds |
 //! |---|---|---|
-//! | gather | `known`, `records` | facts in time order, who is at the ends of each leg; legs told twice |
+//! | gather | `known`, `records`, `late` | facts in time order, who is at the ends of each leg; legs told twice, words told late |
 //! | sweep | `sweep`, `talks`, `bridges` | legs with rings, answers and ends; who talks with whom |
 //! | parties | `parties` | direction, client, our number |
 //! | mend | `implied` | what must be so although nobody told it |
@@ -17,6 +17,7 @@ mod ending;
 mod holds;
 mod implied;
 mod known;
+mod late;
 mod legs;
 mod parties;
 mod records;

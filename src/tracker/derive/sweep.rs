@@ -95,7 +95,7 @@ impl<'a> Sweep<'_, 'a> {
         let Some(place) = self.line_of(moment) else {
             return; // told twice
         };
-        let (at, is_exact) = (moment.at, moment.event.clock.is_exact());
+        let (at, is_exact) = (moment.at, moment.is_exact);
         let ends = &self.known.ends[moment.leg as usize];
         let leg = &mut self.legs[place as usize];
         leg.last_at = at;

@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        call::CallResult,
-        event::{Direction, Fact, Summary, TransferKind},
+        call::{Call, CallResult},
+        event::{Cause, Direction, Fact, Summary, TransferKind},
     },
     tracker::story::*,
 };
@@ -73,4 +73,95 @@ fn a_ring_heard_of_after_the_end_was_a_ring_all_the_same() {
         ),
     ]);
     assert_eq!(call.result, Some(CallResult::Missed));
+}
+
+/// 201 rang from 1 on, 202 from 6 on; somebody talked from 9 to 60, and at `at` it comes that 202 did.
+fn hunted(at: f64) -> Vec<Line> {
+    vec![
+        (0.0, "", parties(IN)),
+        (1.0, "201", between(person("201"), client())),
+        (1.0, "201", rings()),
+        (6.0, "202", between(person("202"), client())),
+        (6.0, "202", rings()),
+        (60.0, "", summed(summary(IN, 0.0, Some(9.0), 60.0))),
+        (60.0, "", over()),
+        (at, "202", talks(client())),
+        (at, "202", Fact::TakesOver),
+    ]
+}
+
+/// Each phone with the seconds at which it was answered.
+fn phones(call: &Call) -> Vec<(&str, Option<f64>)> {
+    let seconds = |at: crate::model::time::Timestamp| at.millis_since(moment(0.0)) as f64 / 1_000.0;
+    let legs = call.employees_legs();
+    legs.map(|(extension, leg)| (extension.as_str(), leg.answered_at.map(seconds)))
+        .collect()
+}
+
+#[test]
+fn an_answer_told_after_the_end_is_the_one_that_the_record_knows() {
+    let call = call(&hunted(75.0));
+    assert_eq!(call.answered_by, Some(ext("202")));
+    assert_eq!(phones(&call), [("201", None), ("202", Some(9.0))]);
+    assert_eq!(call.ended_at, Some(moment(60.0)));
+}
+
+#[test]
+fn who_answered_first_is_known_although_it_is_told_after_who_got_the_client_next() {
+    let mut told = hunted(75.0);
+    told.extend([
+        (30.0, "201", talks(client())),
+        (30.0, "201", Fact::TakesOver),
+    ]);
+    let passed_on = call(&told);
+    assert_eq!(passed_on.answered_by, Some(ext("202")));
+    let passed: Vec<(&str, &str)> = passings(&passed_on)
+        .iter()
+        .map(|(_, from, to, _)| (*from, *to))
+        .collect();
+    assert_eq!(passed, [("202", "201")]);
+    // Of two that are told too late nobody knows who was the first.
+    told.retain(|(at, ..)| *at != 30.0);
+    told.push((76.0, "201", talks(client())));
+    assert_eq!(call(&told).answered_by, None);
+}
+
+#[test]
+fn a_ring_told_after_its_phone_had_ended_is_no_second_phone() {
+    let late = |fact: Fact| {
+        vec![
+            (0.0, "", parties(IN)),
+            (6.0, "201", between(person("201"), client())),
+            (6.0, "201", ends(Cause::Unknown)),
+            (7.0, "202", between(person("202"), client())),
+            (7.0, "202", rings()),
+            (20.0, "201", fact),
+        ]
+    };
+    let mut told = late(rings());
+    assert_eq!(call(&told).ringing, [ext("202"), ext("201")], "it may ring");
+    told.push((60.0, "", over()));
+    let over_ = call(&told);
+    assert_eq!(phones(&over_), [("201", None), ("202", None)]);
+    // What goes on behind the end is another ring.
+    told.push((25.0, "201", ends(Cause::NoAnswer)));
+    assert_eq!(call(&told).employees_legs().count(), 3);
+    let mut talked = late(talks(client()));
+    talked.push((60.0, "", over()));
+    assert_eq!(call(&talked).employees_legs().count(), 3);
+}
+
+#[test]
+fn an_answer_told_after_its_phone_had_ended_well_is_no_second_phone() {
+    let call = call(&[
+        (0.0, "", parties(IN)),
+        (1.0, "201", between(person("201"), client())),
+        (60.0, "201", ends(Cause::Normal)),
+        (60.0, "", over()),
+        (70.0, "201", talks(client())),
+        (71.0, "201", rings()),
+    ]);
+    assert_eq!(phones(&call), [("201", None)]);
+    assert_eq!(call.answered_by, Some(ext("201")));
+    assert_eq!(call.ended_at, Some(moment(60.0)));
 }
