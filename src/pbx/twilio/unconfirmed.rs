@@ -8,20 +8,12 @@
 use crate::{model::phone::Number, pbx::numbers::Numbers};
 
 /// What a real account can show to be otherwise: table `unconfirmed` of the account.
-#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Choices {
     /// `Duration` of a call that rings until somebody answers counts from its start. Else from the answer:
     /// then the call began when we were asked what to do.
     pub counts_from_start: bool,
-}
-
-impl Default for Choices {
-    fn default() -> Self {
-        Self {
-            counts_from_start: false,
-        }
-    }
 }
 
 /// Limits, from memory: one new call a second is what an account is given at first (more are queued there); of

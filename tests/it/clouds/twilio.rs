@@ -499,6 +499,8 @@ async fn a_withheld_number_makes_no_card_and_a_forged_message_no_call() {
         calls(&office).await.len() == 1
     })
     .await;
+    let told = calls(&office).await.remove(0).1;
+    assert_eq!(told.client, Some(ringcard::model::phone::Number::Withheld));
     let cards: Vec<(i64,)> = ringcard::on_read!(office.gateway.db(), pool => {
         sqlx::query_as("select count(*) from card_phone").fetch_all(pool).await.unwrap()
     });
