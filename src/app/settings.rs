@@ -131,7 +131,10 @@ impl Settings {
     /// Opens the account of this name apart from the one that runs.
     pub(super) fn open_apart(&self, name: &AccountName) -> Option<Account> {
         let http = http::Client::new(&self.http).ok()?;
-        open_account(self.table_of(name)?, &http).ok()
+        let mut table = self.table_of(name)?.clone();
+        let apart = format!("{name}-apart"); // what a PBX keeps by our name stays with the account
+        table.insert("name".to_owned(), apart.into());
+        open_account(&table, &http).ok()
     }
 
     /// Opens every account and checks what no single section can know. All problems at once.

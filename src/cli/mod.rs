@@ -256,7 +256,8 @@ fn checked(named: Option<&Path>, check: &Check) -> Result<()> {
     for account in accounts {
         let intake = match account.pbx.intake() {
             pbx::Intake::Webhook => format!("posts to /hooks/{}/", account.name),
-            pbx::Intake::Dial { address } => format!("is dialled at {address}"),
+            pbx::Intake::Dial { address, tls: None } => format!("is dialled at {address}"),
+            pbx::Intake::Dial { address, .. } => format!("is dialled at {address} over TLS"),
             pbx::Intake::Listen { address } => format!("dials us at {address}"),
         };
         writeln!(

@@ -7,7 +7,7 @@
 
 mod gone;
 mod past;
-mod way;
+pub(super) mod way;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,12 +20,12 @@ use bytes::BytesMut;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::way::Socket;
 use super::phones::Phones;
 use crate::{
     model::{ids::AccountName, time::Timestamp},
@@ -172,7 +172,7 @@ impl Line {
         let patience = Duration::from_millis(self.settings.connect_timeout_ms);
         let mut socket = match way::connect(&self.intake, patience).await {
             Ok(socket) => socket,
-            Err(why) => return why,
+            Err(why) => return why.to_string(),
         };
         let mut talk = Talk {
             line: self,
@@ -222,7 +222,7 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn hold(&mut self, socket: &mut TcpStream) -> String {
+    async fn hold(&mut self, socket: &mut Socket) -> String {
         if let Err(why) = self.feed(Input::Opened, socket).await {
             return why;
         }
@@ -264,7 +264,7 @@ impl Talk<'_> {
     }
 
     /// Feeds the decoder and acts on what it says.
-    async fn feed(&mut self, input: Input<'_>, socket: &mut TcpStream) -> Result<(), String> {
+    async fn feed(&mut self, input: Input<'_>, socket: &mut Socket) -> Result<(), String> {
         let mut decoded = Decoded::default();
         let now = (self.line.clock)();
         // A decoder that panics costs its connection, not the account.
@@ -304,9 +304,13 @@ impl Talk<'_> {
     }
 }
 
-async fn send(socket: &mut TcpStream, bytes: &[u8]) -> Result<(), String> {
+async fn send(socket: &mut Socket, bytes: &[u8]) -> Result<(), String> {
     const PATIENCE: Duration = Duration::from_secs(5);
-    match timeout(PATIENCE, socket.write_all(bytes)).await {
+    let sending = async {
+        socket.write_all(bytes).await?;
+        socket.flush().await
+    };
+    match timeout(PATIENCE, sending).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("connection lost: {error}")),
         Err(_) => Err("the PBX does not read".to_owned()),
@@ -393,7 +397,10 @@ mod tests {
 
     use async_trait::async_trait;
     use bytes::Bytes;
-    use tokio::{io::AsyncBufReadExt, net::TcpListener};
+    use tokio::{
+        io::AsyncBufReadExt,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
     use crate::{
@@ -465,6 +472,7 @@ mod tests {
         fn intake(&self) -> Intake {
             Intake::Dial {
                 address: self.address.clone(),
+                tls: None,
             }
         }
         fn decoder(&self) -> Box<dyn Decoder> {
@@ -534,7 +542,7 @@ mod tests {
             let line = Line {
                 account: "office".into(),
                 pbx: pbx.clone(),
-                intake: Intake::Dial { address },
+                intake: Intake::Dial { address, tls: None },
                 writer: writer.clone(),
                 db: db.clone(),
                 settings,

@@ -13,11 +13,16 @@ use std::{
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
-use super::{dial::READY, now};
+use super::{
+    dial::{
+        READY,
+        way::{Socket, Unmet, connect},
+    },
+    now,
+};
 use crate::pbx::{Decoded, Decoder, Input, Intake, Pbx};
 
 /// How long connecting may take.
@@ -34,6 +39,8 @@ pub enum Probe {
     Refused,
     /// Nobody answers there, or the name is not known.
     Unreachable,
+    /// Whoever listens speaks no TLS, or is not whom we trust.
+    Untrusted(String),
     /// Whoever listens hangs up at once: our address is not permitted.
     HungUp,
     /// Something listens that does not speak as this PBX does.
@@ -53,6 +60,7 @@ impl Probe {
             Self::Good => "good",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
+            Self::Untrusted(_) => "untrusted",
             Self::HungUp => "hung_up",
             Self::Stranger => "stranger",
             Self::Denied(_) => "denied",
@@ -62,10 +70,11 @@ impl Probe {
     }
 
     /// Every word.
-    pub const WORDS: [&str; 8] = [
+    pub const WORDS: [&str; 9] = [
         "good",
         "refused",
         "unreachable",
+        "untrusted",
         "hung_up",
         "stranger",
         "denied",
@@ -76,15 +85,17 @@ impl Probe {
 
 /// Tries it; `None`: this account is not dialled.
 pub async fn probe(pbx: &dyn Pbx) -> Option<Probe> {
-    let Intake::Dial { address } = pbx.intake() else {
+    let intake = pbx.intake();
+    if !matches!(intake, Intake::Dial { .. }) {
         return None;
-    };
-    let socket = match timeout(CONNECT, TcpStream::connect(&address)).await {
-        Ok(Ok(socket)) => socket,
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+    }
+    let socket = match connect(&intake, CONNECT).await {
+        Ok(socket) => socket,
+        Err(Unmet::Unreached(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             return Some(Probe::Refused);
         }
-        Ok(Err(_)) | Err(_) => return Some(Probe::Unreachable),
+        Err(Unmet::Untrusted(why)) => return Some(Probe::Untrusted(why)),
+        Err(_) => return Some(Probe::Unreachable),
     };
     let mut talk = Talk {
         socket,
@@ -98,7 +109,7 @@ pub async fn probe(pbx: &dyn Pbx) -> Option<Probe> {
 }
 
 struct Talk {
-    socket: TcpStream,
+    socket: Socket,
     decoder: Box<dyn Decoder>,
     heard_bytes: bool,
     ready: bool,
@@ -155,6 +166,7 @@ impl Talk {
         if !decoded.send.is_empty() {
             // Whoever does not read any more will not be heard either.
             let _ = self.socket.write_all(&decoded.send).await;
+            let _ = self.socket.flush().await;
         }
         let fed = fed.unwrap_or(Ok(()));
         fed.map_err(|error| error.to_string())

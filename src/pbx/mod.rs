@@ -13,6 +13,7 @@ mod dialable;
 mod facts;
 mod fields;
 mod form;
+mod intake;
 pub mod itoolabs;
 mod leg;
 pub mod mango;
@@ -41,6 +42,7 @@ use bytes::Bytes;
 pub use self::{
     accounts::Accounts,
     asked::{Enquiry, Recorded, Reply, RouteAnswer, VisitorOf},
+    intake::{Intake, Tls},
 };
 use crate::model::{
     device::DeviceNews,
@@ -139,23 +141,6 @@ fn settings<T: serde::de::DeserializeOwned>(table: toml::Table) -> Result<T, Set
     table
         .try_into()
         .map_err(|error: toml::de::Error| SettingsError::Unusable(error.message().to_owned()))
-}
-
-/// How messages of an account reach us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Intake {
-    /// The PBX posts to `/hooks/<account>/...`.
-    Webhook,
-    /// We dial `host:port` and keep the connection (AMI).
-    Dial {
-        /// `host:port`.
-        address: String,
-    },
-    /// The PBX dials us here and keeps the connection (ARI of Asterisk 22).
-    Listen {
-        /// Where we listen.
-        address: SocketAddr,
-    },
 }
 
 /// One HTTP request as received, before anything is trusted.

@@ -6,6 +6,7 @@
 #   LAB_SIP_PORT    UDP port of Asterisk on 127.0.0.1
 #   LAB_AMI_PORT    TCP port of the manager interface
 #   LAB_HTTP_PORT   TCP port of the REST interface (ARI)
+#   LAB_AMI_TLS_PORT, LAB_HTTP_TLS_PORT  the same over TLS, with the certificate of tests/fixtures/tls
 #   LAB_AMI_SECRET  password of the manager user `ringcard`
 #   LAB_TRUNK_PORT  UDP port on 127.0.0.2 where SIPp plays the outside world
 #   LAB_PHONE_PORT  UDP port on 127.0.0.1 of phone 101; 102 has the next one, and so on to 105
@@ -21,7 +22,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 deploy=$here/../../deploy/asterisk
 chroot=${LAB_CHROOT:-$("$here/chroot.sh")}
 : "${LAB_ID:?}" "${LAB_SIP_PORT:?}" "${LAB_AMI_PORT:?}" "${LAB_HTTP_PORT:?}" "${LAB_AMI_SECRET:?}"
-: "${LAB_TRUNK_PORT:?}" "${LAB_PHONE_PORT:?}" "${LAB_RTP_PORT:?}"
+: "${LAB_AMI_TLS_PORT:?}" "${LAB_HTTP_TLS_PORT:?}" "${LAB_TRUNK_PORT:?}" "${LAB_PHONE_PORT:?}" "${LAB_RTP_PORT:?}"
 
 inside=/srv/ringcard/$LAB_ID
 base=$chroot$inside
@@ -31,6 +32,7 @@ phone() { echo $((LAB_PHONE_PORT + $1 - 101)); }
 
 # What we ship is what is tested: these files are taken as they are.
 cp "$deploy"/*.conf "$base/etc/"
+cp "$here"/../fixtures/tls/server.* "$base/etc/"
 
 [ -z "${LAB_UNLINKED:-}" ] || sed -i '/^channelvars/d' "$base/etc/ari_ringcard.conf"
 
@@ -40,6 +42,8 @@ for template in "$here"/etc/*.conf; do
         -e "s|@AMI_PORT@|$LAB_AMI_PORT|g" \
         -e "s|@AMI_SECRET@|$LAB_AMI_SECRET|g" \
         -e "s|@HTTP_PORT@|$LAB_HTTP_PORT|g" \
+        -e "s|@AMI_TLS_PORT@|$LAB_AMI_TLS_PORT|g" \
+        -e "s|@HTTP_TLS_PORT@|$LAB_HTTP_TLS_PORT|g" \
         -e "s|@TRUNK_PORT@|$LAB_TRUNK_PORT|g" \
         -e "s|@PHONE_101@|$(phone 101)|g" \
         -e "s|@PHONE_102@|$(phone 102)|g" \

@@ -144,7 +144,7 @@ async fn accounts_come_and_go_while_a_connection_stands() {
     assert_eq!(read.accounts, ["office"]);
     let office = gateway.gateway().account("office").expect("it is there");
     let address = other.address().to_string();
-    assert_eq!(office.intake(), Intake::Dial { address });
+    assert_eq!(office.intake(), Intake::Dial { address, tls: None });
     eventually("the new one is dialled", async || other.listeners() == 1).await;
     eventually("the old one is left", async || ami.listeners() == 0).await;
     assert_eq!(hook(&gateway, "shop").await, 200);

@@ -465,6 +465,64 @@ async fn twilio_is_set_up_with_the_address_that_it_signs() {
 }
 
 #[tokio::test]
+async fn an_asterisk_over_ari_and_tls_is_set_up_and_tried_and_changed_to_ami() {
+    let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", SECRET)
+        .await
+        .expect("a port");
+    let place = Place::open().await;
+    let adam = place.office.browser("adam").await;
+    let address = ami.address().to_string();
+    let form = |name: &'static str, over: &'static str, tls: &'static str| {
+        [
+            ("kind", "asterisk"),
+            ("name", name),
+            ("over", over),
+            ("tls", tls),
+            ("address", address.as_str()),
+            ("user", "ringcard"),
+            ("secret", SECRET),
+        ]
+        .map(|(key, value)| (key, value.to_owned()))
+    };
+    let send = async |path: &str, form: &[(&str, String)]| {
+        let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        adam.post(path, &form).await
+    };
+    assert_eq!(send("/setup", &form("pine", "sip", "0")).await.status, 404);
+    let added = send("/setup", &form("pine", "ari", "1")).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    let page = Html::parse_document(&added.text);
+    let entered: String = all(&page, "#account pre").join("\n");
+    for told in [
+        "[ringcard](ringcard-hears)",
+        "bindport = 8088",
+        "tlsbindaddr = 127.0.0.1:8089",
+    ] {
+        assert!(entered.contains(told), "{told}");
+    }
+    assert!(
+        !entered.contains("ringcard-rights"),
+        "it is not heard over AMI"
+    );
+    assert_eq!(
+        all(&page, "select[name=over] option[value=ari][selected]").len(),
+        1
+    );
+    assert_eq!(all(&page, "input[name=tls][checked]").len(), 1);
+    let fragment = || std::fs::read_to_string(place.folder.join("accounts.d/pine.toml")).unwrap();
+    assert!(fragment().contains("over = \"ari\"") && fragment().contains("tls = true"));
+    // Who answers there speaks no TLS.
+    let tried = adam.post("/setup/pine/test", &[]).await;
+    let tried = Html::parse_document(&tried.text);
+    assert_eq!(all(&tried, "[data-probe=untrusted]").len(), 1);
+    let changed = send("/setup/pine/change", &form("pine", "ami", "0")).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert!(!fragment().contains("over") && !fragment().contains("tls"));
+    eventually("it is dialled in the clear", async || ami.listeners() == 1).await;
+    place.close().await;
+}
+
+#[tokio::test]
 async fn an_account_of_a_page_is_changed_and_removed_and_its_secrets_stay_unseen() {
     let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", SECRET)
         .await

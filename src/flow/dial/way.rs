@@ -3,36 +3,106 @@
 //! Where it dials us we listen only while it is not connected: whoever else comes meanwhile is refused
 //! by the system, and who comes first has to show that it is the PBX, or its connection ends.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
 
-use crate::pbx::Intake;
+use crate::pbx::{Intake, Tls};
+
+/// A connection, in clear text or not.
+pub(in crate::flow) type Socket = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::flow) enum Unmet {
+    /// Nobody is there.
+    #[error("not connected: {0}")]
+    Unreached(#[source] io::Error),
+    /// Nobody has answered.
+    #[error("not connected in time")]
+    Late,
+    /// Whoever is there speaks no TLS, or is not whom we trust.
+    #[error("no TLS: {0}")]
+    Untrusted(String),
+    /// We cannot listen.
+    #[error("not listened on: {0}")]
+    Deaf(#[source] io::Error),
+    /// There is nobody to connect with.
+    #[error("this PBX posts")]
+    Posts,
+}
 
 /// The next connection, or why there is none.
-pub(super) async fn connect(intake: &Intake, patience: Duration) -> Result<TcpStream, String> {
+pub(in crate::flow) async fn connect(intake: &Intake, patience: Duration) -> Result<Socket, Unmet> {
     match intake {
-        Intake::Dial { address } => match timeout(patience, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => Ok(socket),
-            Ok(Err(error)) => Err(format!("not connected: {error}")),
-            Err(_) => Err("not connected in time".to_owned()),
-        },
+        Intake::Dial { address, tls } => timeout(patience, dial(address, tls.as_ref()))
+            .await
+            .unwrap_or(Err(Unmet::Late)),
         Intake::Listen { address } => {
-            let listener = TcpListener::bind(address).await;
-            let listener = listener.map_err(|error| format!("not listened on: {error}"))?;
-            let accepted = listener.accept().await;
-            let (socket, _) = accepted.map_err(|error| format!("not accepted: {error}"))?;
-            Ok(socket)
+            let listener = TcpListener::bind(address).await.map_err(Unmet::Deaf)?;
+            let (socket, _) = listener.accept().await.map_err(Unmet::Deaf)?;
+            Ok(Either::Left(socket))
         }
-        Intake::Webhook => Err("this PBX posts".to_owned()),
+        Intake::Webhook => Err(Unmet::Posts),
     }
+}
+
+async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Unmet> {
+    let socket = TcpStream::connect(address).await;
+    let socket = socket.map_err(Unmet::Unreached)?;
+    let Some(tls) = tls else {
+        return Ok(Either::Left(socket));
+    };
+    let untrusted = |error: &dyn std::fmt::Display| Unmet::Untrusted(error.to_string());
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(tls.name.as_deref().unwrap_or(host).to_owned());
+    let name = name.map_err(|error| untrusted(&error))?;
+    let trust = trust(tls).await.map_err(|error| untrusted(&error))?;
+    let secured = TlsConnector::from(Arc::new(trust))
+        .connect(name, socket)
+        .await;
+    secured
+        .map(Either::Right)
+        .map_err(|error| untrusted(&error))
+}
+
+/// Whom we trust.
+async fn trust(tls: &Tls) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions()?;
+    let Some(path) = &tls.authority else {
+        return Ok(builder.with_platform_verifier()?.with_no_client_auth());
+    };
+    let file = tokio::fs::read(path).await;
+    let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(&file) {
+        roots.add(authority?)?;
+    }
+    if roots.is_empty() {
+        return Err(format!("{} holds no certificate", path.display()).into());
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,7 +121,9 @@ mod tests {
                     Err(_) => tokio::task::yield_now().await,
                 }
             };
-            let ours = waiting.await.unwrap().unwrap();
+            let Ok(Either::Left(ours)) = waiting.await.unwrap() else {
+                panic!("it is let in, in clear text");
+            };
             assert_eq!(ours.peer_addr().unwrap(), pbx.local_addr().unwrap());
             assert!(TcpStream::connect(address).await.is_err(), "one is enough");
         }
@@ -60,5 +132,61 @@ mod tests {
     #[tokio::test]
     async fn who_posts_is_not_connected() {
         assert!(connect(&Intake::Webhook, PATIENCE).await.is_err());
+    }
+
+    /// What `address` says in the clear behind TLS, or why it is not heard.
+    async fn said(address: String, authority: &str, name: Option<&str>) -> Result<String, String> {
+        let tls = Some(Tls {
+            authority: (!authority.is_empty()).then(|| authority.into()),
+            name: name.map(str::to_owned),
+        });
+        let mut socket = connect(&Intake::Dial { address, tls }, PATIENCE)
+            .await
+            .map_err(|why| why.to_string())?;
+        let mut said = String::new();
+        socket.read_to_string(&mut said).await.unwrap();
+        Ok(said)
+    }
+
+    #[tokio::test]
+    async fn who_is_dialled_over_tls_must_be_whom_we_trust() {
+        let file = |name: &str| format!("tests/fixtures/tls/{name}");
+        let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain.map(Result::unwrap).collect(), key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                if let Ok(mut socket) = acceptor.accept(socket).await {
+                    let _ = socket.write_all(b"hello").await;
+                    let _ = socket.shutdown().await;
+                }
+            }
+        });
+        let at = |host: &str| format!("{host}:{port}");
+        let authority = file("authority.pem");
+        let heard = said(at("127.0.0.1"), &authority, None).await;
+        assert_eq!(heard.as_deref(), Ok("hello"));
+        let named = said(at("127.0.0.1"), &authority, Some("pbx.example")).await;
+        assert_eq!(named.as_deref(), Ok("hello"));
+        for (authority, name) in [
+            (authority.as_str(), Some("other.example")),
+            ("", None), // the system does not know this authority
+            ("tests/fixtures/tls/server.key", None),
+            ("tests/fixtures/tls/nothing.pem", None),
+        ] {
+            let heard = said(at("127.0.0.1"), authority, name).await;
+            let why = heard.expect_err("it is not trusted");
+            assert!(why.starts_with("no TLS: "), "{authority} {name:?}: {why}");
+        }
+        serving.abort();
     }
 }

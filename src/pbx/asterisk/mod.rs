@@ -46,7 +46,7 @@ use serde::Deserialize;
 use self::{commands::Commands, events::Reader, facts::Directory, rows::Rows, session::Session};
 use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Intake, Page, Pbx, PbxError,
-    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools,
+    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tls, Tools,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
@@ -81,6 +81,12 @@ struct Settings {
     over: Over,
     /// `host:port` of that interface.
     address: String,
+    /// Whether TLS is spoken there.
+    tls: bool,
+    /// File with the authority (PEM) that its certificate comes from; none: those whom the system trusts.
+    tls_ca: Option<PathBuf>,
+    /// The name in its certificate, if it is not that of the address.
+    tls_name: String,
     /// Where Asterisk dials us instead (`over = "ari"`, `outbound_websocket`), `127.0.0.1:8071`.
     ari_listen: String,
     /// Name of our application at the REST interface; `ringcard-` and the account's name if empty.
@@ -130,6 +136,9 @@ impl Default for Settings {
         Self {
             over: Over::Ami,
             address: String::new(),
+            tls: false,
+            tls_ca: None,
+            tls_name: String::new(),
             ari_listen: String::new(),
             application: String::new(),
             user: "ringcard".to_owned(),
@@ -196,6 +205,13 @@ impl Settings {
             }
             _ => {}
         }
+        match (self.tls, self.is_dialled()) {
+            (true, true) => return Err("ari_listen has no TLS of its own: leave tls out"),
+            (false, _) if self.tls_ca.is_some() || !self.tls_name.is_empty() => {
+                return Err("tls_ca and tls_name need tls = true");
+            }
+            _ => {}
+        }
         match self.over == Over::Ari && !self.send_on_context.is_empty() {
             true => Err("send_on_context needs over = \"ami\": ARI redirects only calls in Stasis"),
             false => Ok(()),
@@ -204,6 +220,14 @@ impl Settings {
 
     fn is_dialled(&self) -> bool {
         !self.ari_listen.is_empty()
+    }
+
+    fn tls(&self) -> Option<Tls> {
+        let name = Some(self.tls_name.clone()).filter(|name| !name.is_empty());
+        self.tls.then(|| Tls {
+            authority: self.tls_ca.clone(),
+            name,
+        })
     }
 
     fn agi_address(&self) -> Option<SocketAddr> {
@@ -319,6 +343,7 @@ impl Pbx for Account {
             Ok(address) => Intake::Listen { address },
             Err(_) => Intake::Dial {
                 address: self.settings.address.clone(),
+                tls: self.settings.tls(),
             },
         }
     }

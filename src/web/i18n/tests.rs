@@ -299,6 +299,7 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
             ]),
         ),
         ("probe", own(&crate::flow::probe::Probe::WORDS)),
+        ("setup-over", own(&["ami", "ari"])),
         ("marked", own(&crate::store::marks::MARKS)),
         ("delivery-state", own(&["waiting", "done", "failed"])),
         ("delivery-error", own(DELIVERY_ERRORS)),

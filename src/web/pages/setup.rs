@@ -4,6 +4,7 @@
 //! is shown once, in the answer to the form that made it.
 
 mod account;
+mod asterisk;
 mod change;
 mod office;
 mod snippets;
@@ -268,6 +269,7 @@ async fn page(
     let accounts = site.accounts.all();
     let account = &accounts[named(&site.accounts, name)?];
     let seen = super::accounts::seen(site, account).await?;
+    let kept = site.configuration.kept_account(&account.name).await;
     let progress = trace::progress(&site.db, name).await?;
     let steps = Steps::of(account, seen.has_spoken(), progress);
     let t = visitor.texts;
@@ -284,8 +286,8 @@ async fn page(
         div.guide {
             (heading(&pen, &steps, Step::Account, html! {
                 (super::accounts::facts(&pen, visitor, account, &seen))
-                (account::section(site, visitor, account, &said))
-                (change::section(site, visitor, account).await)
+                (account::section(site, visitor, (account, kept.as_ref()), &said))
+                (change::section(visitor, account, kept.as_ref()))
             }))
             (heading(&pen, &steps, Step::People, office::people(site, visitor, name, wanted, &said).await?))
             (heading(&pen, &steps, Step::Lines, office::lines(site, visitor, name).await?))

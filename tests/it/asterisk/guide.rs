@@ -87,6 +87,16 @@ fn told(page: &Html, key: &str) -> String {
 
 #[tokio::test]
 async fn the_guided_page_leads_from_nothing_to_a_popped_call() {
+    leads_to_a_popped_call("ami", "secret = ").await;
+}
+
+#[tokio::test]
+async fn the_guided_page_leads_to_a_popped_call_over_ari() {
+    leads_to_a_popped_call("ari", "password = ").await;
+}
+
+/// Over this interface, whose secret the page tells behind these words.
+async fn leads_to_a_popped_call(over: &str, secret: &str) {
     let began = Instant::now();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut lab = Lab::plan(ACCOUNT, Wishes::default());
@@ -109,15 +119,20 @@ async fn the_guided_page_leads_from_nothing_to_a_popped_call() {
     assert_eq!(all(&root.page("/setup").await, "h1").len(), 1);
 
     // Step 1: the account. What the page tells to enter is what the Asterisk gets.
-    let address = format!("127.0.0.1:{}", lab.ami());
+    let port = match over {
+        "ari" => lab.http(),
+        _ => lab.ami(),
+    };
+    let address = format!("127.0.0.1:{port}");
     let fields = [
         ("kind", "asterisk"),
+        ("over", over),
         ("name", "office"),
         ("address", &address),
         ("user", "ringcard"),
     ];
     let page = root.post("/setup", &fields).await;
-    let secret = told(&page, "secret = ");
+    let secret = told(&page, secret);
     let token = told(&page, "RINGCARD_TOKEN=");
     assert!(told(&page, "RINGCARD_URL=").ends_with("/hooks/office"));
     let tried = root.post("/setup/office/test", &[]).await;

@@ -28,6 +28,20 @@ async fn asterisk_dials_the_gateway() {
     office.close().await;
 }
 
+/// Both interfaces show a certificate, and are dialled again when the wire was cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_interfaces_are_heard_over_tls() {
+    let mut office = Office::open_hearing(Ari::Secured).await;
+    office.cut();
+    office.mend().await;
+    let _anna = office.lab.phone(101, Scenario::answers(300));
+    let client = Scenario::calls(STRANGER, RECORDED, 1_000);
+    office.lab.world(client).finish().await;
+    let calls = office.check(1).await;
+    assert_eq!(calls[0].word("result"), "answered");
+    office.close().await;
+}
+
 /// The call of each channel has to be asked for, while channels come and go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_that_do_not_name_their_call() {

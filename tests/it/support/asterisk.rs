@@ -46,6 +46,9 @@ pub struct Lab {
     sip: u16,
     ami: u16,
     http: u16,
+    /// The same over TLS.
+    ami_tls: u16,
+    http_tls: u16,
     trunk: u16,
     phones: u16,
     rtp: u16,
@@ -82,6 +85,8 @@ pub enum Ari {
     First,
     /// As `Beside`, and channels do not say which call they belong to.
     Unlinked,
+    /// As `First`, and both accounts over TLS.
+    Secured,
     /// As `Beside`, and Asterisk dials.
     DialsUs,
 }
@@ -249,6 +254,8 @@ impl Lab {
             sip: free_ports(PHONES, 1),
             ami: free_tcp_port(),
             http: free_tcp_port(),
+            ami_tls: free_tcp_port(),
+            http_tls: free_tcp_port(),
             trunk: free_ports(WORLD, 1),
             phones: free_ports(PHONES, 5),
             // Asterisk steps over ports that are taken.
@@ -265,7 +272,15 @@ impl Lab {
         self.ami
     }
 
-    /// Port of the REST interface.
+    /// Ports at which the gateway reaches manager interface and REST interface.
+    pub fn reached(&self) -> [u16; 2] {
+        match self.wishes.ari {
+            Ari::Secured => [self.ami_tls, self.http_tls],
+            _ => [self.ami, self.http],
+        }
+    }
+
+    /// Port of the REST interface in clear text.
     pub fn http(&self) -> u16 {
         self.http
     }
@@ -285,11 +300,19 @@ impl Lab {
         if self.wishes.asks_by_agi {
             more.push_str(&format!("agi_listen = '127.0.0.1:{}'\n", self.agi));
         }
+        let tls = match self.wishes.ari {
+            Ari::Secured => concat!(
+                "\ntls = true\ntls_ca = '",
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/fixtures/tls/authority.pem'"
+            ),
+            _ => "",
+        };
         let reached =
-            |over: &str, port: u16| format!("over = '{over}'\naddress = '127.0.0.1:{port}'");
+            |over: &str, port: u16| format!("over = '{over}'\naddress = '127.0.0.1:{port}'{tls}");
         let mut ways = [reached("ami", ami), reached("ari", ari)];
         match self.wishes.ari {
-            Ari::First => ways.reverse(),
+            Ari::First | Ari::Secured => ways.reverse(),
             Ari::DialsUs => {
                 ways[1] = format!("over = 'ari'\nari_listen = '127.0.0.1:{}'", self.ari_out);
             }
@@ -352,6 +375,8 @@ impl Lab {
             .env("LAB_SIP_PORT", self.sip.to_string())
             .env("LAB_AMI_PORT", self.ami.to_string())
             .env("LAB_HTTP_PORT", self.http.to_string())
+            .env("LAB_AMI_TLS_PORT", self.ami_tls.to_string())
+            .env("LAB_HTTP_TLS_PORT", self.http_tls.to_string())
             .env("LAB_AMI_SECRET", secret)
             .env("LAB_TRUNK_PORT", self.trunk.to_string())
             .env("LAB_PHONE_PORT", self.phones.to_string())

@@ -154,13 +154,14 @@ impl Office {
             true => postgres::new_database().await,
             false => format!("sqlite:{}", folder.join("ringcard.db").display()),
         };
-        let wires = [
-            Proxy::start(lab.ami()).await,
-            Proxy::start(lab.http()).await,
-        ];
+        let [ami, http] = lab.reached();
+        let wires = [Proxy::start(ami).await, Proxy::start(http).await];
         let mut accounts = lab.config(wires[0].port(), wires[1].port());
         if let Some(branch) = &branch {
-            accounts.push_str(&branch.config(branch.ami(), branch.http()));
+            accounts.push_str(&{
+                let [ami, http] = branch.reached();
+                branch.config(ami, http)
+            });
         }
         let mut gateway = Process::plan(&folder, &store, &accounts);
         lab.boot(&gateway.url("/hooks/office"));

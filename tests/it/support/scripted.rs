@@ -32,7 +32,7 @@ impl Scripted {
 
     /// An account that is dialled at this address and keeps these records.
     pub fn dialled(name: &str, address: String, history: Vec<String>) -> Account {
-        Self::account(name, Intake::Dial { address }, history)
+        Self::account(name, Intake::Dial { address, tls: None }, history)
     }
 
     fn account(name: &str, intake: Intake, history: Vec<String>) -> Account {

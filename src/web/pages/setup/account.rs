@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{
-    Said, change, is_dialled, snippets,
-    strict::{NAME_CHARS, TEXT_CHARS, address, name, numbers, phone, secret, site_of, word},
+    Said, asterisk, change, is_dialled, snippets,
+    strict::{NAME_CHARS, TEXT_CHARS, name, numbers, phone, secret, site_of, word},
 };
 use crate::{
     flow::probe::Probe,
@@ -29,17 +29,23 @@ pub(super) struct Typed {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    address: String,
+    pub(super) address: String,
     #[serde(default)]
-    user: String,
+    pub(super) user: String,
     #[serde(default)]
-    secret: String,
+    pub(super) secret: String,
     #[serde(default)]
     key: String,
     #[serde(default)]
     salt: String,
     #[serde(default)]
     area_code: String,
+    /// Which interface of an Asterisk: `ami` or `ari`.
+    #[serde(default)]
+    pub(super) over: String,
+    /// `1`: over TLS.
+    #[serde(default)]
+    tls: String,
 }
 
 impl Typed {
@@ -56,6 +62,11 @@ impl Typed {
 
     pub(super) fn address(&self) -> &str {
         self.address.trim()
+    }
+
+    /// Whether TLS is spoken there.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls == "1"
     }
 
     pub(super) fn area_code(&self) -> &str {
@@ -139,22 +150,7 @@ fn fill(
     (secrets, shown): (&mut Secrets, &mut Secrets),
 ) -> Result<(), Error> {
     match kind {
-        "asterisk" => {
-            values.push(("address", Value::from(address(&typed.address)?)));
-            values.push((
-                "user",
-                Value::from(word(&typed.user, "error-account-user")?),
-            ));
-            match typed.secret.trim() {
-                "" => {
-                    let secret = made();
-                    shown.push(("secret", secret.clone()));
-                    secrets.push(("secret", secret));
-                }
-                given => secrets.push(("secret", secret(given)?)),
-            }
-            make("route_token", shown, secrets);
-        }
+        "asterisk" => asterisk::fill(typed, values, (secrets, shown))?,
         "mango" => {
             secrets.push(("vpbx_api_key", secret(typed.key.trim())?));
             secrets.push(("vpbx_api_salt", secret(typed.salt.trim())?));
@@ -209,7 +205,7 @@ pub(super) fn made() -> String {
 }
 
 /// A secret of our own making, to be shown once.
-fn make(
+pub(super) fn make(
     key: &'static str,
     shown: &mut Vec<(&'static str, String)>,
     secrets: &mut Vec<(&'static str, String)>,
@@ -298,6 +294,7 @@ pub(super) fn inputs(t: Texts, provider: &Provider, kept: Option<&KeptAccount>) 
     html! {
         @match provider.name {
             "asterisk" => {
+                (asterisk::ways(t, kept))
                 (field("address", t.say("setup-address"), "127.0.0.1:5038", true))
                 (field("user", t.say("setup-user"), "ringcard", true))
                 (hidden("secret", t.say("setup-secret"), false))
@@ -346,7 +343,12 @@ pub(super) fn inputs(t: Texts, provider: &Provider, kept: Option<&KeptAccount>) 
 }
 
 /// What stands in the first step beside how the account stands.
-pub(super) fn section(site: &Site, visitor: &Visitor, account: &Account, said: &Said) -> Markup {
+pub(super) fn section(
+    site: &Site,
+    visitor: &Visitor,
+    (account, kept): (&Account, Option<&KeptAccount>),
+    said: &Said,
+) -> Markup {
     let t = visitor.texts;
     let shown = match said {
         Said::Added(shown) => Some((shown, "setup-added")),
@@ -362,7 +364,7 @@ pub(super) fn section(site: &Site, visitor: &Visitor, account: &Account, said: &
             }
         }
         @if let Said::Tried(probe) = said { (verdict(visitor, probe.as_ref())) }
-        (snippets::of(site, visitor, account, shown.map_or(&[], |(shown, _)| shown.secrets.as_slice())))
+        (snippets::of(site, visitor, (account, kept), shown.map_or(&[], |(shown, _)| shown.secrets.as_slice())))
         @if is_dialled(account) {
             form.inline action={ "/setup/" (account.name) "/test#account" } method="post" {
                 (layout::token(visitor))
@@ -387,7 +389,7 @@ fn verdict(visitor: &Visitor, probe: Option<&Probe>) -> Markup {
         p.(class) role="status" data-probe=(probe.as_str()) {
             (text)
             @match probe {
-                Probe::Denied(why) => { " " small { (why) } }
+                Probe::Denied(why) | Probe::Untrusted(why) => { " " small { (why) } }
                 Probe::Missing(rights) => { " " code { (rights.join(", ")) } }
                 _ => {}
             }

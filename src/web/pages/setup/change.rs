@@ -28,7 +28,9 @@ use crate::{
 };
 
 /// Settings that a form asks for; left empty, they are taken out.
-const ASKED: [&str; 4] = ["address", "user", "api_url", "numbers"];
+const ASKED: [&str; 6] = ["address", "user", "api_url", "numbers", "over", "tls"];
+/// Settings that mean something only with TLS.
+const OF_TLS: [&str; 2] = ["tls_ca", "tls_name"];
 /// Secrets that mean something only beside a setting, and go with it.
 const BESIDE: [&str; 2] = ["api_key", "api_secret"];
 
@@ -138,6 +140,9 @@ fn read(
     let is_asked = |key: &str| secrets.iter().any(|(asked, _)| *asked == key);
     let mut cleared: Vec<&'static str> = ASKED.to_vec();
     cleared.extend(BESIDE.iter().filter(|key| !is_asked(key)));
+    if !typed.has_tls() {
+        cleared.extend(OF_TLS);
+    }
     if area_code(kept) == changed.typed.area_code() {
         // The plan may say more than the form can.
         cleared.retain(|key| *key != "numbers");
@@ -171,6 +176,11 @@ fn last(kept: &KeptAccount) -> Option<&str> {
     kept.values.get("otherwise")?.get(0)?.as_str()
 }
 
+/// Whether TLS is spoken with it.
+pub(super) fn has_tls(kept: &KeptAccount) -> bool {
+    kept.values.get("tls").and_then(Value::as_bool) == Some(true)
+}
+
 /// What an account has for a field of the form.
 pub(super) fn value_of<'a>(kept: &'a KeptAccount, field: &str) -> &'a str {
     let named = |key: &str| kept.values.get(key).and_then(Value::as_str);
@@ -184,9 +194,8 @@ pub(super) fn value_of<'a>(kept: &'a KeptAccount, field: &str) -> &'a str {
 }
 
 /// The forms by which it is changed and removed, or where that is done.
-pub(super) async fn section(site: &Site, visitor: &Visitor, account: &Account) -> Markup {
+pub(super) fn section(visitor: &Visitor, account: &Account, kept: Option<&KeptAccount>) -> Markup {
     let t = visitor.texts;
-    let kept = site.configuration.kept_account(&account.name).await;
     let provider = PROVIDERS.iter().find(|one| one.name == account.kind);
     let Some((kept, provider)) = kept.zip(provider) else {
         return html! { p.hint data-kept="file" { (t.say("setup-elsewhere")) } };
@@ -198,7 +207,7 @@ pub(super) async fn section(site: &Site, visitor: &Visitor, account: &Account) -
             p.hint { (t.say("setup-change-hint")) }
             form.stacked action={ "/setup/" (name) "/change#account" } method="post" {
                 (layout::token(visitor))
-                (account::inputs(t, provider, Some(&kept)))
+                (account::inputs(t, provider, Some(kept)))
                 label { input type="checkbox" name="renew" value="1"; " " (t.say("setup-renew")) }
                 button.primary type="submit" { (t.say("setup-change")) }
             }
@@ -274,9 +283,22 @@ mod tests {
             change_of("twilio", kept, &["auth_token"], &typed).values
         };
         let user = ("account_sid", Value::from("AC2"));
-        assert_eq!(typed("+74950000031"), [user.clone()]);
+        assert_eq!(typed("+74950000031"), std::slice::from_ref(&user));
         let other = Value::from(vec!["+74950000032"]);
         assert_eq!(typed("+74950000032"), [user, ("otherwise", other)]);
+    }
+
+    #[test]
+    fn without_tls_nothing_of_tls_stays() {
+        let kept = "address = \"pbx:8089\"\nover = \"ari\"\ntls = true\ntls_ca = \"ca.pem\"\n";
+        let typed = [("address", "pbx:8089"), ("user", "a"), ("over", "ari")];
+        let secrets = ["secret", "route_token"];
+        let plain = change_of("asterisk", kept, &secrets, &typed);
+        for key in ["tls", "tls_ca", "tls_name", "over"] {
+            assert!(plain.cleared.contains(&key), "{key}");
+        }
+        let named = |key: &str| plain.values.iter().any(|(set, _)| *set == key);
+        assert!(named("over") && !named("tls"));
     }
 
     #[test]

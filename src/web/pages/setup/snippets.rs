@@ -3,28 +3,17 @@
 
 use maud::{Markup, html};
 
+use super::asterisk;
 use crate::{
     pbx::uis,
-    web::{Account, Site, Visitor, i18n::Texts},
+    web::{Account, Site, Visitor, configuration::KeptAccount, i18n::Texts},
 };
-
-/// The files of `deploy/asterisk`, which are copied as they are.
-const ASTERISK: [(&str, &str); 2] = [
-    (
-        "manager_ringcard.conf",
-        include_str!("../../../../deploy/asterisk/manager_ringcard.conf"),
-    ),
-    (
-        "extensions_ringcard.conf",
-        include_str!("../../../../deploy/asterisk/extensions_ringcard.conf"),
-    ),
-];
 
 /// What to enter for this account.
 pub(super) fn of(
     site: &Site,
     visitor: &Visitor,
-    account: &Account,
+    (account, kept): (&Account, Option<&KeptAccount>),
     secrets: &[(&'static str, String)],
 ) -> Markup {
     let t = visitor.texts;
@@ -35,12 +24,12 @@ pub(super) fn of(
         known.map_or_else(|| t.say("setup-secret-kept"), |(_, value)| value.clone())
     };
     match account.kind {
-        "asterisk" => asterisk(
-            t,
-            &hook,
-            (&secret("secret"), &secret("route_token")),
-            !secrets.is_empty(),
-        ),
+        "asterisk" => html! {
+            details open[!secrets.is_empty()] {
+                summary { (t.say("setup-asterisk-enter")) }
+                (asterisk::entered(t, &hook, (&secret("secret"), &secret("route_token")), kept))
+            }
+        },
         "mango" => html! {
             p { (t.say("setup-mango-paste")) }
             (copied(t, &hook))
@@ -88,37 +77,6 @@ pub(super) fn of(
     }
 }
 
-fn asterisk(t: Texts, hook: &str, (secret, token): (&str, &str), is_fresh: bool) -> Markup {
-    let manager = format!(
-        "[general]\nenabled = yes\nport = 5038\nbindaddr = 127.0.0.1\ntimestampevents = yes\n\n\
-         #include \"manager_ringcard.conf\"\n\n\
-         [ringcard](ringcard-rights)\nsecret = {secret}\ndeny = 0.0.0.0/0.0.0.0\n\
-         permit = 127.0.0.1/255.255.255.255\n"
-    );
-    let globals = format!(
-        "[globals]\nRINGCARD_URL={hook}\nRINGCARD_TOKEN={token}\nRINGCARD_DIAL=PJSIP/\n\
-         RINGCARD_DIAL_TAIL=\nRINGCARD_RECORD=yes\n\n#include \"extensions_ringcard.conf\"\n"
-    );
-    let trunk = "[from-trunk]\nexten => _X.,1,Gosub(ringcard,s,1(${EXTEN}))\n same => n,Dial(PJSIP/201,30) ; as it was\n";
-    html! {
-        details open[is_fresh] {
-            summary { (t.say("setup-asterisk-enter")) }
-            ol {
-                li { (t.say("setup-asterisk-files")) " "
-                    @for (name, text) in ASTERISK {
-                        details { summary { code { "/etc/asterisk/" (name) } } (copied(t, text)) }
-                    }
-                }
-                li { (t.say("setup-asterisk-manager")) (copied(t, &manager)) }
-                li { (t.say("setup-asterisk-globals")) (copied(t, &globals)) }
-                li { (t.say("setup-asterisk-trunk")) (copied(t, trunk)) }
-                li { (t.say("setup-asterisk-reload")) (copied(t, "asterisk -rx 'manager reload' ; asterisk -rx 'dialplan reload'")) }
-            }
-            p.hint { (t.say("setup-asterisk-more")) }
-        }
-    }
-}
-
 /// The notifications of UIS, each with its address and its body.
 fn notifications(t: Texts, root: &str, is_fresh: bool) -> Markup {
     html! {
@@ -137,7 +95,7 @@ fn notifications(t: Texts, root: &str, is_fresh: bool) -> Markup {
 }
 
 /// Text to be taken over, with a button where there is script.
-fn copied(t: Texts, text: &str) -> Markup {
+pub(super) fn copied(t: Texts, text: &str) -> Markup {
     html! {
         pre { code { (text) } }
         button type="button" hidden data-copy=(text) { (t.say("copy-number")) }

@@ -1,0 +1,31 @@
+//! How messages of an account reach us: nothing but the words for it. Step 1 does what they say.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+/// How messages of an account reach us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// The PBX posts to `/hooks/<account>/...`.
+    Webhook,
+    /// We dial `host:port` and keep the connection (AMI).
+    Dial {
+        /// `host:port`.
+        address: String,
+        /// TLS, if it is spoken there.
+        tls: Option<Tls>,
+    },
+    /// The PBX dials us here and keeps the connection (ARI of Asterisk 22).
+    Listen {
+        /// Where we listen.
+        address: SocketAddr,
+    },
+}
+
+/// TLS on a connection that we dial.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// File with the authority (PEM) that alone is trusted; none: those whom the system trusts.
+    pub authority: Option<PathBuf>,
+    /// The name that the certificate must have; none: that of the address.
+    pub name: Option<String>,
+}
