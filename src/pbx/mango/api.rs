@@ -21,11 +21,14 @@ use crate::{
 /// How long work in the background may wait.
 const WORK_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a product is blocked after an invalid request: whatever it asks then is answered 401 (digest of
+/// the VPBX API of 2026-02-16, "synchronous errors").
+pub const BLOCKED_FOR: Duration = Duration::from_secs(120);
+
 /// How often one product may be asked: table `limits` of the account. The defaults are what the digest
 /// of the VPBX API of 2026-02-16 allows: 10 requests a second for one product (100 in all); statistics
 /// one in 2 s; routing one in 2 s; call-back and hang-up 4 a second; recordings 10 a second. That
-/// `/stats/result` may be asked once in 5 s stands in v1.10. After an invalid request the next one within
-/// two minutes is answered 401, whatever it is.
+/// `/stats/result` may be asked once in 5 s stands in v1.10.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -86,8 +89,8 @@ pub struct Api {
     pub recording: Budget,
     statistics: Budget,
     poll: Budget,
-    /// When a question for a visitor was last refused.
-    visitors_refused: Mutex<Option<Instant>>,
+    /// Until when nobody is asked for visitors, since such a question was refused.
+    no_visitors_until: Mutex<Option<Instant>>,
 }
 
 impl Api {
@@ -111,7 +114,7 @@ impl Api {
             recording: Budget::every_ms(limits.recording_every_ms),
             statistics: Budget::every_ms(limits.statistics_every_ms),
             poll: Budget::every_ms(limits.poll_every_ms),
-            visitors_refused: Mutex::default(),
+            no_visitors_until: Mutex::default(),
         }
     }
 
@@ -155,35 +158,46 @@ impl Api {
             Purpose::Poll => (WORK_PATIENCE, &[&self.poll, &self.all]),
             Purpose::Visitor => {
                 self.may_ask_for_visitors()?;
-                (CLICK_PATIENCE, &[&self.all])
+                self.all.wait(CLICK_PATIENCE).await?;
+                // One who waited before us may have been refused meanwhile.
+                self.may_ask_for_visitors()?;
+                (CLICK_PATIENCE, &[])
             }
             Purpose::List => (WORK_PATIENCE, &[&self.all]),
         };
         let request = self.request(path, json.to_string());
-        let answer = asking::ask(&self.http, &request, budgets, patience, read).await;
-        answer.inspect_err(|error| self.note(purpose, error))
+        let read = |answer: Whole| {
+            let status = answer.status;
+            read(answer).inspect_err(|error| self.note(purpose, status, error))
+        };
+        asking::ask(&self.http, &request, budgets, patience, read).await
     }
 
-    /// Remembers that a question for a visitor was refused.
-    fn note(&self, purpose: Purpose, error: &PbxError) {
+    /// Remembers that a question for a visitor was refused: one who has no call tracking is not asked with
+    /// every call, one who is blocked is asked when that is over.
+    fn note(&self, purpose: Purpose, status: u16, error: &PbxError) {
         if let (Purpose::Visitor, PbxError::Refused(_)) = (purpose, error) {
-            *self.refused() = Some(Instant::now());
+            let pause = match status {
+                401 => BLOCKED_FOR,
+                _ => unconfirmed::VISITORS_REFUSED_FOR,
+            };
+            let until = Some(Instant::now() + pause);
+            let mut pause_ends = self.pause_ends();
+            *pause_ends = until.max(*pause_ends);
         }
     }
 
-    /// Mango blocks a product for two minutes after a request that it finds invalid, whatever is asked
-    /// then: one who has no call tracking is not asked with every call.
     fn may_ask_for_visitors(&self) -> Result<(), PbxError> {
-        match *self.refused() {
-            Some(at) if at.elapsed() < unconfirmed::VISITORS_REFUSED_FOR => Err(PbxError::Refused(
+        match *self.pause_ends() {
+            Some(until) if Instant::now() < until => Err(PbxError::Refused(
                 "not asked: it was refused a while ago".to_owned(),
             )),
             _ => Ok(()),
         }
     }
 
-    fn refused(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.visitors_refused
+    fn pause_ends(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.no_visitors_until
             .lock()
             .expect("nobody panics while a moment is read or written")
     }
@@ -225,29 +239,58 @@ mod tests {
     use super::*;
     use crate::{model::phone::NumberingPlan, pbx::Tools};
 
-    #[test]
-    fn one_who_was_refused_a_visitor_is_not_asked_for_the_next_one() {
+    fn api(all_every_ms: u64) -> Api {
+        let limits = Limits {
+            all_every_ms,
+            ..Limits::default()
+        };
         let keys = ("key".to_owned(), "salt".to_owned());
         let http = Tools::of_tests(NumberingPlan::default()).http;
-        let api = Api::new(
-            keys,
-            "http://127.0.0.1:9",
-            Reach::default(),
-            http,
-            Limits::default(),
-        );
+        Api::new(keys, "http://127.0.0.1:9", Reach::default(), http, limits)
+    }
+
+    fn refused() -> PbxError {
+        PbxError::Refused("code 3103".to_owned())
+    }
+
+    #[test]
+    fn one_who_was_refused_a_visitor_is_not_asked_for_the_next_one() {
+        let api = api(0);
         assert!(api.may_ask_for_visitors().is_ok());
-        api.note(Purpose::Visitor, &PbxError::Unreachable);
-        let refused = PbxError::Refused("code 3103".to_owned());
-        api.note(Purpose::Command, &refused);
+        api.note(Purpose::Visitor, 503, &PbxError::Unreachable);
+        api.note(Purpose::Command, 420, &refused());
         assert!(api.may_ask_for_visitors().is_ok());
-        api.note(Purpose::Visitor, &refused);
+        api.note(Purpose::Visitor, 420, &refused());
         assert!(api.may_ask_for_visitors().is_err());
-        // The clock of the machine may not go back so far.
-        let past = Instant::now().checked_sub(unconfirmed::VISITORS_REFUSED_FOR);
-        if past.is_some() {
-            *api.refused() = past;
-            assert!(api.may_ask_for_visitors().is_ok(), "after a while it is");
-        }
+        let hour = *api.pause_ends();
+        assert!(hour > Some(Instant::now() + BLOCKED_FOR));
+        // That all is blocked afterwards says nothing new.
+        api.note(Purpose::Visitor, 401, &refused());
+        assert_eq!(*api.pause_ends(), hour);
+        *api.pause_ends() = Some(Instant::now());
+        assert!(api.may_ask_for_visitors().is_ok(), "after a while it is");
+    }
+
+    #[test]
+    fn one_who_is_blocked_is_asked_again_when_that_is_over() {
+        let api = api(0);
+        api.note(Purpose::Visitor, 401, &refused());
+        assert!(api.may_ask_for_visitors().is_err());
+        assert!(*api.pause_ends() <= Some(Instant::now() + BLOCKED_FOR));
+    }
+
+    #[tokio::test]
+    async fn one_who_was_refused_while_another_waited_for_its_turn_is_not_asked_by_that_one() {
+        let api = api(1_000);
+        api.all.take().unwrap();
+        let nothing = serde_json::Value::Null;
+        let asking = api.ask(Purpose::Visitor, "visitor", &nothing);
+        let (asked, ()) = tokio::join!(asking, async {
+            api.note(Purpose::Visitor, 420, &refused());
+        });
+        let Err(PbxError::Refused(why)) = asked else {
+            panic!("it was asked: {asked:?}");
+        };
+        assert!(why.starts_with("not asked"), "{why}");
     }
 }

@@ -29,7 +29,8 @@ pub fn is_refused(body: &[u8]) -> Option<i64> {
 }
 
 /// How a product without call tracking answers a question for a visitor: nobody tells. After a refusal
-/// Mango is not asked again for so long, because one invalid request blocks all others for two minutes.
+/// Mango is not asked again for so long, because one invalid request blocks all others for a while
+/// ([`super::api::BLOCKED_FOR`]).
 pub const VISITORS_REFUSED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Times of the extended history: it is asked in Moscow's wall clock, and how it answers is told by
