@@ -1,7 +1,7 @@
 //! Where calls came from, for people: the visits of a call, figures by source, how sure joins are, and
 //! visits that have found no call.
 //!
-//! Of several visits of a call the surest counts, then the earliest.
+//! Of several visits of a call those count that say something; of these the surest, then the earliest.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,15 @@ use crate::{
     rules::attribution::Confidence,
 };
 
+/// In which order the visits of a call count: SQL. A visit of which only the visitor's number at the PBX is
+/// known says nothing of where the client came from, however sure it is.
+const BY_WORTH: &str = "case when source = '' and medium = '' and campaign = '' then 1 else 0 end, \
+    confidence, at, id";
+
 /// Which visit of a call counts (the aliases of both): SQL.
 pub(super) fn counts(visit: &str, call: &str) -> String {
     format!(
-        "{visit}.id = (select b.id from visit b where b.call = {call}.id \
-         order by b.confidence, b.at, b.id limit 1)"
+        "{visit}.id = (select id from visit where call = {call}.id order by {BY_WORTH} limit 1)"
     )
 }
 
@@ -44,10 +48,13 @@ pub struct Attribution {
 /// The visits of a call, the one that counts first.
 pub async fn of_call(db: &Db, call: CallId) -> Result<Vec<Attribution>, StoreError> {
     type Row = (String, i64, String, String, String, String, String);
-    const SQL: &str = "select account, confidence, source, medium, campaign, term, fields \
-        from visit where call = $1 order by confidence, at, id";
-    let rows: Vec<Row> =
-        on_read!(db, pool => sqlx::query_as(SQL).bind(call.0).fetch_all(pool).await?);
+    let sql = format!(
+        "select account, confidence, source, medium, campaign, term, fields \
+         from visit where call = $1 order by {BY_WORTH}"
+    );
+    let rows: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(call.0).fetch_all(pool).await?
+    });
     let read = |(account, rank, source, medium, campaign, term, fields): Row| {
         Ok(Attribution {
             account,
