@@ -18,8 +18,9 @@ use crate::{
 
 /// Longest value that is kept.
 const LONGEST: usize = 500;
-/// What is told again within so long is the same visit.
-const SAME_S: i64 = 600;
+/// What is told again within so long is the same visit: the webhook is repeated at once. A client who calls
+/// again is a visit of the next call.
+const SAME_S: i64 = 30;
 
 /// Fields, and our names.
 const FIELDS: [(&str, &str); 3] = [
@@ -85,6 +86,7 @@ pub fn visit(
         client,
         hints: Hints {
             dids: did.into_iter().collect(),
+            of: vec![account.clone()],
             within_ms: WITHIN_MS,
             ..Hints::default()
         },
@@ -147,12 +149,13 @@ mod tests {
         ];
         assert_eq!(names, wanted);
         assert_eq!(visit.origin().medium, "");
-        // Told again it is the same visit; another day it is another one.
+        assert_eq!(visit.hints.of, [AccountName::from("lossy")]);
+        // Told again it is the same visit; a client who calls again is another one.
         assert_eq!(read(told, NOW.plus_millis(1_000)).unwrap().key, visit.key);
-        assert_ne!(
-            read(told, NOW.plus_millis(86_400_000)).unwrap().key,
-            visit.key
-        );
+        for later_ms in [60_000, 300_000, 86_400_000] {
+            let again = read(told, NOW.plus_millis(later_ms)).unwrap();
+            assert_ne!(again.key, visit.key, "{later_ms}");
+        }
         let other = told.replace("0021", "0022");
         assert_ne!(read(&other, NOW).unwrap().key, visit.key);
     }

@@ -135,6 +135,7 @@ impl Office {
     pub fn call<'a>(&'a self, key: &'a str, client: &'a str) -> Call<'a> {
         Call {
             office: self,
+            account: ACCOUNT,
             key,
             client,
             did: "+74950000099",
@@ -360,6 +361,7 @@ impl Live {
 /// One call, told fact by fact through the ordinary way in.
 pub struct Call<'a> {
     office: &'a Office,
+    account: &'a str,
     key: &'a str,
     client: &'a str,
     did: &'a str,
@@ -370,6 +372,12 @@ impl<'a> Call<'a> {
     /// The client dialled this number of ours.
     pub fn on(mut self, did: &'a str) -> Self {
         self.did = did;
+        self
+    }
+
+    /// The call is another account's.
+    pub fn of(mut self, account: &'a str) -> Self {
+        self.account = account;
         self
     }
 
@@ -508,7 +516,7 @@ impl<'a> Call<'a> {
 
     fn event(&self, leg: &str, what: &str, at_s: i64, fact: Fact) -> CallEvent {
         CallEvent {
-            account: AccountName::from(ACCOUNT),
+            account: AccountName::from(self.account),
             call: self.key.into(),
             leg: (!leg.is_empty()).then(|| LegKey::from(format!("{}/{leg}", self.key))),
             at: self.started.plus_millis(at_s * 1_000),
@@ -520,7 +528,7 @@ impl<'a> Call<'a> {
 
     async fn tell(&self, events: Vec<CallEvent>) {
         let flow = self.office.gateway.gateway().flow();
-        flow.tell(ACCOUNT.into(), "story", events, flow::now())
+        flow.tell(self.account.into(), "story", events, flow::now())
             .await
             .unwrap();
     }
