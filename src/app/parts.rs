@@ -105,8 +105,16 @@ impl Parts {
         });
         self.route_by_command();
         let (accounts, flow) = (self.office.pbxes.clone(), self.flow.clone());
+        let db = self.db.clone();
         self.tasks.until_stop("visitors", move || {
-            visitor::run(accounts.clone(), flow.clone(), flow.visitors(), flow::now)
+            let wanted = flow.visitors();
+            visitor::run(
+                accounts.clone(),
+                flow.clone(),
+                db.clone(),
+                wanted,
+                flow::now,
+            )
         });
         let (flow, db) = (self.flow.clone(), self.db.clone());
         self.tasks.until_stop("visits", move || {

@@ -3,7 +3,8 @@
 //! way as a message of its own, and is a fact of the call.
 //!
 //! The PBX gives the number to another visitor soon, so nobody is asked about a call that is not young: an
-//! answer would tell of somebody else.
+//! answer would tell of somebody else. How old it is says the store: the message that tells of it may be any
+//! of the call's, and the first one heard after a restart.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use crate::{
         time::Timestamp,
     },
     pbx::{Accounts, Decoded, Pbx, PbxError, VisitorOf},
+    store::{Db, reconcile},
 };
 
 /// How the journal calls what was answered: it is read again like a record of the past.
@@ -53,6 +55,7 @@ impl Wanted {
 pub async fn run(
     accounts: Accounts,
     flow: Flow,
+    db: Db,
     mut wanted: Receiver<Wanted>,
     clock: fn() -> Timestamp,
 ) {
@@ -74,12 +77,29 @@ pub async fn run(
         }
         // Every message of a call says so.
         if asked.insert((account.clone(), of.call.clone())) {
-            let flow = flow.clone();
+            let (flow, db) = (flow.clone(), db.clone());
             tokio::spawn(async move {
-                if let Err(error) = one(&flow, &pbx, &account, &of, clock).await {
+                let Some(began) = began(&db, &account, &of.call).await else {
+                    return;
+                };
+                if let Err(error) = one(&flow, &pbx, &account, &of, began, clock).await {
                     tracing::info!(%account, %error, "nobody told who the visitor of a call is");
                 }
             });
+        }
+    }
+}
+
+/// When a call began of which nobody has told yet who the visitor is.
+async fn began(db: &Db, account: &AccountName, call: &CallKey) -> Option<Timestamp> {
+    match reconcile::by_key(db, account, call).await {
+        Ok(stored) => stored
+            .map(|stored| stored.call)
+            .filter(|call| call.tracking.is_empty())
+            .map(|call| call.started_at),
+        Err(error) => {
+            tracing::warn!(%account, %error, "no visitor was asked for: the call could not be read");
+            None
         }
     }
 }
@@ -90,11 +110,12 @@ async fn one(
     pbx: &Arc<dyn Pbx>,
     account: &AccountName,
     of: &VisitorOf,
+    began: Timestamp,
     clock: fn() -> Timestamp,
 ) -> Result<(), PbxError> {
     let mut pauses = PAUSES.iter();
     let told = loop {
-        if clock().millis_since(of.at) > YOUNG_MS {
+        if clock().millis_since(began) > YOUNG_MS {
             return Err(PbxError::NotThere);
         }
         let error = match pbx.visitor(of).await {
