@@ -10,12 +10,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::MissedTickBehavior,
+};
 
 use super::Flow;
 use crate::{
     model::{call::Change, event::Direction, ids::CallKey, time::Timestamp},
-    rules::attribution::{WAITS_MS, choose},
+    rules::attribution::{Found, WAITS_MS, choose},
     store::{
         Db, StoreError,
         visits::{self, Waiting},
@@ -25,7 +28,8 @@ use crate::{
 
 /// Visits looked at in one transaction.
 const AT_ONCE: i64 = 200;
-/// How often to look although nothing was told: for visits that have waited long enough.
+/// How often to look although nothing was told: for visits that have waited long enough, and for calls that
+/// have got another name.
 const EVERY: Duration = Duration::from_secs(30);
 /// Pause after a failure of the store.
 const RETRY: Duration = Duration::from_secs(2);
@@ -33,6 +37,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Looks again and again.
 pub async fn run(flow: Flow, db: Db, clock: fn() -> Timestamp) {
     let told = flow.writer().visits_told();
+    // Not put off by what is heard meanwhile.
+    let mut rounds = tokio::time::interval(EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // From before it is read: a call may come in between.
         let mut changes = flow.writer().changes();
@@ -44,11 +51,14 @@ pub async fn run(flow: Flow, db: Db, clock: fn() -> Timestamp) {
                         () = told.notified() => Heard::Visits,
                         // Where nothing waits, nobody is woken by calls; having missed some is told.
                         heard = heard(&mut changes, &awaited), if !awaited.is_empty() => heard,
-                        () = tokio::time::sleep(EVERY) => Heard::Nothing,
+                        _ = rounds.tick() => Heard::Nothing,
                     };
                     match heard {
                         Heard::Visits => {}
-                        Heard::Nothing => awaited = Awaited::read(&db).await?,
+                        Heard::Nothing => {
+                            renamed(&db, clock()).await?;
+                            awaited = Awaited::read(&db).await?;
+                        }
                         Heard::Calls(calls) => of_calls(&db, clock(), &calls).await?,
                         Heard::NotAll => of_calls(&db, clock(), &awaited).await?,
                     }
@@ -175,18 +185,41 @@ async fn of_calls(db: &Db, now: Timestamp, calls: &Awaited) -> Result<(), StoreE
 
 /// Looks for the call of everything that is due now; for tests and people who do not want to wait.
 pub async fn once(db: &Db, now: Timestamp) -> Result<(), StoreError> {
-    all_due(db, now, &mut Awaited::default()).await
+    all_due(db, now, &mut Awaited::default()).await?;
+    renamed(db, now).await
+}
+
+/// Looks for calls of visits that name no client: a call that has become part of another one is told under
+/// the other one's name only ([`Awaited::take`]), and the visit may know it by its own.
+async fn renamed(db: &Db, now: Timestamp) -> Result<(), StoreError> {
+    let mut looked_at = search(db, visits::nameless(db).await?).await?;
+    // What stays as it was is not written again and again.
+    looked_at.retain(|(was, found)| visits::state(*found, true) != was.state);
+    settle(db, looked_at, now).await
 }
 
 async fn look(db: &Db, waiting: Vec<Waiting>, now: Timestamp) -> Result<(), StoreError> {
-    if waiting.is_empty() {
-        return Ok(());
-    }
+    let looked_at = search(db, waiting).await?;
+    settle(db, looked_at, now).await
+}
+
+async fn search(db: &Db, waiting: Vec<Waiting>) -> Result<Vec<(Waiting, Found)>, StoreError> {
     let mut looked_at = Vec::with_capacity(waiting.len());
     for one in waiting {
         let candidates = visits::candidates(db, &one.visit).await?;
         let found = choose(&one.visit, &candidates);
         looked_at.push((one, found));
+    }
+    Ok(looked_at)
+}
+
+async fn settle(
+    db: &Db,
+    looked_at: Vec<(Waiting, Found)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if looked_at.is_empty() {
+        return Ok(());
     }
     visits::settle(db, &looked_at, now).await?;
     for (was, found) in &looked_at {

@@ -150,7 +150,7 @@ pub async fn candidates(db: &Db, visit: &Visit) -> Result<Vec<Candidate>, StoreE
     const NAMED: &str = "select c.id, c.account, c.started_at, c.client, c.did \
          from (select distinct account from line) a \
          join call_key k on k.account = a.account and k.key = $1 join call c on c.id = k.call \
-         where c.started_at between $2 and $3";
+         where c.direction = 'in' and c.started_at between $2 and $3";
     let around = |ms: i64| {
         let at = |ms| visit.at.plus_millis(ms).as_micros();
         (at(-ms), at(ms))

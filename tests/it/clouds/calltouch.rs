@@ -15,6 +15,7 @@ use ringcard::{
     model::{event::Fact, time::Timestamp},
     on_read,
     simulator::message::encode,
+    store::sources,
 };
 use serde_json::{Value, json};
 
@@ -279,13 +280,60 @@ async fn finds_its_call(office: Office) {
     office.call("k6", "+74950000017").missed_by("202").await;
     comes_to(&office, "v6", "joined", Some(("k6", 1))).await;
 
-    assert_eq!(count(&office, "select count(*) from visit").await, 5);
+    others_are_not_it(&office).await;
+    assert_eq!(count(&office, "select count(*) from visit").await, 7);
     assert_eq!(
         count(&office, "select count(*) from call").await,
-        5,
+        7,
         "no visit has made a call"
     );
+    what_says_something_counts(&office).await;
     office.close().await;
+}
+
+/// A call out is nobody's visit, even if it is named; a call that has become part of another one is.
+async fn others_are_not_it(office: &Office) {
+    let mut named = told("v7", "anonymous");
+    named.did = TRACKED;
+    named.post(office, "callconnected", "&sipCallId=k7").await;
+    named.id = "v8";
+    named.post(office, "callconnected", "&sipCallId=part").await;
+    office
+        .call("k7", "+74950000018")
+        .goes_out_in_vain("202")
+        .await;
+    let whole = office.call("k8", "+74950000019");
+    whole.missed_by("202").await;
+    let with = "part".into();
+    whole.also("", "same", 2, Fact::SameCall { with }).await;
+    let now = flow::now();
+    flow::attribution::once(office.gateway.db(), now)
+        .await
+        .unwrap();
+    comes_to(office, "v8", "joined", Some(("k8", 1))).await;
+    comes_to(office, "v7", "waiting", None).await;
+}
+
+/// Of the PBX only the visitor's number is known: that is sure, and says nothing of the source.
+async fn what_says_something_counts(office: &Office) {
+    const EMPTY: &str = "+74950000020";
+    let call = office.call("k9", EMPTY);
+    call.answered_by("201").await;
+    let fields = vec![("visitor_id".to_owned(), "77".to_owned())];
+    call.also("", "tracking", 3, Fact::Tracking { fields })
+        .await;
+    told("v9", EMPTY).begins(office).await;
+    comes_to(office, "v9", "joined", Some(("k9", 2))).await;
+    let db = office.gateway.db();
+    let visits = sources::of_call(db, office.id("k9").await).await.unwrap();
+    let said: Vec<&str> = visits.iter().map(|visit| visit.source.as_str()).collect();
+    assert_eq!(said, ["larch", ""]);
+    let (from, to) = (flow::now().plus_millis(-3_600_000), flow::now());
+    let figures = sources::by_source(db, from, to, 10).await.unwrap();
+    assert!(
+        figures.iter().all(|one| one.source == "larch"),
+        "{figures:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
