@@ -232,6 +232,11 @@ impl Desk {
         self.lock().calls.contains_key(&name)
     }
 
+    /// What the line's rule of recording asks of the PBX, from memory: also where no answer comes in time.
+    pub fn recorded(&self, enquiry: &Enquiry) -> Recorded {
+        recorded(enquiry, &self.tables.load())
+    }
+
     /// Answers one enquiry. Never fails: what cannot be known in time is left out of the decision.
     pub async fn enquire(&self, enquiry: &Enquiry) -> Answered {
         let began = Instant::now();
@@ -262,7 +267,7 @@ impl Desk {
                 .map(|card| card.name.clone())
                 .filter(|name| !name.is_empty()),
             reason: reason.as_str().to_owned(),
-            recorded: recorded(enquiry, &self.tables.load()),
+            recorded: self.recorded(enquiry),
         };
         self.remember(enquiry, name, &decision, &answer, reason);
         self.log
@@ -424,18 +429,19 @@ fn name_of(enquiry: &Enquiry) -> CallName {
     (enquiry.account.clone(), name)
 }
 
-/// What the rule of the line asks of the PBX: once a call, before anybody's phone rings.
+/// What the rule of the line asks of the PBX: not to record at every attempt, for each may begin a recording of
+/// its own; the rest once a call, before anybody's phone rings.
 fn recorded(enquiry: &Enquiry, tables: &Tables) -> Recorded {
     let did = enquiry.did.as_ref().and_then(|number| number.e164());
-    let line = did.filter(|_| enquiry.attempt == 1);
-    let rule = line.and_then(|did| {
+    let rule = did.and_then(|did| {
         let line = (enquiry.account.clone(), did.to_owned());
         tables.recorded.get(&line)
     });
     let Some(rule) = rule else {
         return Recorded::default();
     };
-    let prompt = (rule.kept && rule.notice == Notice::Prompt).then(|| rule.prompt.clone());
+    let is_said = rule.kept && rule.notice == Notice::Prompt && enquiry.attempt == 1;
+    let prompt = is_said.then(|| rule.prompt.clone());
     Recorded {
         never: !rule.kept,
         asks: prompt.is_some() && rule.consent == Consent::Asked,
@@ -612,6 +618,33 @@ mod tests {
             (phones(&second), second.reason),
             (vec!["102"], Reason::Group)
         );
+        office.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_not_recorded_is_so_at_every_attempt() {
+        let office = Office::open().await;
+        const RULE: &str = "insert into line_recording \
+             (line, valid_from, kept, notice, prompt, consent) \
+             select id, $1, $1, $2, 'p', 'asked' from line";
+        for (kept, notice, prompts) in [
+            (0i64, "none", [false, false]),
+            (1i64, "prompt", [true, false]),
+        ] {
+            let never = kept == 0;
+            on_write!(&office.db, pool => {
+                sqlx::query(RULE).bind(kept).bind(notice).execute(pool).await.map(|_| ())
+            })
+            .unwrap();
+            office.desk.refresh_now().await;
+            for (attempt, prompted) in (1..).zip(prompts) {
+                let call = format!("c{never}");
+                let answered = office.ask(&call, "+74950000011", attempt, 0).await;
+                let told = answered.answer.recorded;
+                let asked = (told.never, told.prompt.is_some(), told.asks);
+                assert_eq!(asked, (never, prompted, prompted), "attempt {attempt}");
+            }
+        }
         office.close().await;
     }
 

@@ -59,7 +59,7 @@ pub struct RouteAnswer {
     pub display_name: Option<String>,
     /// Why, as a closed word (`owner`, `deputy`, `group`, `line`, `default`, `timeout`).
     pub reason: String,
-    /// What the line's rule of recording asks of the PBX; told with the first answer of a call.
+    /// What the line's rule of recording asks of the PBX: not to record with every answer of a call, the rest with the first.
     pub recorded: Recorded,
 }
 

@@ -47,7 +47,7 @@ use crate::{
         enquiry::{Answered, Desk},
     },
     model::{ids::AccountName, time::Timestamp},
-    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Reply, Request, RouteAnswer},
+    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Recorded, Reply, Request, RouteAnswer},
     rules::routing::Reason,
     store::writer::{CommitError, Receipt},
     telemetry,
@@ -393,7 +393,7 @@ async fn answer(
     let deadline = Duration::from_millis(account.settings.route_timeout_ms);
     let answered = tokio::time::timeout(deadline, hooks.desk.enquire(enquiry))
         .await
-        .unwrap_or_else(|_| safe_default());
+        .unwrap_or_else(|_| safe_default(hooks.desk.recorded(enquiry)));
     telemetry::RouteAnswered {
         provider: account.pbx.provider(),
         reason: answered.reason.as_str(),
@@ -434,8 +434,9 @@ async fn keep_answered(
     }
 }
 
-/// Nobody named: the PBX goes on with its own default.
-fn safe_default() -> Answered {
+/// Nobody named: the PBX goes on with its own default. The rule of recording is known all the same, for it is in
+/// memory: a line that is not recorded is not to be recorded because we are slow.
+fn safe_default(recorded: Recorded) -> Answered {
     Answered {
         answer: RouteAnswer {
             targets: Vec::new(),
@@ -443,7 +444,7 @@ fn safe_default() -> Answered {
             together: false,
             display_name: None,
             reason: Reason::Timeout.as_str().to_owned(),
-            recorded: crate::pbx::Recorded::default(),
+            recorded,
         },
         event: None,
         reason: Reason::Timeout,
