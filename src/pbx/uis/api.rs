@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::unconfirmed::{ALL_EVERY_MS, REPORT_EVERY_MS};
@@ -137,6 +137,16 @@ impl Api {
     }
 }
 
+/// The list that a result holds; `wrong` says what is amiss where it holds none.
+pub fn data<T: DeserializeOwned>(
+    mut result: Value,
+    wrong: &'static str,
+) -> Result<Vec<T>, PbxError> {
+    let data = result.get_mut("data").map(Value::take);
+    let list = data.and_then(|data| serde_json::from_value(data).ok());
+    list.ok_or(PbxError::Unreadable(wrong))
+}
+
 fn read(answer: Whole, id: &str) -> Result<Value, PbxError> {
     let answer = asking::good(answer, POINTS_COME_BACK)?;
     let said: Answer = serde_json::from_slice(&answer.body)
@@ -206,6 +216,24 @@ mod tests {
             assert!(
                 matches!(answer(200, body), Err(PbxError::Unreadable(_))),
                 "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_result_of_another_shape_is_no_list() {
+        assert_eq!(data::<i64>(json!({"data": [7]}), "").unwrap(), [7]);
+        for shape in [
+            json!([]),
+            json!(5),
+            json!("x"),
+            json!({}),
+            json!({"data": {}}),
+        ] {
+            let read = data::<i64>(shape.clone(), "wrong");
+            assert!(
+                matches!(read, Err(PbxError::Unreadable("wrong"))),
+                "{shape}"
             );
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{Api, Purpose};
+use super::api::{Api, Purpose, data};
 use crate::{
     model::ids::Extension,
     pbx::{Employee, PbxError},
@@ -27,9 +27,8 @@ struct Short {
 /// Everybody with an extension, by id.
 pub async fn list(api: &Api, purpose: Purpose) -> Result<BTreeMap<i64, Employee>, PbxError> {
     let wanted = json!({"fields": ["id", "full_name", "extension"]});
-    let mut answer = api.ask(purpose, &api.data, "get.employees", wanted).await?;
-    let listed: Vec<Listed> = serde_json::from_value(answer["data"].take())
-        .map_err(|_| PbxError::Unreadable("it is no list of employees"))?;
+    let answer = api.ask(purpose, &api.data, "get.employees", wanted).await?;
+    let listed: Vec<Listed> = data(answer, "it is no list of employees")?;
     Ok(listed.into_iter().filter_map(with_extension).collect())
 }
 

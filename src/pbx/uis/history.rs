@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::{Api, Purpose},
+    api::{Api, Purpose, data},
     employees,
     event::visit,
     settings::Settings,
@@ -121,9 +121,8 @@ impl Records<'_> {
                 "fields": &FIELDS[..],
             });
             let answer = api.ask(Purpose::Report, &api.data, "get.calls_report", wanted);
-            let mut answer = answer.await?;
-            let records: Vec<Map<String, Value>> = serde_json::from_value(answer["data"].take())
-                .map_err(|_| PbxError::Unreadable("a report without its list of calls"))?;
+            let records: Vec<Map<String, Value>> =
+                data(answer.await?, "a report without its list of calls")?;
             let (count, before) = (records.len(), all.len());
             for record in records {
                 let id = text(&record, "id").unwrap_or_default();
