@@ -129,10 +129,7 @@ impl Api {
             let request = self.request(&path);
             let mut said =
                 asking::ask(&self.http, &request, &[&self.all], WORK_PATIENCE, read).await?;
-            let Value::Array(page) = said[what.to_lowercase()].take() else {
-                return Err(PbxError::Unreadable("it is no list"));
-            };
-            items.extend(page);
+            items.extend(rows(&mut said, what)?);
             next = said["next_page_uri"].as_str().map(str::to_owned);
         }
         Ok(items)
@@ -157,6 +154,14 @@ const PAGE: &str = "1000";
 /// So many pages make one part of history.
 const MOST_PAGES: usize = 100;
 
+/// The rows of a page of this list.
+fn rows(said: &mut Value, what: &str) -> Result<Vec<Value>, PbxError> {
+    match said.get_mut(what.to_lowercase()).map(Value::take) {
+        Some(Value::Array(rows)) => Ok(rows),
+        _ => Err(PbxError::Unreadable("it is no list")),
+    }
+}
+
 /// JSON, also of a refusal: `{"code":20003,"message":...}`. Its words may hold numbers of people.
 fn read(answer: Whole) -> Result<Value, PbxError> {
     let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
@@ -179,6 +184,17 @@ fn read(answer: Whole) -> Result<Value, PbxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_of_another_shape_is_no_list() {
+        let mut page = serde_json::json!({"calls": [1], "next_page_uri": null});
+        assert_eq!(rows(&mut page, "Calls").unwrap(), [1]);
+        for shape in ["[]", "5", "\"x\"", "null", "{}", r#"{"calls":{}}"#] {
+            let mut said = serde_json::from_str(shape).unwrap();
+            let read = rows(&mut said, "Calls");
+            assert!(matches!(read, Err(PbxError::Unreadable(_))), "{shape}");
+        }
+    }
 
     #[test]
     fn an_answer_says_whether_it_was_done() {

@@ -46,7 +46,8 @@ impl Question {
     /// Reads a request; `None` if nothing is posted to such an address.
     pub fn read(request: &Request) -> Result<Option<Self>, DecodeError> {
         let kind = match request.path.trim_matches('/') {
-            "voice" | "fallback" => Kind::Voice,
+            "voice" => Kind::Voice,
+            "fallback" => return Self::after_failure(request).map(Some),
             "dial-action" => Kind::DialAction,
             "leg" => Kind::Leg,
             "status" => Kind::Status,
@@ -55,6 +56,33 @@ impl Question {
         };
         let fields = Fields::read(request)?;
         Ok(Some(Self { kind, fields }))
+    }
+
+    /// The same question once more, after the address that it was posted to at first has failed: what stood in
+    /// that address counts, else the call would begin anew.
+    fn after_failure(request: &Request) -> Result<Self, DecodeError> {
+        let fields = Fields::read(request)?;
+        let Some(query) = fields
+            .get("ErrorUrl")
+            .and_then(unconfirmed::failed_dial_action)
+        else {
+            let kind = Kind::Voice;
+            return Ok(Self { kind, fields });
+        };
+        let again = Request {
+            query,
+            ..request.clone()
+        };
+        Ok(Self {
+            kind: Kind::DialAction,
+            fields: Fields::read(&again)?,
+        })
+    }
+
+    /// Whether the caller has hung up meanwhile: nobody rings for one who is gone.
+    fn is_of_gone(&self) -> bool {
+        let stage = self.get("CallStatus").and_then(Stage::read);
+        matches!(stage, Some(Stage::Over(_)))
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -156,7 +184,9 @@ impl Words {
         }
         let mut facts = self.facts(call, question, now, out);
         facts.is_so(None, "parties", self.parties(question));
-        out.enquiries.push(self.enquiry(question, call, 1, now));
+        if !question.is_of_gone() {
+            out.enquiries.push(self.enquiry(question, call, 1, now));
+        }
         Ok(())
     }
 
@@ -194,8 +224,11 @@ impl Words {
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
         let call = question.id("CallSid")?;
-        let word = question.get("DialCallStatus").unwrap_or_default();
-        let stage = Stage::read(word).ok_or(DecodeError::Field("DialCallStatus"))?;
+        let stage = match question.get("DialCallStatus") {
+            None if question.get("ErrorUrl").is_some() => Some(unconfirmed::UNTOLD),
+            word => word.and_then(Stage::read),
+        };
+        let stage = stage.ok_or(DecodeError::Field("DialCallStatus"))?;
         let talked = matches!(stage, Stage::Answered | Stage::Over(Cause::Normal));
         let mut facts = self.facts(call, question, now, out);
         facts.is_so(None, "parties", self.parties(question));
@@ -232,7 +265,7 @@ impl Words {
         let attempt: u32 = attempt.unwrap_or(1);
         let goes_on = !talked && question.get("last").is_none() && attempt < MOST_ATTEMPTS;
         // Who has hung up meanwhile is rung for in vain; Twilio then throws our answer away.
-        if goes_on && question.get("CallStatus") != Some("completed") {
+        if goes_on && !question.is_of_gone() {
             out.enquiries
                 .push(self.enquiry(question, call, attempt + 1, now));
         }

@@ -50,6 +50,14 @@ impl<'a> Row<'a> {
         at.ok_or(DecodeError::Field(name))
     }
 
+    /// When it was over, and how sure that is. Documented: what did not complete successfully has no end; its
+    /// last change is no earlier.
+    fn ended(&self, now: Timestamp) -> Result<(Timestamp, Clock), DecodeError> {
+        let exact = self.time("end_time", now).map(|at| (at, Clock::Exact));
+        let bound = |name| self.time(name, now).map(|at| (at, Clock::NoLaterThan));
+        exact.or_else(|_| bound("date_updated"))
+    }
+
     /// When somebody picked up: so many seconds before the end.
     fn answered(&self, ended: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let talked_s = self.get("duration").and_then(|s| s.parse().ok());
@@ -80,12 +88,64 @@ impl Words {
             .await?;
         let files = days(["DateCreated>", "DateCreated<"]);
         let files = api.list("Recordings", &files).await?;
-        let messages = whole(&calls, &files);
+        let messages = self.whole(&calls, &files);
         Ok(span.page(
             messages
                 .iter()
                 .filter_map(|call| self.message(call, span, now)),
         ))
+    }
+
+    /// Each call with the phones that it rang and what was recorded of it, in the order of their names.
+    pub fn whole(&self, calls: &[Value], files: &[Value]) -> Vec<Value> {
+        let mut whole: BTreeMap<&str, Value> = BTreeMap::new();
+        let mut parents: BTreeMap<&str, &str> = BTreeMap::new();
+        for call in calls {
+            let row = Row(call);
+            let (Some(sid), None) = (row.get("sid"), row.get("parent_call_sid")) else {
+                continue;
+            };
+            if self.is_ours(&row) {
+                whole.insert(sid, json!({"call": call, "legs": [], "recordings": []}));
+            }
+        }
+        let mut legs: Vec<&Value> = calls.iter().collect();
+        legs.sort_by_key(|leg| Row(leg).get("start_time").and_then(moment));
+        for leg in legs {
+            let row = Row(leg);
+            let (Some(sid), Some(parent)) = (row.get("sid"), row.get("parent_call_sid")) else {
+                continue;
+            };
+            parents.insert(sid, parent);
+            if let Some(call) = whole.get_mut(parent) {
+                push(&mut call["legs"], leg);
+            }
+        }
+        for file in files {
+            let Some(call) = Row(file).get("call_sid") else {
+                continue;
+            };
+            let call = parents.get(call).copied().unwrap_or(call);
+            if let Some(call) = whole.get_mut(call) {
+                push(&mut call["recordings"], file);
+            }
+        }
+        whole.into_values().collect()
+    }
+
+    /// Whether it is a call that we were asked about, or an order of ours: other programs order calls too.
+    fn is_ours(&self, call: &Row<'_>) -> bool {
+        let (from, to) = (call.get("from"), call.get("to"));
+        let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+        match call.get("direction") {
+            // A call that one of ours makes by an app is none that we connect.
+            Some("inbound") => !from.starts_with("client:") && !from.starts_with("sip:"),
+            Some("outbound-api") => {
+                self.numbers.read(from) == self.numbers.read(&self.settings.line)
+                    && self.settings.is_phone(to)
+            }
+            _ => false,
+        }
     }
 
     /// A call as a message; nothing for one that goes on, is not of this span or has not settled.
@@ -118,7 +178,9 @@ impl Words {
     ) -> Result<(Timestamp, Timestamp), DecodeError> {
         let own = Row(&whole["call"]);
         let is_order = own.get("direction") == Some("outbound-api");
-        let ended = own.time("end_time", now)?;
+        // It is over: the best that is known of when is taken for it, else it would have no result.
+        let ended = own.ended(now).map(|(at, _)| at);
+        let ended = ended.or_else(|_| own.time("start_time", now))?;
         let started = own.time("date_created", now);
         let started = started.or_else(|_| own.time("start_time", now))?.min(ended);
         let mut facts = Facts {
@@ -175,7 +237,11 @@ impl Words {
         facts: &mut Facts<'_>,
     ) -> Result<Option<Timestamp>, DecodeError> {
         let key = LegKey::from(leg.sid()?);
-        let ended = leg.time("end_time", now)?;
+        let (ended, clock) = leg.ended(now).unwrap_or((facts.at, Clock::NoLaterThan));
+        let ended = match clock {
+            Clock::Exact => ended,
+            _ => ended.min(facts.at), // no phone outlives its call
+        };
         let client = ends.client.clone().unwrap_or(Number::Withheld);
         let client = Party::Client(client);
         let (party, with) = match &ends.caller {
@@ -198,7 +264,7 @@ impl Words {
         }
         let cause = leg.cause().unwrap_or(Cause::Unknown);
         let end = Fact::Ends { cause, by: None };
-        facts.happened_at(Some(&key), "ends", (ended, Clock::Exact), end);
+        facts.happened_at(Some(&key), "ends", (ended, clock), end);
         Ok(answered)
     }
 }
@@ -235,48 +301,6 @@ impl Ends {
         facts.is_so(None, "record", Fact::Summary(Box::new(summary)));
         facts.happened(None, "over", Fact::Over { by: None });
     }
-}
-
-/// Each call with the phones that it rang and what was recorded of it, in the order of their names.
-fn whole(calls: &[Value], files: &[Value]) -> Vec<Value> {
-    let mut whole: BTreeMap<&str, Value> = BTreeMap::new();
-    let mut parents: BTreeMap<&str, &str> = BTreeMap::new();
-    let is_told = |direction: &str| matches!(direction, "inbound" | "outbound-api");
-    for call in calls {
-        let row = Row(call);
-        let (Some(sid), None) = (row.get("sid"), row.get("parent_call_sid")) else {
-            continue;
-        };
-        // A call that one of ours makes by an app is none that we connect.
-        let is_own = row
-            .get("from")
-            .is_some_and(|from| from.starts_with("client:") || from.starts_with("sip:"));
-        if row.get("direction").is_some_and(is_told) && !is_own {
-            whole.insert(sid, json!({"call": call, "legs": [], "recordings": []}));
-        }
-    }
-    let mut legs: Vec<&Value> = calls.iter().collect();
-    legs.sort_by_key(|leg| Row(leg).get("start_time").and_then(moment));
-    for leg in legs {
-        let row = Row(leg);
-        let (Some(sid), Some(parent)) = (row.get("sid"), row.get("parent_call_sid")) else {
-            continue;
-        };
-        parents.insert(sid, parent);
-        if let Some(call) = whole.get_mut(parent) {
-            push(&mut call["legs"], leg);
-        }
-    }
-    for file in files {
-        let Some(call) = Row(file).get("call_sid") else {
-            continue;
-        };
-        let call = parents.get(call).copied().unwrap_or(call);
-        if let Some(call) = whole.get_mut(call) {
-            push(&mut call["recordings"], file);
-        }
-    }
-    whole.into_values().collect()
 }
 
 /// Once each: pages may overlap.

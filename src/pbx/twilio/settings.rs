@@ -115,6 +115,11 @@ impl Settings {
         self.recordings.url = Some(self.api_url.clone()); // the host that is asked may answer
         Ok(self)
     }
+
+    /// Whether `told` is a phone that the account's table names.
+    pub fn is_phone(&self, told: &str) -> bool {
+        self.otherwise.contains(&Extension::from(told)) || self.phones.listed(told).is_some()
+    }
 }
 
 /// What is dialled for each extension.
@@ -158,6 +163,11 @@ impl Phones {
 
     /// Whose phone `told` is; one that is not listed stands for itself.
     pub fn extension(&self, told: &str) -> Extension {
+        let own = self.listed(told).cloned();
+        own.unwrap_or_else(|| Extension::from(told))
+    }
+
+    fn listed(&self, told: &str) -> Option<&Extension> {
         // Addresses come back with parameters of ours or theirs behind them.
         let is_it = |dialled: &str| {
             let rest = told.strip_prefix(dialled);
@@ -165,6 +175,6 @@ impl Phones {
         };
         let mut known = self.0.iter();
         let own = known.find(|(_, dialled)| is_it(dialled));
-        own.map_or_else(|| Extension::from(told), |(extension, _)| extension.clone())
+        own.map(|(extension, _)| extension)
     }
 }

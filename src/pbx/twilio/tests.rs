@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     model::{
-        call::{Call, CallResult},
-        event::Direction,
+        call::{Call, CallResult, LegResult},
+        event::{Cause, Direction},
         ids::Extension,
         phone::NumberingPlan,
     },
@@ -26,6 +26,16 @@ fn settings(more: &str) -> Settings {
 }
 
 fn twiml(more: &str, targets: &[&str], attempt: u32, together: bool) -> String {
+    let as_ever = Recorded::default();
+    answered(more, targets, (attempt, together), as_ever)
+}
+
+fn answered(
+    more: &str,
+    targets: &[&str],
+    (attempt, together): (u32, bool),
+    recorded: Recorded,
+) -> String {
     let enquiry = Enquiry {
         account: "pbx".into(),
         call: Some("CA7".into()),
@@ -43,7 +53,7 @@ fn twiml(more: &str, targets: &[&str], attempt: u32, together: bool) -> String {
         together,
         display_name: None,
         reason: "owner".to_owned(),
-        recorded: Recorded::default(),
+        recorded,
     };
     twiml::route(&settings(more), &enquiry, &answer)
 }
@@ -66,6 +76,93 @@ fn the_answer_rings_one_and_says_where_to_ask_what_comes_next() {
         "{recorded}"
     );
     assert!(recorded.contains("recording?call=CA7\""), "{recorded}");
+}
+
+#[test]
+fn a_line_that_is_not_recorded_is_not_whoever_rings() {
+    let never = Recorded {
+        never: true,
+        ..Recorded::default()
+    };
+    for (targets, attempt) in [(&["301"][..], 1), (&["302"], 2), (&[], 3)] {
+        let told = answered("record = true\n", targets, (attempt, false), never.clone());
+        assert!(told.contains("<Dial") && !told.contains("record"), "{told}");
+    }
+}
+
+/// Which attempt a posted question asks about, if it asks.
+fn asks(path: &str, query: &str, body: &str) -> Option<u32> {
+    let pbx = (PROVIDER.open)(
+        "pbx".into(),
+        format!("{TABLE}{MORE}").parse().unwrap(),
+        tools(),
+    );
+    let request = Request {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: Vec::new(),
+        body: format!("CallSid=CA1&From=%2B74950000021&To=%2B74950000003&{body}").into(),
+        remote: String::new(),
+    };
+    let mut out = Decoded::default();
+    let input = Input::Request(&request);
+    pbx.unwrap().decoder().feed(input, NOW, &mut out).unwrap();
+    out.enquiries.first().map(|enquiry| enquiry.attempt)
+}
+
+#[test]
+fn after_a_failure_the_call_goes_on_from_where_it_was() {
+    let url =
+        |rest: &str| format!("ErrorUrl=https%3A%2F%2Fcalls.example.org%2Fhooks%2Fcedar%2F{rest}");
+    let action = |rest: &str| url(&format!("dial-action%3Fattempt%3D2%26to%3D301{rest}"));
+    for (body, attempt) in [
+        (url("voice"), Some(1)),
+        (String::new(), Some(1)),
+        (action(""), Some(3)),
+        (format!("{}&DialCallStatus=no-answer", action("")), Some(3)),
+        (format!("{}&DialCallStatus=completed", action("")), None),
+        (action("%26last%3D1"), None),
+    ] {
+        assert_eq!(asks("/fallback", "", &body), attempt, "{body}");
+    }
+}
+
+#[test]
+fn nobody_rings_for_a_caller_who_is_gone() {
+    for word in ["completed", "no-answer", "canceled", "busy", "failed"] {
+        let gone = format!("CallStatus={word}");
+        assert_eq!(asks("/voice", "", &gone), None, "{word}");
+        let action = format!("DialCallStatus=no-answer&{gone}");
+        assert_eq!(asks("/dial-action", "attempt=1", &action), None, "{word}");
+    }
+    let action = "DialCallStatus=no-answer&CallStatus=in-progress";
+    assert_eq!(asks("/dial-action", "attempt=1", action), Some(2));
+    assert_eq!(asks("/voice", "", "CallStatus=ringing"), Some(1));
+}
+
+#[test]
+fn orders_of_other_programs_are_none_of_ours() {
+    let words = Words {
+        account: "pbx".into(),
+        numbers: Numbers::new(NumberingPlan::default()),
+        settings: Arc::new(settings("")),
+    };
+    let ours = |from: &str, to: &str| {
+        let order =
+            serde_json::json!({"sid": "CA1", "direction": "outbound-api", "from": from, "to": to});
+        words.whole(&[order], &[]).len() == 1
+    };
+    for phone in [
+        "+74950000031",
+        "sip:302@office.example;a=b",
+        "client:daria",
+        "+74950000039",
+    ] {
+        assert!(ours("+74950000003", phone), "{phone}");
+    }
+    assert!(!ours("+74950000003", "+74950000021"), "a client is dialled");
+    assert!(!ours("+74950000004", "+74950000031"), "from another line");
 }
 
 #[test]
@@ -140,6 +237,40 @@ fn a_past_call_is_one_with_the_phones_it_rang() {
         (call.employees_legs().count(), call.recordings.len()),
         (2, 1)
     );
+}
+
+#[test]
+fn a_past_call_is_read_though_nothing_of_it_has_an_end() {
+    let read = |end: &str, leg: &str| {
+        told(&format!(
+            r#"{{"call":{{"sid":"CA1","direction":"inbound","from":"+74950000021","to":"+74950000003",
+            "status":"canceled","date_created":"Mon, 06 Apr 2026 07:00:00 +0000",
+            "start_time":"Mon, 06 Apr 2026 07:00:00 +0000",{end}}},
+            "legs":[{{"sid":"CA2","to":"+74950000031","status":"busy",{leg}}}],"recordings":[]}}"#,
+        ))
+    };
+    let (none, at) = (
+        r#""end_time":null"#,
+        r#""end_time":"Mon, 06 Apr 2026 07:00:30 +0000""#,
+    );
+    let changed = r#""end_time":null,"date_updated":"Mon, 06 Apr 2026 07:00:20 +0000""#;
+    for (end, leg, wanted) in [
+        (at, at, (30, Some(30))),
+        (at, none, (30, None)),
+        (at, changed, (30, None)),
+        (changed, none, (20, None)),
+        (none, none, (0, None)),
+    ] {
+        let call = read(end, leg);
+        let (_, rung) = call.employees_legs().next().expect("the phone is told");
+        let after = |ended: Option<Timestamp>| ended.map(|at| at.as_seconds() - 1_775_458_800);
+        let (wanted_s, leg_s) = wanted;
+        assert_eq!(after(call.ended_at), Some(wanted_s), "{end} {leg}");
+        // A bound is no moment; how it ended is known all the same.
+        assert_eq!(after(rung.ended_at), leg_s, "{end} {leg}");
+        assert_eq!(rung.result, Some(LegResult::Failed(Cause::Busy)));
+        assert!(call.result.is_some(), "{end} {leg}");
+    }
 }
 
 #[test]

@@ -5,7 +5,11 @@
 //! Also not known: whether a status message that we did not take is told again (past calls are read in any
 //! case), and whether messages of a subaccount are signed with its own token (give it an account of its own).
 
-use crate::{model::phone::Number, pbx::numbers::Numbers};
+use super::event::Stage;
+use crate::{
+    model::{event::Cause, phone::Number},
+    pbx::numbers::Numbers,
+};
 
 /// What a real account can show to be otherwise: table `unconfirmed` of the account.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
@@ -32,6 +36,19 @@ const WITHHELD: [&str; 8] = [
     "+2562533",
     "+8656696",
 ];
+
+/// What the address that has failed asked us with, if that was what comes after ringing somebody. Documented:
+/// the same parameters come, and `ErrorUrl`. Assumption: it is that whole address, its query included. Of one
+/// without a number the second attempt is next.
+pub fn failed_dial_action(error_url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(error_url).ok()?;
+    let is_it = url.path().ends_with("/dial-action");
+    is_it.then(|| url.query().unwrap_or_default().to_owned())
+}
+
+/// How ringing somebody ended where a failure has left that out (assumption: it never does): not with a talk, for
+/// to ring the next one for nobody does less harm than to leave a caller alone.
+pub const UNTOLD: Stage = Stage::Over(Cause::Unknown);
 
 /// The client's number.
 pub fn client(told: &str, numbers: &Numbers) -> Number {
