@@ -32,6 +32,8 @@ pub enum Fault {
     Page,
     /// The first half of the answer.
     Half,
+    /// Good JSON of another shape: a list where an object should be.
+    Shape,
     /// Takes the order and never rings anybody (Sipuni), or gives the same page again (Mango, UIS).
     Mute,
 }
@@ -189,8 +191,19 @@ pub fn spoilt(
             ([(header::CONTENT_TYPE, "text/html")], page).into_response()
         }
         Some(Fault::Half) => with(whole.slice(..whole.len() / 2)),
+        Some(Fault::Shape) => with(of_another_shape(&whole).into()),
         _ => with(whole),
     }
+}
+
+/// A list in the place of all, or of what JSON-RPC calls the result.
+fn of_another_shape(whole: &[u8]) -> String {
+    let mut said: Value = serde_json::from_slice(whole).unwrap_or_default();
+    match said.get_mut("result") {
+        Some(result) => *result = Value::Array(Vec::new()),
+        None => said = Value::Array(Vec::new()),
+    }
+    said.to_string()
 }
 
 /// Serves this router on a port of its own until the test is over.

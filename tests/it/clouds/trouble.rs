@@ -199,6 +199,7 @@ async fn past_calls_of_uis_come_whatever_went_wrong_before() {
         ("report", Fault::TooMany),
         ("report", Fault::Page),
         ("report", Fault::Half),
+        ("report", Fault::Shape),
         ("employees", Fault::Status(500)),
         ("report", Fault::Slow(2_500)),
     ];

@@ -13,13 +13,13 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ringcard::simulator::{
-    story::{Outcome, Story},
+    story::{Outcome, Plot, Story},
     twilio::{Twilio, client, word},
 };
 use serde_json::{Value, json};
 
 use super::{
-    alike::{calls_as_they_happen, orders_are_not_taken, past_calls_come},
+    alike::{calls_as_they_happen, orders_are_not_taken, past_calls_come, told_at_once},
     anna_clicks, calls, first_reading,
     host::{Emulator, Fault, lock, spoilt},
     mango::click,
@@ -311,7 +311,12 @@ fn rows(product: &Twilio, story: &Story) -> Vec<Value> {
                 let talked = row(leg, who, "completed", (ring.from_ms, story.end_ms));
                 with_talk(talked, ring.to_ms, story.end_ms)
             }
-            outcome => row(leg, who, word(outcome), (ring.from_ms, ring.to_ms)),
+            outcome => {
+                // What did not complete successfully has no end.
+                let mut row = row(leg, who, word(outcome), (ring.from_ms, ring.to_ms));
+                row["date_updated"] = row["end_time"].take();
+                row
+            }
         });
     }
     rows
@@ -342,6 +347,7 @@ async fn a_click_is_one_call_with_its_recording_whatever_the_cloud_answers_first
         Fault::TooMany,
         Fault::Page,
         Fault::Half,
+        Fault::Shape,
         Fault::Mute,
         Fault::Slow(2_000),
     ];
@@ -375,16 +381,23 @@ async fn past_calls_come_page_by_page_whatever_went_wrong_before() {
         ("history", Fault::TooMany),
         ("history", Fault::Page),
         ("history", Fault::Half),
+        ("history", Fault::Shape),
         ("history", Fault::Mute),
         ("recordings", Fault::Status(502)),
+        ("recordings", Fault::Shape),
     ];
     let remember = |story: &Story| cloud.remember(story);
     past_calls_come((&office, "cedar"), &cloud.host, &faults, remember).await;
     (100..310).for_each(|number| cloud.remember(&past_call(number)));
+    let start = past_call(310).start;
+    cloud.remember(&Story {
+        start,
+        ..told_at_once(Plot::Busy, 310)
+    });
     let standing = read_now(&office, "cedar").await;
     assert_eq!(
         (standing.failing_since, standing.brought.found),
-        (None, 210)
+        (None, 211)
     );
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     office.close().await;
