@@ -17,18 +17,28 @@ use crate::model::{
 /// Puts late words of event PBXes in their places.
 pub(super) fn put_in_place(known: &mut Known<'_>) {
     let is_over =
-        |moment: &Moment<'_>| matches!(moment.event.fact, Fact::Over { .. } | Fact::Summary(_));
-    if known.channels || !known.line.iter().any(is_over) {
+        |moment: &&Moment<'_>| matches!(moment.event.fact, Fact::Over { .. } | Fact::Summary(_));
+    if known.channels || !known.line.iter().any(|moment| is_over(&moment)) {
         return;
     }
     let mut is_moved = false;
     for leg in 0..known.ends.len() as u32 {
-        is_moved |= behind_its_end(known, leg);
+        let own_is_over = own(known, leg).any(|moment| is_over(&moment));
+        is_moved |= own_is_over && behind_its_end(known, leg);
     }
     is_moved |= behind_the_call(known);
     if is_moved {
         known.sort();
     }
+}
+
+/// What is told under the key of the leg's call: the end of one of two joined calls says nothing of the
+/// other's phones.
+fn own<'k, 'a>(known: &'k Known<'a>, leg: u32) -> impl Iterator<Item = &'k Moment<'a>> + Clone {
+    let first = known.line.iter().find(|moment| moment.leg == leg);
+    let call = first.map(|moment| &moment.event.call);
+    let is_own = move |moment: &&Moment<'a>| call == Some(&moment.event.call);
+    known.line.iter().filter(is_own)
 }
 
 /// Words of a leg that came after its last end. A ring says nothing then, and a talk that ended well had begun
@@ -136,15 +146,19 @@ fn record(known: &Known<'_>, leg: u32) -> Option<Record> {
         (Some(Party::Person(person)), _) | (_, Some(Party::Person(person))) => Some(person),
         _ => None,
     };
-    let summaries = || known.line.iter().filter_map(summary);
+    let told = own(known, leg);
+    let summaries = || told.clone().filter_map(summary);
     let names = |told: &&Summary| told.extension.is_some() && told.extension.as_ref() == person;
     let is_named = summaries().any(|told| names(&told));
-    let own = || summaries().filter(move |told| !is_named || names(told));
-    let ended_at = own().filter_map(|told| told.ended).max()?;
+    let fitting = || summaries().filter(move |told| !is_named || names(told));
+    let ended_at = fitting().filter_map(|told| told.ended).max()?;
     let is_told = |told: &&Summary| {
         told.answered_known && told.started.is_none_or(|at| told.answered > Some(at))
     };
-    let answered_at = own().filter(is_told).filter_map(|told| told.answered).min();
+    let answered_at = fitting()
+        .filter(is_told)
+        .filter_map(|told| told.answered)
+        .min();
     Some(Record {
         answered_at: answered_at.filter(|at| *at <= ended_at),
         ended_at,

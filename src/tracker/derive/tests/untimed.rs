@@ -5,7 +5,7 @@ use crate::{
         call::{Call, CallResult},
         event::{Cause, Direction, Fact, Summary, TransferKind},
     },
-    tracker::story::*,
+    tracker::{derive, story::*},
 };
 
 const IN: Direction = Direction::In;
@@ -164,4 +164,32 @@ fn an_answer_told_after_its_phone_had_ended_well_is_no_second_phone() {
     assert_eq!(phones(&call), [("201", None)]);
     assert_eq!(call.answered_by, Some(ext("201")));
     assert_eq!(call.ended_at, Some(moment(60.0)));
+}
+
+/// 201's call was over when 202 rang for the call that it was joined with, which goes on.
+#[test]
+fn the_end_of_one_joined_call_puts_nothing_of_the_other_in_its_place() {
+    let record = Summary {
+        extension: Some(ext("201")),
+        ..summary(IN, 0.0, Some(5.0), 60.0)
+    };
+    let mut facts = facts_under(
+        "one",
+        &[
+            (0.0, "", parties(IN)),
+            (1.0, "201", between(person("201"), client())),
+            (1.0, "201", rings()),
+            (5.0, "201", talks(client())),
+            (60.0, "", summed(record)),
+        ],
+    );
+    let other = [
+        (62.0, "", parties(IN)),
+        (62.0, "202", between(person("202"), client())),
+        (62.0, "202", rings()),
+        (70.0, "202", talks(client())),
+    ];
+    facts.unite(facts_under("other", &other));
+    let call = derive(&facts);
+    assert_eq!(phones(&call), [("201", Some(5.0)), ("202", Some(70.0))]);
 }
