@@ -2,8 +2,9 @@
 //! answer can seem to follow the end of its phone, or of the whole call. Once the call is over such a word is put
 //! in its place, or left out where no more can be learnt from it.
 //!
-//! Left alone are calls that go on (a phone that seems to ring again may do so), and whatever can be told of a
-//! second time: then one lost message must not make one phone's second talk its first.
+//! Left alone are calls that go on (a phone that seems to ring again may do so), calls that were told as a whole
+//! afterwards, and whatever can be told of a second time: then one lost message must not make one phone's second talk
+//! its first.
 
 use super::{
     SAME_MOMENT_MS,
@@ -102,6 +103,9 @@ fn behind_the_call(known: &mut Known<'_>) -> bool {
     let late: Vec<(u32, Record)> = legs
         .filter_map(|leg| {
             let record = record(known, leg)?;
+            if !is_heard_before(known, leg, record.ended_at) {
+                return None;
+            }
             let is_late = |moment: &Moment<'_>| moment.leg == leg && moment.at > record.ended_at;
             let mut talks = known
                 .line
@@ -163,6 +167,14 @@ fn record(known: &Known<'_>, leg: u32) -> Option<Record> {
         answered_at: answered_at.filter(|at| *at <= ended_at),
         ended_at,
     })
+}
+
+/// Whether a phone was heard to ring or answer before the call ended. Of a call that was told as a whole
+/// afterwards every word is late alike, and the order in which they came is right.
+fn is_heard_before(known: &Known<'_>, leg: u32, ended_at: Timestamp) -> bool {
+    let is_live = |fact: &Fact| *fact == Fact::Rings || is_talk(fact);
+    let mut words = own(known, leg).filter(|moment| is_live(&moment.event.fact));
+    words.any(|moment| moment.at < ended_at)
 }
 
 /// Whether somebody is known to have begun to talk by then.
