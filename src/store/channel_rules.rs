@@ -164,16 +164,17 @@ pub(super) fn of_call() -> String {
 
 /// Calls of a period (microseconds) to which a rule gives a channel, of the visits that count: SQL of a
 /// table `(line, channel, was, ...)` with what is asked for of the call `c`. Reads the visits of that time,
-/// which lie within a day of their calls; another day is for calls whose start has moved since.
+/// which lie within a day of their calls; another day is for calls whose start has moved since. A cross join is
+/// SQLite's way to be told what to read first: it would read every call of the period.
 pub(super) fn ruled(columns: &str, from: i64, to: i64) -> String {
     const DAYS_US: i64 = 2 * 86_400_000_000;
     format!(
         "(select * from (
             select coalesce(c.line, 0) as line, coalesce(x.channel, 0) as was, {by_rule} as channel, {columns}
-            from visit v join call c on c.id = v.call
+            from visit v cross join call c
             left join line_channel x on x.line = c.line and x.valid_from <= c.started_at
                  and (x.valid_to is null or x.valid_to > c.started_at)
-            where v.at >= {first} and v.at < {last} and c.started_at >= {from} and c.started_at < {to}
+            where c.id = v.call and v.at >= {first} and v.at < {last} and c.started_at >= {from} and c.started_at < {to}
               and c.direction = 'in' and c.phase = 'ended' and {counts}) as every_visit
           where channel is not null)",
         by_rule = by_rule("c"),
