@@ -36,7 +36,7 @@ const ACCOUNT: &str = "AC5f3a9c01d2e4b6875f3a9c01d2e4b687";
 const TOKEN: &str = "cedar-auth-token";
 /// What signatures are over; the gateway of a test listens elsewhere.
 const HOOK: &str = "https://calls.example.org/hooks/cedar";
-const LINE: &str = "+74950000001";
+pub const LINE: &str = "+74950000001";
 /// Who rings where nobody is responsible.
 const LAST: &str = "+74950000039";
 
