@@ -321,7 +321,7 @@ impl<'a> Moving<'a> {
     pub(super) async fn recount(&mut self) -> Result<(), sqlx::Error> {
         for statement in [&sql::FORGO_FIRST, &sql::FORGO_OWNER] {
             let mut rows = self.rows(statement);
-            rows.id(self.source.0).id(self.target.0);
+            rows.id(self.source.0);
             self.tx.run(rows).await?;
         }
         for statement in [&sql::RECOUNT_FIRST, &sql::RECOUNT_OWNER] {

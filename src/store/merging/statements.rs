@@ -146,19 +146,21 @@ pub(super) static FORGO_ALL: Statement = Statement::new(
      owner = case when owner_since is null then owner end from {rows} as r where card.id = r.card",
     ONE,
 );
-/// What a card says by a call that is another card's now is not its own.
+/// What a card says by a call that is another card's now is not its own: of the one it is parted from, or of
+/// one that took a number along before.
 pub(super) static FORGO_FIRST: Statement = Statement::new(
     "update card set first_line = null, first_at = null from {rows} as r where card.id = r.card \
-     and exists (select 1 from call c where c.card = r.other and c.direction = 'in' \
+     and exists (select 1 from call c where c.card <> card.id and c.direction = 'in' \
      and c.started_at = card.first_at)",
-    &[("card", Id), ("other", Id)],
+    ONE,
 );
 pub(super) static FORGO_OWNER: Statement = Statement::new(
     "update card set owner = null, owner_since = null from {rows} as r where card.id = r.card \
      and card.owner_since is not null \
-     and exists (select 1 from call c where c.card = r.other and c.answered_by = card.owner \
-     and c.answered_at = card.owner_since)",
-    &[("card", Id), ("other", Id)],
+     and exists (select 1 from call c where c.card <> card.id and c.answered_by = card.owner \
+     and c.answered_at = card.owner_since \
+     and c.started_at >= card.owner_since - 86400000000 and c.started_at <= card.owner_since)",
+    ONE,
 );
 /// As the writer recounts; where no call is left to count by, what stands stays: retention may have let
 /// the call go.

@@ -30,6 +30,7 @@ on_both_engines!(
     what_has_come_since_goes_by_its_number,
     what_cannot_be_is_refused,
     a_number_of_both_is_as_before_afterwards,
+    what_a_card_said_by_calls_that_went_elsewhere_is_not_brought_back,
     calls_land_where_their_number_is,
     what_memory_held_is_not_written_back,
 );
@@ -344,6 +345,24 @@ async fn a_number_of_both_is_as_before_afterwards(base: Base) {
         merging::part(db, both.1, deed()).await.unwrap();
         assert_eq!(stand(db).await, before);
     }
+}
+
+/// The winner's own number is taken out of it before the cards are parted: nothing is left that it could say.
+async fn what_a_card_said_by_calls_that_went_elsewhere_is_not_brought_back(base: Base) {
+    let db = &base.db;
+    let (one, two) = two_clients(&base).await;
+    merging::merge(db, (one, two), None, deed()).await.unwrap();
+    let phones = cards::phones(db, one).await.unwrap();
+    let own = phones.iter().find(|phone| phone.e164 == ONE).unwrap();
+    merging::part_number(db, one, own, None, deed())
+        .await
+        .unwrap();
+    merging::part(db, two, deed()).await.unwrap();
+    let bare = "select name || '/' || coalesce(cast(first_at as text), '') || '/' || \
+        coalesce(cast(first_line as text), '') || '/' || coalesce(cast(owner as text), '') \
+        from card where id not in (select card from card_phone)";
+    assert_eq!(rows(db, bare).await, ["Nina///"]);
+    holds(db, "parted").await;
 }
 
 /// A call that goes on while its card becomes a part of another one ends there, whatever the writer
