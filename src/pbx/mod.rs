@@ -31,6 +31,7 @@ pub mod twilio;
 pub mod uis;
 mod wall;
 pub mod webhook;
+mod xml;
 pub mod zadarma;
 pub mod zammad;
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::SettingsError;
+use super::{Request, SettingsError};
 
 /// A shorter token could be guessed; 22 letters and digits make 128 bits.
 const SHORTEST_TOKEN: usize = 12;
@@ -28,6 +28,11 @@ pub fn check_token(token: &str) -> Result<(), SettingsError> {
         true => Ok(()),
         false => Err(SettingsError::Unusable(format!("token {TOKEN_RULE}"))),
     }
+}
+
+/// Whether a request shows the account's token where its path begins.
+pub fn opens(request: &Request, token: &str) -> bool {
+    is(split_path(&request.path).0, token)
 }
 
 /// The secret a path begins with, and what stands below it.

@@ -214,8 +214,7 @@ impl Pbx for Account {
 
     /// The secret path first: it costs nothing to say no to a stranger.
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
-        let (token, _) = secret::split_path(&request.path);
-        match secret::is(token, &self.token) {
+        match secret::opens(request, &self.token) {
             false => Err(Refused::Token),
             true if self.key.fits(request) => Ok(()),
             true => Err(Refused::Signature),

@@ -195,8 +195,7 @@ impl Pbx for Account {
     }
 
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
-        let (token, _) = secret::split_path(&request.path);
-        match secret::is(token, &self.settings.token) {
+        match secret::opens(request, &self.settings.token) {
             true => Ok(()),
             false => Err(Refused::Token),
         }

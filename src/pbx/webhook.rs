@@ -21,7 +21,7 @@ mod parts;
 mod place;
 mod settings;
 mod signature;
-pub(super) mod template;
+mod template;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 

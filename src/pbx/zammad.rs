@@ -120,8 +120,7 @@ impl Pbx for Account {
     }
 
     fn verify(&self, request: &Request, _now: Timestamp) -> Result<(), Refused> {
-        let (token, _) = secret::split_path(&request.path);
-        match secret::is(token, &self.token) {
+        match secret::opens(request, &self.token) {
             true => Ok(()),
             false => Err(Refused::Token),
         }

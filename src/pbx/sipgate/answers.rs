@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::ids::Extension,
-    pbx::{Reply, RouteAnswer},
+    pbx::{Reply, RouteAnswer, xml::escaped},
 };
 
 /// Most numbers that ring at once.
@@ -61,13 +61,6 @@ impl Answers {
             body: text.into(),
         }
     }
-}
-
-/// XML 1.0 §2.4: as it may stand in an attribute.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

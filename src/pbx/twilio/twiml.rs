@@ -4,7 +4,7 @@
 use super::settings::{Dialled, Phones, Settings};
 use crate::{
     model::ids::Extension,
-    pbx::{Enquiry, PbxError, Reply, RouteAnswer, form::in_path, webhook::template::in_xml},
+    pbx::{Enquiry, PbxError, Reply, RouteAnswer, form::in_path, xml::escaped},
 };
 
 /// The end of a call that nobody talks in any more.
@@ -147,7 +147,7 @@ impl Dial<'_> {
             self.ring_s
         );
         let mut attribute = |name: &str, value: &str| {
-            text.push_str(&format!(r#" {name}="{}""#, in_xml(value)));
+            text.push_str(&format!(r#" {name}="{}""#, escaped(value)));
         };
         if let Some(action) = &self.action {
             attribute("action", action);
@@ -172,6 +172,6 @@ fn noun(dialled: Dialled<'_>, told_at: &str) -> String {
         Dialled::Sip(text) => ("Sip", text),
         Dialled::Client(text) => ("Client", text),
     };
-    let (text, told_at) = (in_xml(text), in_xml(told_at));
+    let (text, told_at) = (escaped(text), escaped(told_at));
     format!(r#"<{name} statusCallback="{told_at}" statusCallbackEvent="{STAGES}">{text}</{name}>"#)
 }

@@ -4,7 +4,7 @@
 //!
 //! A name is made of small letters, digits and `_`; other braces mean themselves.
 
-use crate::pbx::{PbxError, form};
+use crate::pbx::{PbxError, form, xml};
 
 /// What the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +208,7 @@ fn escaped(value: &str, context: Context) -> Result<String, PbxError> {
             let quoted = serde_json::Value::from(value).to_string();
             Ok(quoted[1..quoted.len() - 1].to_owned())
         }
-        Context::Xml => Ok(in_xml(value)),
+        Context::Xml => Ok(xml::escaped(value)),
         // RFC 3986 §5.2.4: these two name other folders even when they are escaped.
         Context::Url if matches!(value, "." | "..") => Err(unfit()),
         Context::Url => Ok(form::in_path(value)),
@@ -216,25 +216,6 @@ fn escaped(value: &str, context: Context) -> Result<String, PbxError> {
         Context::Header | Context::Field => Ok(value.to_owned()),
         Context::Plain => Ok(in_plain(value)),
     }
-}
-
-/// A value as text or in a quoted attribute of XML.
-pub fn in_xml(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '&' => text.push_str("&amp;"),
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            '"' => text.push_str("&quot;"),
-            '\'' => text.push_str("&apos;"),
-            // XML 1.0 §2.2 has no way to write the others.
-            '\u{fffe}' | '\u{ffff}' => {}
-            c if c.is_control() => text.push(' '),
-            c => text.push(c),
-        }
-    }
-    text
 }
 
 /// Letters, digits and what stands in names and numbers; anything that could part fields is a space.

@@ -19,7 +19,8 @@ use crate::model::{
 pub(super) fn put_in_place(known: &mut Known<'_>) {
     let is_over =
         |moment: &&Moment<'_>| matches!(moment.event.fact, Fact::Over { .. } | Fact::Summary(_));
-    if known.channels || !known.line.iter().any(|moment| is_over(&moment)) {
+    let is_all_in_place = || !is_anything_behind(known);
+    if known.channels || !known.line.iter().any(|moment| is_over(&moment)) || is_all_in_place() {
         return;
     }
     let mut is_moved = false;
@@ -31,6 +32,22 @@ pub(super) fn put_in_place(known: &mut Known<'_>) {
     if is_moved {
         known.sort();
     }
+}
+
+/// Whether any ring or answer came as late as the first end that was told: of most calls none did.
+fn is_anything_behind(known: &Known<'_>) -> bool {
+    let ends = known
+        .line
+        .iter()
+        .filter_map(|moment| match &moment.event.fact {
+            Fact::Ends { .. } => Some(moment.at),
+            Fact::Summary(told) => told.ended,
+            _ => None,
+        });
+    let first = ends.min();
+    let tells = |fact: &Fact| *fact == Fact::Rings || is_talk(fact);
+    let mut told = known.line.iter().filter(|moment| tells(&moment.event.fact));
+    told.any(|moment| first.is_some_and(|first| moment.at >= first))
 }
 
 /// What is told under the key of the leg's call: the end of one of two joined calls says nothing of the
