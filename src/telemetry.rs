@@ -68,7 +68,7 @@ pub fn check(settings: &Settings) -> Result<(), String> {
 
 /// Starts the log on standard error. Later calls change nothing (tests start many gateways).
 pub fn start_log(settings: &Settings) {
-    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(settings);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Redacting(io::stderr))
@@ -78,6 +78,13 @@ pub fn start_log(settings: &Settings) {
         Format::Text => builder.try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+fn filter(settings: &Settings) -> EnvFilter {
+    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // At `trace` it writes whole handshakes, with the login that stands in them.
+    let capped = "tungstenite=info".parse();
+    filter.add_directive(capped.expect("it is a directive"))
 }
 
 // ---- metrics
@@ -465,6 +472,19 @@ impl Depths<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_level_makes_handshakes_readable() {
+        for level in ["trace", "info,tungstenite=trace"] {
+            let settings = Settings {
+                level: level.to_owned(),
+                ..Settings::default()
+            };
+            let filter = filter(&settings).to_string();
+            let of_it = filter.split(',').filter(|one| one.contains("tungstenite"));
+            assert_eq!(of_it.collect::<Vec<_>>(), ["tungstenite=info"], "{level}");
+        }
+    }
 
     #[test]
     fn every_name_emitted_is_on_the_list() {

@@ -258,7 +258,11 @@ fn checked(named: Option<&Path>, check: &Check) -> Result<()> {
             pbx::Intake::Webhook => format!("posts to /hooks/{}/", account.name),
             pbx::Intake::Dial { address, tls: None } => format!("is dialled at {address}"),
             pbx::Intake::Dial { address, .. } => format!("is dialled at {address} over TLS"),
-            pbx::Intake::Listen { address } => format!("dials us at {address}"),
+            pbx::Intake::Listen {
+                address,
+                shown: None,
+            } => format!("dials us at {address}"),
+            pbx::Intake::Listen { address, .. } => format!("dials us at {address} over TLS"),
         };
         writeln!(
             out,

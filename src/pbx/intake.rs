@@ -18,6 +18,8 @@ pub enum Intake {
     Listen {
         /// Where we listen.
         address: SocketAddr,
+        /// What we show there, if TLS is spoken.
+        shown: Option<Shown>,
     },
 }
 
@@ -28,4 +30,13 @@ pub struct Tls {
     pub authority: Option<PathBuf>,
     /// The name that the certificate must have; none: that of the address.
     pub name: Option<String>,
+}
+
+/// What we show to one that dials us over TLS: files (PEM), read again for each connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The certificate, and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }

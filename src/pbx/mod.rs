@@ -43,7 +43,7 @@ use bytes::Bytes;
 pub use self::{
     accounts::Accounts,
     asked::{Enquiry, Recorded, Reply, RouteAnswer, VisitorOf},
-    intake::{Intake, Tls},
+    intake::{Intake, Shown, Tls},
 };
 use crate::model::{
     device::DeviceNews,

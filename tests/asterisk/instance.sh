@@ -14,6 +14,7 @@
 #   LAB_ROUTE_URL   where the dialplan asks who should ring (default: nobody listens there)
 #   LAB_ROUTE_TOKEN token of that question
 #   LAB_ARI_OUT     port where Ringcard waits for Asterisk to dial it (default: nobody listens there)
+#   LAB_ARI_OUT_TLS if `yes`, it dials there over TLS and trusts the authority of tests/fixtures/tls
 #   LAB_UNLINKED    if not empty, channels do not say which call they belong to
 #   LAB_AGI         where it asks over FastAGI instead, agi://host:port (default: nowhere)
 set -eu
@@ -28,11 +29,18 @@ inside=/srv/ringcard/$LAB_ID
 base=$chroot$inside
 mkdir -p "$base/etc" "$base/lib" "$base/spool/monitor" "$base/log/cel-custom" "$base/log/cdr-custom" "$base/run"
 
+ari_out=ws://127.0.0.1
+if [ "${LAB_ARI_OUT_TLS:-no}" = yes ]; then
+    # Asterisk looks for a name in the certificate: an address there does not count for it.
+    ari_out=wss://pbx.example
+    grep -qs pbx.example "$chroot/etc/hosts" || echo 127.0.0.1 pbx.example >>"$chroot/etc/hosts"
+fi
+
 phone() { echo $((LAB_PHONE_PORT + $1 - 101)); }
 
 # What we ship is what is tested: these files are taken as they are.
 cp "$deploy"/*.conf "$base/etc/"
-cp "$here"/../fixtures/tls/server.* "$base/etc/"
+cp "$here"/../fixtures/tls/server.* "$here"/../fixtures/tls/authority.pem "$base/etc/"
 
 [ -z "${LAB_UNLINKED:-}" ] || sed -i '/^channelvars/d' "$base/etc/ari_ringcard.conf"
 
@@ -53,7 +61,8 @@ for template in "$here"/etc/*.conf; do
         -e "s|@RTP_LAST@|$((LAB_RTP_PORT + 399))|g" \
         -e "s|@ROUTE_URL@|${LAB_ROUTE_URL:-http://127.0.0.1:9}|g" \
         -e "s|@ROUTE_TOKEN@|${LAB_ROUTE_TOKEN:-}|g" \
-        -e "s|@ARI_OUT@|${LAB_ARI_OUT:-9}|g" \
+        -e "s|@ARI_OUT@|$ari_out:${LAB_ARI_OUT:-9}|g" \
+        -e "s|@ARI_OUT_TLS@|${LAB_ARI_OUT_TLS:-no}|g" \
         -e "s|@AGI@|${LAB_AGI:-}|g" \
         "$template" >"$base/etc/$(basename "$template")"
 done

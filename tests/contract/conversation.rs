@@ -16,6 +16,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
@@ -31,6 +32,7 @@ use ringcard::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use tungstenite::{Message, WebSocket, protocol::Role};
 
 /// One message of a conversation and what is expected of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -126,20 +128,9 @@ impl Line {
 
 /// One whole frame of text from a server (RFC 6455 §5.2).
 fn framed(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match text.len() {
-        short @ ..126 => frame.push(short as u8),
-        middle @ ..65_536 => {
-            frame.push(126);
-            frame.extend((middle as u16).to_be_bytes());
-        }
-        long => {
-            frame.push(127);
-            frame.extend((long as u64).to_be_bytes());
-        }
-    }
-    frame.extend(text.as_bytes());
-    frame
+    let mut pbx = WebSocket::from_raw_socket(Cursor::new(Vec::new()), Role::Server, None);
+    pbx.send(Message::text(text)).expect("memory takes it");
+    pbx.into_inner().into_inner()
 }
 
 /// What came of one message.

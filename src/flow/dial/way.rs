@@ -3,22 +3,22 @@
 //! Where it dials us we listen only while it is not connected: whoever else comes meanwhile is refused
 //! by the system, and who comes first has to show that it is the PBX, or its connection ends.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::ring::default_provider,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use tokio_util::either::Either;
 
-use crate::pbx::{Intake, Tls};
+use crate::pbx::{Intake, Shown, Tls};
 
 /// A connection, in clear text or not.
 pub(in crate::flow) type Socket = Either<TcpStream, TlsStream<TcpStream>>;
@@ -32,7 +32,7 @@ pub(in crate::flow) enum Unmet {
     /// Nobody has answered.
     #[error("not connected in time")]
     Late,
-    /// Whoever is there speaks no TLS, or is not whom we trust.
+    /// Whoever is there speaks no TLS, or is not whom we trust, or we have nothing to show.
     #[error("no TLS: {0}")]
     Untrusted(String),
     /// We cannot listen.
@@ -49,13 +49,54 @@ pub(in crate::flow) async fn connect(intake: &Intake, patience: Duration) -> Res
         Intake::Dial { address, tls } => timeout(patience, dial(address, tls.as_ref()))
             .await
             .unwrap_or(Err(Unmet::Late)),
-        Intake::Listen { address } => {
-            let listener = TcpListener::bind(address).await.map_err(Unmet::Deaf)?;
-            let (socket, _) = listener.accept().await.map_err(Unmet::Deaf)?;
-            Ok(Either::Left(socket))
-        }
+        Intake::Listen { address, shown } => listen(address, shown.as_ref(), patience).await,
         Intake::Webhook => Err(Unmet::Posts),
     }
+}
+
+async fn listen(
+    address: &SocketAddr,
+    shown: Option<&Shown>,
+    patience: Duration,
+) -> Result<Socket, Unmet> {
+    // Before anybody can come: a file that cannot be used is told at once.
+    let acceptor = match shown {
+        Some(shown) => Some(acceptor(shown).await.map_err(|error| untrusted(&error))?),
+        None => None,
+    };
+    let listener = TcpListener::bind(address).await.map_err(Unmet::Deaf)?;
+    let (socket, _) = listener.accept().await.map_err(Unmet::Deaf)?;
+    drop(listener);
+    let Some(acceptor) = acceptor else {
+        return Ok(Either::Left(socket));
+    };
+    let secured = timeout(patience, acceptor.accept(socket)).await;
+    let secured = secured.map_err(|_| Unmet::Late)?;
+    let secured = secured.map_err(|error| untrusted(&error))?;
+    Ok(Either::Right(secured.into()))
+}
+
+/// What we show.
+async fn acceptor(shown: &Shown) -> Result<TlsAcceptor, Box<dyn std::error::Error + Send + Sync>> {
+    let chain = read(&shown.certificate).await?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>()?;
+    let key = read(&shown.key).await?;
+    let key = PrivateKeyDer::from_pem_slice(&key);
+    let key = key.map_err(|error| format!("{}: {error}", shown.key.display()))?;
+    let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(server)))
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let file = tokio::fs::read(path).await;
+    file.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn untrusted(error: &dyn std::fmt::Display) -> Unmet {
+    Unmet::Untrusted(error.to_string())
 }
 
 async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Unmet> {
@@ -64,7 +105,6 @@ async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Unmet> {
     let Some(tls) = tls else {
         return Ok(Either::Left(socket));
     };
-    let untrusted = |error: &dyn std::fmt::Display| Unmet::Untrusted(error.to_string());
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(tls.name.as_deref().unwrap_or(host).to_owned());
@@ -74,7 +114,7 @@ async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Unmet> {
         .connect(name, socket)
         .await;
     secured
-        .map(Either::Right)
+        .map(|socket| Either::Right(socket.into()))
         .map_err(|error| untrusted(&error))
 }
 
@@ -85,8 +125,7 @@ async fn trust(tls: &Tls) -> Result<ClientConfig, Box<dyn std::error::Error + Se
     let Some(path) = &tls.authority else {
         return Ok(builder.with_platform_verifier()?.with_no_client_auth());
     };
-    let file = tokio::fs::read(path).await;
-    let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = read(path).await?;
     let mut roots = RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(&file) {
         roots.add(authority?)?;
@@ -99,33 +138,113 @@ async fn trust(tls: &Tls) -> Result<ClientConfig, Box<dyn std::error::Error + Se
 
 #[cfg(test)]
 mod tests {
-    use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+    use std::io::ErrorKind;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::TlsAcceptor;
 
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
+    fn file(name: &str) -> String {
+        format!("tests/fixtures/tls/{name}")
+    }
+
+    fn shown(certificate: &str, key: &str) -> Shown {
+        Shown {
+            certificate: file(certificate).into(),
+            key: file(key).into(),
+        }
+    }
+
+    async fn free_address() -> SocketAddr {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        free.local_addr().unwrap()
+    }
+
+    /// Dials as soon as somebody listens.
+    async fn reach(address: SocketAddr) -> TcpStream {
+        loop {
+            match TcpStream::connect(address).await {
+                Ok(pbx) => return pbx,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn who_is_to_be_dialled_by_is_let_in_once_at_a_time() {
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = free_address().await;
         for _ in 0..2 {
-            let intake = Intake::Listen { address };
-            let waiting = tokio::spawn(async move { connect(&intake, PATIENCE).await });
-            let pbx = loop {
-                match TcpStream::connect(address).await {
-                    Ok(pbx) => break pbx,
-                    Err(_) => tokio::task::yield_now().await,
-                }
+            let intake = Intake::Listen {
+                address,
+                shown: None,
             };
+            let waiting = tokio::spawn(async move { connect(&intake, PATIENCE).await });
+            let pbx = reach(address).await;
             let Ok(Either::Left(ours)) = waiting.await.unwrap() else {
                 panic!("it is let in, in clear text");
             };
             assert_eq!(ours.peer_addr().unwrap(), pbx.local_addr().unwrap());
             assert!(TcpStream::connect(address).await.is_err(), "one is enough");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_dials_us_over_tls_sees_our_certificate_and_nobody_is_heard_in_the_clear() {
+        let address = free_address().await;
+        let listen = |shown, patience| {
+            let intake = Intake::Listen {
+                address,
+                shown: Some(shown),
+            };
+            tokio::spawn(async move { connect(&intake, patience).await })
+        };
+        let waiting = listen(shown("server.pem", "server.key"), PATIENCE);
+        let tls = Tls {
+            authority: Some(file("authority.pem").into()),
+            name: None,
+        };
+        let trust = TlsConnector::from(Arc::new(trust(&tls).await.unwrap()));
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let mut pbx = trust.connect(name, reach(address).await).await.unwrap();
+        let Ok(mut ours @ Either::Right(_)) = waiting.await.unwrap() else {
+            panic!("it is let in, over TLS");
+        };
+        pbx.write_all(b"hello").await.unwrap();
+        let mut said = [0; 5];
+        ours.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"hello");
+        drop((ours, pbx));
+
+        let waiting = listen(shown("server.pem", "server.key"), PATIENCE);
+        let mut pbx = reach(address).await;
+        pbx.write_all(b"GET /ari HTTP/1.1\r\n\r\n").await.unwrap();
+        let why = waiting.await.unwrap().err();
+        assert!(matches!(why, Some(Unmet::Untrusted(_))), "{why:?}");
+
+        let hurried = listen(shown("server.pem", "server.key"), Duration::from_millis(20));
+        let _silent = reach(address).await;
+        let why = hurried.await.unwrap().err();
+        assert!(matches!(why, Some(Unmet::Late)), "{why:?}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_shown_is_told_before_anybody_has_come() {
+        let address = free_address().await;
+        for (certificate, key, named) in [
+            ("nothing.pem", "server.key", "nothing.pem"),
+            ("server.pem", "authority.pem", "authority.pem"),
+            ("server.key", "server.key", "certificate"),
+            ("authority.pem", "server.key", "KeyMismatch"),
+        ] {
+            let shown = Some(shown(certificate, key));
+            let intake = Intake::Listen { address, shown };
+            let why = connect(&intake, PATIENCE).await.err().unwrap().to_string();
+            assert!(why.starts_with("no TLS: ") && why.contains(named), "{why}");
         }
     }
 
@@ -150,16 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_dialled_over_tls_must_be_whom_we_trust() {
-        let file = |name: &str| format!("tests/fixtures/tls/{name}");
-        let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
-        let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain.map(Result::unwrap).collect(), key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(server));
+        let acceptor = acceptor(&shown("server.pem", "server.key")).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serving = tokio::spawn(async move {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 pub use self::{asking::click_to_call, socket::Side};
 use self::{
     asking::{Question, variable},
-    socket::{Frame, Framer, accept, header, new_key},
+    socket::{Heard, Socket},
     words::{
         Bridge, Channel, Endpoint, LINKED, LINKED_VARIABLE, LISTED, Listed, TIE, Told, moment,
     },
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     model::{ids::LegKey, time::Timestamp},
-    pbx::{Alive, DecodeError, Decoded, Decoder, Input, Message, PbxError, secret},
+    pbx::{Alive, DecodeError, Decoded, Decoder, Input, Message, PbxError},
 };
 
 const CLOCK: &str = "ringcard/clock";
@@ -41,30 +41,17 @@ const INFO: &str = "ringcard/info";
 const BRIDGES: &str = "ringcard/bridges";
 const LIST: &str = "ringcard/list";
 const PHONES: &str = "ringcard/phones";
-/// Subprotocol of a WebSocket that Asterisk dials.
-const PROTOCOL: &str = "ari";
 /// How long the first answer may take: an Asterisk without REST over WebSocket never gives it.
 const FIRST_ANSWER_MS: i64 = 10_000;
 /// Note: channels come without the name of their call, so it has to be asked for.
 const NO_LINKED: &str = "missing_right_channelvars";
 
-/// Where the connection stands.
-enum Stage {
-    /// We have asked for a WebSocket with this key.
-    Asked(String),
-    /// We wait for Asterisk to ask for one.
-    Listening,
-    /// Asterisk was let in and has not said anything yet.
-    Welcomed,
-    /// Messages flow.
-    Flowing,
-}
-
 /// The decoder of a connection.
 pub struct Session {
     account: Arc<Account>,
-    stage: Stage,
-    framer: Framer,
+    socket: Socket,
+    /// Asterisk has been asked the first question.
+    has_begun: bool,
     /// The PBX has answered: whatever is needed for hearing it is there.
     is_ready: bool,
     /// When the lists were asked for, in the PBX's words.
@@ -80,9 +67,9 @@ impl Session {
     /// A decoder of this account.
     pub fn new(account: Arc<Account>) -> Self {
         Self {
+            socket: Socket::open(account.side()),
             account,
-            stage: Stage::Flowing,
-            framer: Framer::default(),
+            has_begun: true,
             is_ready: false,
             asked_at: String::new(),
             booted_at: None,
@@ -91,62 +78,42 @@ impl Session {
         }
     }
 
-    fn opened(&mut self, now: Timestamp, out: &mut Decoded) {
+    fn opened(&mut self, now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
         *self = Self::new(Arc::clone(&self.account));
         self.account.commands.disconnected();
         out.wake_at = Some(now.plus_millis(FIRST_ANSWER_MS));
-        self.stage = match self.account.side() {
-            Side::IsDialled => Stage::Listening,
-            Side::Dials => {
-                let key = new_key();
-                out.send.extend(self.asks_for_socket(&key).into_bytes());
-                Stage::Asked(key)
-            }
+        self.has_begun = false;
+        self.socket = match self.account.side() {
+            Side::IsDialled => Socket::listen(self.login()),
+            Side::Dials => Socket::dial(&self.url(), &self.login())?,
         };
+        self.heard(now, out)
     }
 
-    fn asks_for_socket(&self, key: &str) -> String {
+    fn url(&self) -> String {
+        let (address, application) = (&self.account.settings.address, self.account.application());
+        format!("ws://{address}/ari/events?app={application}&subscribeAll=true")
+    }
+
+    /// What the side that dials shows.
+    fn login(&self) -> String {
         let settings = &self.account.settings;
         let login = STANDARD.encode(format!("{}:{}", settings.user, settings.secret));
-        format!(
-            "GET /ari/events?app={}&subscribeAll=true HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
-             Authorization: Basic {login}\r\n\r\n",
-            self.account.application(),
-            settings.address,
-        )
+        format!("Basic {login}")
     }
 
-    fn bytes(&mut self, now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
-        if matches!(self.stage, Stage::Asked(_) | Stage::Listening) {
-            let Some(head) = self.framer.next_head()? else {
-                return Ok(());
-            };
-            self.stage = match &self.stage {
-                Stage::Asked(key) => {
-                    let_in(&head, key)?;
+    /// Everything that has come.
+    fn heard(&mut self, now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
+        while let Some(heard) = self.socket.next(&mut out.send)? {
+            match heard {
+                // Asterisk 22.10 loses what follows a handshake of its own at once, and speaks first.
+                Heard::Met if self.account.side() == Side::IsDialled => {}
+                Heard::Met => self.begin(out),
+                Heard::Text(raw) => {
                     self.begin(out);
-                    Stage::Flowing
-                }
-                _ => {
-                    self.lets_in(&head, out)?;
-                    Stage::Welcomed
-                }
-            };
-        }
-        while let Some(frame) = self.framer.next_frame()? {
-            match frame {
-                Frame::Text(raw) => {
-                    // Asterisk 22.10 loses what follows the handshake at once, and speaks first.
-                    if matches!(self.stage, Stage::Welcomed) {
-                        self.begin(out);
-                        self.stage = Stage::Flowing;
-                    }
                     self.message(&raw, now, out)?;
                 }
-                Frame::Ping(asked) => out.send.extend(self.account.side().pong(&asked)),
-                Frame::Pong => {}
-                Frame::Close => {
+                Heard::Close => {
                     let why = "the PBX has closed the WebSocket";
                     return Err(DecodeError::Malformed(why.to_owned()));
                 }
@@ -155,33 +122,11 @@ impl Session {
         Ok(())
     }
 
-    /// The first question: what comes before its answer is heard all the same.
-    fn begin(&self, out: &mut Decoded) {
-        self.ask(Question::get(CLOCK, "asterisk/ping").text(), out);
-    }
-
-    /// Lets Asterisk in that has dialled us: our answer to its handshake.
-    fn lets_in(&self, head: &str, out: &mut Decoded) -> Result<(), DecodeError> {
-        let settings = &self.account.settings;
-        let login = STANDARD.encode(format!("{}:{}", settings.user, settings.secret));
-        let given = header(head, "Authorization").unwrap_or_default();
-        if !secret::is(given, format!("Basic {login}")) {
-            out.send
-                .extend_from_slice(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
-            return Err(refused("who dials us does not show user and secret"));
+    /// Asks the first question, once: what comes before its answer is heard all the same.
+    fn begin(&mut self, out: &mut Decoded) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.ask(Question::get(CLOCK, "asterisk/ping").text(), out);
         }
-        let speaks = header(head, "Sec-WebSocket-Protocol").unwrap_or_default();
-        let key = header(head, "Sec-WebSocket-Key").unwrap_or_default();
-        if !speaks.split(',').any(|known| known.trim() == PROTOCOL) || key.is_empty() {
-            return Err(refused("who dials us is no outbound_websocket of ARI"));
-        }
-        let welcome = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {PROTOCOL}\r\n\r\n",
-            accept(key)
-        );
-        out.send.extend(welcome.into_bytes());
-        Ok(())
     }
 
     fn message(
@@ -379,10 +324,10 @@ impl Decoder for Session {
         out: &mut Decoded,
     ) -> Result<(), DecodeError> {
         match input {
-            Input::Opened => self.opened(now, out),
+            Input::Opened => return self.opened(now, out),
             Input::Bytes(bytes) => {
-                self.framer.push(bytes);
-                return self.bytes(now, out);
+                self.socket.push(bytes);
+                return self.heard(now, out);
             }
             Input::Message(raw) => {
                 let told = words::read(raw)?;
@@ -404,19 +349,6 @@ impl Decoder for Session {
             Input::Request(request) => return self.account.question(request, now, out),
         }
         Ok(())
-    }
-}
-
-/// Asterisk's answer to our handshake.
-fn let_in(head: &str, key: &str) -> Result<(), DecodeError> {
-    let first = head.lines().next().unwrap_or_default();
-    let status = first.split_once(' ').map_or("", |(_, status)| status);
-    if !status.starts_with("101 ") {
-        return Err(refused(status));
-    }
-    match header(head, "Sec-WebSocket-Accept") == Some(&accept(key)) {
-        true => Ok(()),
-        false => Err(refused("whoever answers is no WebSocket")),
     }
 }
 

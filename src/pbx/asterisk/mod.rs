@@ -46,7 +46,7 @@ use serde::Deserialize;
 use self::{commands::Commands, events::Reader, facts::Directory, rows::Rows, session::Session};
 use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Intake, Page, Pbx, PbxError,
-    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tls, Tools,
+    Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Shown, Taken, Tls, Tools,
     recording::{Fetch, RecordingSettings},
 };
 use crate::model::{
@@ -87,6 +87,9 @@ struct Settings {
     tls_ca: Option<PathBuf>,
     /// The name in its certificate, if it is not that of the address.
     tls_name: String,
+    /// Files (PEM) that we show where Asterisk dials us over TLS: the certificate, and its key.
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     /// Where Asterisk dials us instead (`over = "ari"`, `outbound_websocket`), `127.0.0.1:8071`.
     ari_listen: String,
     /// Name of our application at the REST interface; `ringcard-` and the account's name if empty.
@@ -139,6 +142,8 @@ impl Default for Settings {
             tls: false,
             tls_ca: None,
             tls_name: String::new(),
+            tls_certificate: None,
+            tls_key: None,
             ari_listen: String::new(),
             application: String::new(),
             user: "ringcard".to_owned(),
@@ -205,16 +210,28 @@ impl Settings {
             }
             _ => {}
         }
-        match (self.tls, self.is_dialled()) {
-            (true, true) => return Err("ari_listen has no TLS of its own: leave tls out"),
-            (false, _) if self.tls_ca.is_some() || !self.tls_name.is_empty() => {
-                return Err("tls_ca and tls_name need tls = true");
-            }
-            _ => {}
-        }
+        self.check_tls()?;
         match self.over == Over::Ari && !self.send_on_context.is_empty() {
             true => Err("send_on_context needs over = \"ami\": ARI redirects only calls in Stasis"),
             false => Ok(()),
+        }
+    }
+
+    /// The side that dials looks at a certificate, the other one shows it.
+    fn check_tls(&self) -> Result<(), &'static str> {
+        let looks = self.tls_ca.is_some() || !self.tls_name.is_empty();
+        let shows = [&self.tls_certificate, &self.tls_key].map(Option::is_some);
+        match (self.tls, self.is_dialled()) {
+            (false, _) if looks || shows != [false; 2] => {
+                Err("tls_ca, tls_name, tls_certificate and tls_key need tls = true")
+            }
+            (true, true) if looks || shows != [true; 2] => {
+                Err("ari_listen with tls needs tls_certificate and tls_key, and no more of TLS")
+            }
+            (true, false) if shows != [false; 2] => {
+                Err("tls_certificate and tls_key need ari_listen: whoever is dialled shows them")
+            }
+            _ => Ok(()),
         }
     }
 
@@ -227,6 +244,13 @@ impl Settings {
         self.tls.then(|| Tls {
             authority: self.tls_ca.clone(),
             name,
+        })
+    }
+
+    fn shown(&self) -> Option<Shown> {
+        Some(Shown {
+            certificate: self.tls_certificate.clone()?,
+            key: self.tls_key.clone()?,
         })
     }
 
@@ -340,7 +364,10 @@ impl Pbx for Account {
 
     fn intake(&self) -> Intake {
         match self.settings.ari_listen.parse() {
-            Ok(address) => Intake::Listen { address },
+            Ok(address) => Intake::Listen {
+                address,
+                shown: self.settings.shown(),
+            },
             Err(_) => Intake::Dial {
                 address: self.settings.address.clone(),
                 tls: self.settings.tls(),

@@ -7,10 +7,19 @@ use crate::support::{
     office::Office,
 };
 
-/// And dials again when the gateway was away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asterisk_dials_the_gateway() {
-    let mut office = Office::open_hearing(Ari::DialsUs).await;
+    asterisk_dials(Ari::DialsUs).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_dials_the_gateway_over_tls() {
+    asterisk_dials(Ari::DialsUsSecured).await;
+}
+
+/// And dials again when the gateway was away.
+async fn asterisk_dials(ari: Ari) {
+    let mut office = Office::open_hearing(ari).await;
     let _anna = office.lab.phone(101, Scenario::answers(300).times(2, 10));
     let client = office
         .lab

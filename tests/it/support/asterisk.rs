@@ -89,6 +89,8 @@ pub enum Ari {
     Secured,
     /// As `Beside`, and Asterisk dials.
     DialsUs,
+    /// The same over TLS.
+    DialsUsSecured,
 }
 
 /// What SIPp plays.
@@ -313,8 +315,16 @@ impl Lab {
         let mut ways = [reached("ami", ami), reached("ari", ari)];
         match self.wishes.ari {
             Ari::First | Ari::Secured => ways.reverse(),
-            Ari::DialsUs => {
-                ways[1] = format!("over = 'ari'\nari_listen = '127.0.0.1:{}'", self.ari_out);
+            Ari::DialsUs => ways[1] = self.dials_us(),
+            Ari::DialsUsSecured => {
+                ways[1] = self.dials_us();
+                ways[1].push_str(concat!(
+                    "\ntls = true\ntls_certificate = '",
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/tests/fixtures/tls/server.pem'\ntls_key = '",
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/tests/fixtures/tls/server.key'"
+                ));
             }
             Ari::Beside | Ari::Unlinked => {}
         }
@@ -328,6 +338,10 @@ impl Lab {
             config.push_str(&self.hears(BESIDE, &ways[1], ""));
         }
         config
+    }
+
+    fn dials_us(&self) -> String {
+        format!("over = 'ari'\nari_listen = '127.0.0.1:{}'", self.ari_out)
     }
 
     /// Whether there is an account that hears this Asterisk in the other way.
@@ -369,6 +383,10 @@ impl Lab {
             Ari::Unlinked => "yes",
             _ => "",
         };
+        let secured = match self.wishes.ari {
+            Ari::DialsUsSecured => "yes",
+            _ => "no",
+        };
         let child = Command::new("tests/asterisk/instance.sh")
             .env("LAB_CHROOT", &self.chroot)
             .env("LAB_ID", &self.id)
@@ -385,6 +403,7 @@ impl Lab {
             .env("LAB_ROUTE_TOKEN", token)
             .env("LAB_AGI", agi)
             .env("LAB_ARI_OUT", self.ari_out.to_string())
+            .env("LAB_ARI_OUT_TLS", secured)
             .env("LAB_UNLINKED", unlinked)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

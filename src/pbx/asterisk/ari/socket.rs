@@ -1,153 +1,45 @@
-//! A WebSocket (RFC 6455) as far as the REST interface needs one: the handshake of the side that dials
-//! and of the side that is dialled, and frames cut out of bytes that may be cut anywhere.
+//! The WebSocket (RFC 6455) of the REST interface, for the side that dials and the side that is dialled.
 //!
-//! No extension is offered, so none is spoken. Text comes out whole, however it was split into frames.
+//! The library speaks it; who owns the connection carries its bytes, cut anywhere. Left out: the
+//! connection itself, its TLS, and what the texts say.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use std::io::{self, Read, Write};
+
 use bytes::{Buf, Bytes, BytesMut};
-use ring::digest;
+use tungstenite::{
+    Error, Message, WebSocket,
+    client::IntoClientRequest,
+    handshake::{
+        HandshakeError, MidHandshake,
+        client::ClientHandshake,
+        server::{Callback, ErrorResponse, Request, Response, ServerHandshake, write_response},
+    },
+    http::{HeaderValue, StatusCode, header},
+    protocol::{Role, WebSocketConfig},
+};
 
-use crate::pbx::DecodeError;
+use super::refused;
+use crate::pbx::{DecodeError, secret};
 
 /// Larger than any honest message: the list of ten thousand channels is smaller.
 pub const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
-/// Larger than any honest head of a handshake.
-const LONGEST_HEAD: usize = 16 * 1024;
-
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
+/// Read and written at once: a message of an event has some 2 kB.
+const BUFFER_BYTES: usize = 8 * 1024;
+/// Subprotocol of a WebSocket that Asterisk dials.
+const PROTOCOL: &str = "ari";
 
 /// What has come.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// A whole message of text.
+pub enum Heard {
+    /// The other side has taken our handshake, or we have taken its.
+    Met,
+    /// A whole message.
     Text(Bytes),
-    /// The other side wants a sign of life with these bytes.
-    Ping(Bytes),
-    /// A sign of life.
-    Pong,
     /// The other side goes.
     Close,
 }
 
-/// Cuts bytes into messages.
-#[derive(Default)]
-pub struct Framer {
-    buffer: BytesMut,
-    /// The beginning of a message in several frames, once there is one.
-    begun: Option<BytesMut>,
-    /// What came was no WebSocket's: whatever follows means nothing.
-    is_broken: bool,
-}
-
-impl Framer {
-    /// Takes more bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// The head of an HTTP message, without the empty line behind it, once it is whole.
-    pub fn next_head(&mut self) -> Result<Option<String>, DecodeError> {
-        let Some(end) = memchr::memmem::find(&self.buffer, b"\r\n\r\n") else {
-            return match self.buffer.len() > LONGEST_HEAD {
-                true => Err(DecodeError::TooLarge {
-                    limit: LONGEST_HEAD,
-                }),
-                false => Ok(None),
-            };
-        };
-        let head = self.buffer.split_to(end);
-        self.buffer.advance(4);
-        Ok(Some(String::from_utf8_lossy(&head).into_owned()))
-    }
-
-    /// The next message or sign, if there is one. After an error nothing more can be read.
-    pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
-        if self.is_broken {
-            return Err(broken("after something that was wrong"));
-        }
-        let told = self.told();
-        self.is_broken = told.is_err();
-        told
-    }
-
-    fn told(&mut self) -> Result<Option<Frame>, DecodeError> {
-        while let Some((first, payload)) = self.cut()? {
-            let is_last = first & 0x80 != 0;
-            let told = match first & 0x0f {
-                TEXT | BINARY if is_last && self.begun.is_none() => Frame::Text(payload),
-                TEXT | BINARY if self.begun.is_none() => {
-                    self.begun = Some(payload.into());
-                    continue;
-                }
-                CONTINUATION => match self.goes_on(&payload, is_last)? {
-                    Some(whole) => Frame::Text(whole),
-                    None => continue,
-                },
-                PING => Frame::Ping(payload),
-                PONG => Frame::Pong,
-                CLOSE => Frame::Close,
-                _ => return Err(broken("a frame of an unknown kind")),
-            };
-            return Ok(Some(told));
-        }
-        Ok(None)
-    }
-
-    fn goes_on(&mut self, payload: &[u8], is_last: bool) -> Result<Option<Bytes>, DecodeError> {
-        let begun = self.begun.as_mut();
-        let begun = begun.ok_or_else(|| broken("a frame that continues nothing"))?;
-        if begun.len() + payload.len() > LONGEST_MESSAGE {
-            return Err(too_large());
-        }
-        begun.extend_from_slice(payload);
-        Ok(is_last.then(|| self.begun.take().unwrap_or_default().freeze()))
-    }
-
-    /// One frame: its first byte and what it carries, without its mask.
-    fn cut(&mut self) -> Result<Option<(u8, Bytes)>, DecodeError> {
-        // RFC 6455 §5.2: two bytes, the rest of the length, the mask, the payload.
-        let [first, second, rest @ ..] = &self.buffer[..] else {
-            return Ok(None);
-        };
-        if first & 0x70 != 0 {
-            return Err(broken("a frame of an extension"));
-        }
-        let (length, of_length) = match (second & 0x7f, rest) {
-            (126, [a, b, ..]) => (usize::from(u16::from_be_bytes([*a, *b])), 2),
-            (127, [a, b, c, d, e, f, g, h, ..]) => {
-                let length = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
-                (usize::try_from(length).unwrap_or(usize::MAX), 8)
-            }
-            (126 | 127, _) => return Ok(None),
-            (short, _) => (usize::from(short), 0),
-        };
-        if length > LONGEST_MESSAGE {
-            return Err(too_large());
-        }
-        let first = *first;
-        let of_mask = if second & 0x80 != 0 { 4 } else { 0 };
-        let head = 2 + of_length + of_mask;
-        if self.buffer.len() < head + length {
-            return Ok(None);
-        }
-        let head = self.buffer.split_to(head);
-        let mut payload = self.buffer.split_to(length);
-        if let Some(mask) = head.len().checked_sub(4).filter(|_| of_mask > 0) {
-            let mask = &head[mask..];
-            for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
-                *byte ^= mask;
-            }
-        }
-        Ok(Some((first, payload.freeze())))
-    }
-}
-
-/// Which side of the connection we are: whoever dials masks what it sends (RFC 6455 §5.3).
+/// Which side of the connection we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// We have dialled.
@@ -159,74 +51,247 @@ pub enum Side {
 impl Side {
     /// A message of text.
     pub fn text(self, text: &str) -> Vec<u8> {
-        self.frame(TEXT, text.as_bytes())
+        self.message(Message::text(text))
     }
 
     /// Asks for a sign of life.
     pub fn ping(self) -> Vec<u8> {
-        self.frame(PING, b"ringcard")
+        self.message(Message::Ping(Bytes::from_static(b"ringcard")))
     }
 
-    /// Gives the sign of life that was asked for with these bytes.
-    pub fn pong(self, asked: &[u8]) -> Vec<u8> {
-        self.frame(PONG, asked)
+    /// One message as it goes over the wire: it depends on nothing that was sent before.
+    fn message(self, message: Message) -> Vec<u8> {
+        let mut socket = self.open(Pipe::default());
+        let sent = socket.send(message);
+        sent.expect("a new socket takes a message, and memory takes its bytes");
+        socket.into_inner().sent
     }
 
-    fn frame(self, kind: u8, payload: &[u8]) -> Vec<u8> {
-        let masked = if self == Self::Dials { 0x80 } else { 0 };
-        let mut frame = vec![0x80 | kind];
-        match payload.len() {
-            short @ ..126 => frame.push(masked | short as u8),
-            middle @ ..65_536 => {
-                frame.push(masked | 126);
-                frame.extend((middle as u16).to_be_bytes());
-            }
-            long => {
-                frame.push(masked | 127);
-                frame.extend((long as u64).to_be_bytes());
-            }
+    fn open(self, pipe: Pipe) -> WebSocket<Pipe> {
+        let role = match self {
+            Self::Dials => Role::Client,
+            Self::IsDialled => Role::Server,
+        };
+        WebSocket::from_raw_socket(pipe, role, Some(limits()))
+    }
+}
+
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE))
+}
+
+/// One end of a WebSocket.
+pub struct Socket(Stage);
+
+/// Where the connection stands.
+enum Stage {
+    /// We have asked for a WebSocket.
+    Asked(MidHandshake<ClientHandshake<Pipe>>),
+    /// We wait to be asked for one.
+    Listening(MidHandshake<ServerHandshake<Pipe, Doorman>>),
+    /// Messages flow.
+    Open(WebSocket<Pipe>),
+    /// What came was no WebSocket's, or it is over: whatever follows means nothing.
+    Over,
+}
+
+impl Socket {
+    /// In the middle of a connection.
+    pub fn open(side: Side) -> Self {
+        Self(Stage::Open(side.open(Pipe::default())))
+    }
+
+    /// We ask for one at this address (`ws://...`), showing this login (`Basic ...`).
+    pub fn dial(url: &str, login: &str) -> Result<Self, DecodeError> {
+        let request = || {
+            let mut request = url.into_client_request()?;
+            let login = HeaderValue::from_str(login)?;
+            request.headers_mut().insert(header::AUTHORIZATION, login);
+            ClientHandshake::start(Pipe::default(), request, Some(limits()))
+        };
+        let asking = request().map_err(|error: Error| refused(&error.to_string()))?;
+        Ok(Self(Stage::Asked(asking)))
+    }
+
+    /// We wait to be asked for one, by whoever shows this login.
+    pub fn listen(login: String) -> Self {
+        let pipe = Pipe::default();
+        let waiting = ServerHandshake::start(pipe, Doorman { login }, Some(limits()));
+        Self(Stage::Listening(waiting))
+    }
+
+    /// Takes more bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if let Some(pipe) = self.pipe() {
+            pipe.came.extend_from_slice(bytes);
         }
-        match self {
-            Self::IsDialled => frame.extend_from_slice(payload),
-            Self::Dials => {
-                let mask: [u8; 4] = rand::random();
-                frame.extend(mask);
-                frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
-            }
+    }
+
+    /// What has come next, if there is anything; what the other side must be told goes to `send`. After
+    /// an error nothing more can be read.
+    pub fn next(&mut self, send: &mut Vec<u8>) -> Result<Option<Heard>, DecodeError> {
+        match std::mem::replace(&mut self.0, Stage::Over) {
+            Stage::Asked(asking) => match asking.handshake() {
+                Ok((socket, _)) => Ok(self.stands(Stage::Open(socket), send, Some(Heard::Met))),
+                Err(HandshakeError::Interrupted(asking)) => {
+                    Ok(self.stands(Stage::Asked(asking), send, None))
+                }
+                Err(HandshakeError::Failure(error)) => Err(refused(&not_let_in(&error))),
+            },
+            Stage::Listening(waiting) => match waiting.handshake() {
+                Ok(socket) => Ok(self.stands(Stage::Open(socket), send, Some(Heard::Met))),
+                Err(HandshakeError::Interrupted(waiting)) => {
+                    Ok(self.stands(Stage::Listening(waiting), send, None))
+                }
+                Err(HandshakeError::Failure(error)) => Err(refused(turned_away(&error, send))),
+            },
+            Stage::Open(socket) => self.heard(socket, send),
+            Stage::Over => Err(broken("after its end")),
         }
-        frame
+    }
+
+    fn heard(
+        &mut self,
+        mut socket: WebSocket<Pipe>,
+        send: &mut Vec<u8>,
+    ) -> Result<Option<Heard>, DecodeError> {
+        let heard = loop {
+            let read = socket.read();
+            // Signs of life and goodbyes are answered into memory, which fails only where both sides
+            // have said goodbye.
+            let _ = socket.flush();
+            match read {
+                Ok(Message::Text(text)) => break Some(Heard::Text(text.into())),
+                Ok(Message::Binary(bytes)) => break Some(Heard::Text(bytes)),
+                Ok(Message::Close(_)) => break Some(Heard::Close),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
+                Err(Error::Capacity(_)) => {
+                    let limit = LONGEST_MESSAGE;
+                    return Err(DecodeError::TooLarge { limit });
+                }
+                Err(error) => return Err(broken(&error.to_string())),
+            }
+        };
+        Ok(self.stands(Stage::Open(socket), send, heard))
+    }
+
+    /// How the connection stands now, and what the other side must be told for it.
+    fn stands(&mut self, stage: Stage, send: &mut Vec<u8>, heard: Option<Heard>) -> Option<Heard> {
+        self.0 = stage;
+        if let Some(pipe) = self.pipe() {
+            send.append(&mut pipe.sent);
+        }
+        heard
+    }
+
+    fn pipe(&mut self) -> Option<&mut Pipe> {
+        match &mut self.0 {
+            Stage::Asked(asking) => Some(asking.get_mut().get_mut()),
+            Stage::Listening(waiting) => Some(waiting.get_mut().get_mut()),
+            Stage::Open(socket) => Some(socket.get_mut()),
+            Stage::Over => None,
+        }
     }
 }
 
-/// A key for one handshake.
-pub fn new_key() -> String {
-    STANDARD.encode(rand::random::<[u8; 16]>())
+/// Both directions of a connection that somebody else carries: what has come and is not read, and what
+/// has been written.
+#[derive(Default)]
+struct Pipe {
+    came: BytesMut,
+    sent: Vec<u8>,
 }
 
-/// What answers a key (RFC 6455 §4.2.2).
-pub fn accept(key: &str) -> String {
-    const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    let text = format!("{key}{GUID}");
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
-    STANDARD.encode(hash)
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.came.len().min(buffer.len());
+        if length == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.came.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
 }
 
-/// The value of a header in the head of an HTTP message.
-pub fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    let lines = head.split("\r\n").skip(1);
-    let mut headers = lines.filter_map(|line| line.split_once(':'));
-    let (_, value) = headers.find(|(known, _)| known.trim().eq_ignore_ascii_case(name))?;
-    Some(value.trim())
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sent.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets in who shows the secret and speaks what we do.
+struct Doorman {
+    /// What `Authorization` must say.
+    login: String,
+}
+
+impl Callback for Doorman {
+    fn on_request(
+        self,
+        request: &Request,
+        mut response: Response,
+    ) -> Result<Response, ErrorResponse> {
+        let said = |name| {
+            request
+                .headers()
+                .get(name)
+                .map_or(&b""[..], HeaderValue::as_bytes)
+        };
+        if !secret::is(said(header::AUTHORIZATION), self.login) {
+            return Err(refusal(StatusCode::UNAUTHORIZED));
+        }
+        let mut spoken = said(header::SEC_WEBSOCKET_PROTOCOL).split(|byte| *byte == b',');
+        if !spoken.any(|known| known.trim_ascii() == PROTOCOL.as_bytes()) {
+            return Err(refusal(StatusCode::BAD_REQUEST));
+        }
+        let protocol = HeaderValue::from_static(PROTOCOL);
+        let headers = response.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        Ok(response)
+    }
+}
+
+fn refusal(status: StatusCode) -> ErrorResponse {
+    let mut response = ErrorResponse::new(None);
+    *response.status_mut() = status;
+    let nothing = HeaderValue::from_static("0");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, nothing);
+    response
+}
+
+/// Why whom we dialled does not let us in.
+fn not_let_in(error: &Error) -> String {
+    match error {
+        Error::Http(response) => response.status().to_string(),
+        error => format!("whoever answers is no WebSocket: {error}"),
+    }
+}
+
+/// Why we do not let in who has dialled us; who can read it is told.
+fn turned_away(error: &Error, send: &mut Vec<u8>) -> &'static str {
+    if let Error::Http(response) = error {
+        write_response(send, response).expect("what we say is text, and memory takes it");
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return "who dials us does not show user and secret";
+        }
+    }
+    "who dials us is no outbound_websocket of ARI"
 }
 
 fn broken(why: &str) -> DecodeError {
     DecodeError::Malformed(format!("no WebSocket speaks so: {why}"))
-}
-
-fn too_large() -> DecodeError {
-    DecodeError::TooLarge {
-        limit: LONGEST_MESSAGE,
-    }
 }
 
 #[cfg(test)]
@@ -235,43 +300,83 @@ mod tests {
 
     use super::*;
 
-    fn cut(stream: &[u8], places: &[usize]) -> Vec<Frame> {
-        let mut framer = Framer::default();
+    /// What one side reads of bytes cut at these places, as far as it can read.
+    fn cut(side: Side, stream: &[u8], places: &[usize]) -> Vec<Heard> {
+        let mut socket = Socket::open(side);
         let mut found = Vec::new();
         let mut from = 0;
         for &to in places.iter().chain([&stream.len()]) {
-            framer.push(&stream[from..to]);
-            found.extend(std::iter::from_fn(|| framer.next_frame().ok().flatten()));
+            socket.push(&stream[from..to]);
+            found.extend(std::iter::from_fn(|| {
+                socket.next(&mut Vec::new()).ok().flatten()
+            }));
             from = to;
         }
         found
     }
 
-    fn text(text: &str) -> Frame {
-        Frame::Text(Bytes::copy_from_slice(text.as_bytes()))
+    fn text(text: &str) -> Heard {
+        Heard::Text(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    /// What a side that has dialled answers to these bytes.
+    fn answer(stream: &[u8]) -> Vec<u8> {
+        let mut socket = Socket::open(Side::IsDialled);
+        let mut sent = Vec::new();
+        socket.push(stream);
+        while let Ok(Some(_)) = socket.next(&mut sent) {}
+        sent
     }
 
     #[test]
     fn what_one_side_sends_the_other_reads_whatever_its_length() {
-        for side in [Side::Dials, Side::IsDialled] {
+        for (speaks, hears) in [
+            (Side::Dials, Side::IsDialled),
+            (Side::IsDialled, Side::Dials),
+        ] {
             for length in [0, 1, 125, 126, 65_535, 65_536, 200_000] {
                 let long = "x".repeat(length);
-                assert_eq!(cut(&side.text(&long), &[]), [text(&long)], "{length}");
+                assert_eq!(
+                    cut(hears, &speaks.text(&long), &[]),
+                    [text(&long)],
+                    "{length}"
+                );
             }
-            let ping = Frame::Ping(Bytes::from_static(b"ringcard"));
-            assert_eq!(cut(&side.ping(), &[]), [ping]);
-            assert_eq!(cut(&side.pong(b"?"), &[]), [Frame::Pong]);
+            assert_eq!(cut(hears, &speaks.ping(), &[]), []);
+            // Whoever is dialled takes only masked frames, whoever dials only plain ones.
+            assert_eq!(cut(speaks, &speaks.text("x"), &[]), []);
         }
+    }
+
+    #[test]
+    fn a_ping_and_a_goodbye_are_answered() {
+        assert_eq!(answer(&Side::Dials.ping()), *b"\x8a\x08ringcard");
+        assert_eq!(answer(&[0x88, 0x80, 0, 0, 0, 0]), [0x88, 0]);
     }
 
     #[test]
     fn a_message_in_several_frames_comes_whole_with_signs_between() {
         let mut stream = vec![0x01, 2, b'a', b'b', 0x89, 0];
         stream.extend([0x00, 1, b'c', 0x80, 1, b'd', 0x88, 0]);
-        let whole = [Frame::Ping(Bytes::new()), text("abcd"), Frame::Close];
         for place in 0..stream.len() {
-            assert_eq!(cut(&stream, &[place]), whole, "cut at {place}");
+            let heard = cut(Side::Dials, &stream, &[place]);
+            assert_eq!(heard, [text("abcd"), Heard::Close], "cut at {place}");
         }
+    }
+
+    /// Whether these bytes end a connection that we have dialled for good.
+    fn ends(wrong: &[u8]) -> bool {
+        let mut socket = Socket::open(Side::Dials);
+        socket.push(wrong);
+        let first = loop {
+            match socket.next(&mut Vec::new()) {
+                Ok(Some(_)) => {}
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        socket.push(&[0x81, 1, b'x']);
+        !first && socket.next(&mut Vec::new()).is_err()
     }
 
     #[test]
@@ -280,38 +385,38 @@ mod tests {
             &[0x80, 1, b'x'][..],                         // continues nothing
             &[0xc1, 1, b'x'],                             // compressed, which nobody offered
             &[0x83, 0],                                   // no such kind
+            &[0x81, 1, 0xff],                             // no text
+            &[0x01, 1, b'x', 0x81, 1, b'x'],              // begins twice
             &[0x81, 127, 0, 0, 0, 0, 0xff, 0, 0, 0],      // 4 GB
             &[0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0, 0x0], // more than there is
         ] {
-            let mut framer = Framer::default();
-            framer.push(wrong);
-            assert!(framer.next_frame().is_err(), "{wrong:?}");
-            framer.push(&[0x81, 1, b'x']);
-            assert!(framer.next_frame().is_err(), "after {wrong:?}");
+            assert!(ends(wrong), "{wrong:?}");
         }
-        let mut framer = Framer::default();
-        framer.push(&[b'x'; LONGEST_HEAD + 1]);
-        assert!(framer.next_head().is_err());
+        assert!(!ends(&[0x81, 1, b'x']));
     }
 
     #[test]
-    fn a_key_is_answered_as_the_document_says() {
-        // RFC 6455 §1.3.
-        let accepted = accept("dGhlIHNhbXBsZSBub25jZQ==");
-        assert_eq!(accepted, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-        assert_ne!(new_key(), new_key());
+    fn a_message_larger_than_any_honest_one_is_refused_in_one_frame_and_in_many() {
+        let limit = LONGEST_MESSAGE;
+        let too_large = Err(DecodeError::TooLarge { limit });
+        let mut one = Socket::open(Side::Dials);
+        one.push(&[&[0x81, 127][..], &(limit as u64 + 1).to_be_bytes()].concat());
+        assert_eq!(one.next(&mut Vec::new()), too_large);
+        let mut many = Socket::open(Side::Dials);
+        let half = [&[127][..], &(limit as u64 / 2 + 1).to_be_bytes()].concat();
+        for first in [0x01, 0x80] {
+            many.push(&[first]);
+            many.push(&half);
+            many.push(&vec![b'x'; limit / 2 + 1]);
+        }
+        assert_eq!(many.next(&mut Vec::new()), too_large);
     }
 
     #[test]
-    fn a_head_is_cut_off_and_its_headers_found() {
-        let mut framer = Framer::default();
-        framer.push(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r");
-        assert_eq!(framer.next_head(), Ok(None));
-        framer.push(b"\n\x81\x01x");
-        let head = framer.next_head().unwrap().unwrap();
-        assert_eq!(header(&head, "Upgrade"), Some("websocket"));
-        assert_eq!(header(&head, "HTTP/1.1 101 Switching Protocols"), None);
-        assert_eq!(framer.next_frame(), Ok(Some(text("x"))));
+    fn a_handshake_without_end_is_refused() {
+        let mut socket = Socket::listen("Basic x".to_owned());
+        socket.push(&[b'x'; 64 * 1024 + 1]);
+        assert!(socket.next(&mut Vec::new()).is_err());
     }
 
     proptest! {
@@ -322,7 +427,9 @@ mod tests {
         ) {
             let mut places: Vec<usize> = places.into_iter().map(|place| place.min(stream.len())).collect();
             places.sort_unstable();
-            prop_assert_eq!(cut(&stream, &places), cut(&stream, &[]));
+            for side in [Side::Dials, Side::IsDialled] {
+                prop_assert_eq!(cut(side, &stream, &places), cut(side, &stream, &[]));
+            }
         }
     }
 }

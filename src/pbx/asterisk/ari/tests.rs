@@ -3,14 +3,15 @@
 use crate::{
     model::{event::Fact, time::Timestamp},
     pbx::{
-        Command, Decoded, Decoder, Input, Pbx, PbxError, Tools,
+        Command, Decoded, Decoder, Input, Intake, Pbx, PbxError, Shown, Tools,
         asterisk::{
             Account, PROVIDER,
-            ari::socket::{Frame, Framer, Side, accept, header},
+            ari::socket::{Heard, Side, Socket},
         },
     },
 };
 use std::sync::Arc;
+use tungstenite::handshake::derive_accept_key;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_773_728_100);
 const DIALS: &str = "over = 'ari'\naddress = '127.0.0.1:8088'\nsecret = 'invented'";
@@ -36,15 +37,27 @@ fn feed(decoder: &mut dyn Decoder, input: Input<'_>) -> Result<Decoded, String> 
 
 /// What we have sent over a WebSocket, as the other side reads it.
 fn sent(out: &Decoded) -> Vec<serde_json::Value> {
-    let mut framer = Framer::default();
-    framer.push(&out.send);
+    read_by(Side::IsDialled, out)
+}
+
+fn read_by(side: Side, out: &Decoded) -> Vec<serde_json::Value> {
+    let mut socket = Socket::open(side);
+    socket.push(&out.send);
     let mut texts = Vec::new();
-    while let Some(frame) = framer.next_frame().unwrap() {
-        if let Frame::Text(text) = frame {
+    while let Some(heard) = socket.next(&mut Vec::new()).unwrap() {
+        if let Heard::Text(text) = heard {
             texts.push(serde_json::from_slice(&text).unwrap());
         }
     }
     texts
+}
+
+/// The value of a header in what one side says of itself.
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+    headers
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
 }
 
 /// A message of the PBX.
@@ -59,6 +72,14 @@ fn answer(id: &str, status: u16, body: serde_json::Value) -> Vec<u8> {
     }))
 }
 
+/// The PBX's answer to our handshake.
+fn welcome(accepted: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accepted}\r\n\r\n"
+    )
+}
+
 /// Dials and is let in.
 fn connected(account: &Arc<Account>) -> Box<dyn Decoder> {
     let mut decoder = account.decoder();
@@ -70,10 +91,7 @@ fn connected(account: &Arc<Account>) -> Box<dyn Decoder> {
     let login = header(&asked, "Authorization");
     assert_eq!(login, Some("Basic cmluZ2NhcmQ6aW52ZW50ZWQ="));
     let key = header(&asked, "Sec-WebSocket-Key").unwrap();
-    let welcome = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {}\r\n\r\n",
-        accept(key)
-    );
+    let welcome = welcome(&derive_accept_key(key.as_bytes()));
     let out = feed(&mut *decoder, Input::Bytes(welcome.as_bytes())).unwrap();
     assert_eq!(sent(&out)[0]["uri"], "asterisk/ping");
     decoder
@@ -147,12 +165,10 @@ fn after_the_first_answer_it_is_ready_and_asks_for_what_lives() {
 
 #[test]
 fn who_does_not_let_us_in_is_told_in_its_words() {
+    let another = welcome("x");
     for (answer, why) in [
         ("HTTP/1.1 401 Unauthorized\r\n\r\n", "401 Unauthorized"),
-        (
-            "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n",
-            "no WebSocket",
-        ),
+        (another.as_str(), "no WebSocket"),
         ("SSH-2.0-OpenSSH\r\n\r\n", "refused"),
     ] {
         let mut decoder = account(DIALS).decoder();
@@ -184,12 +200,16 @@ fn signs_of_life_are_given_and_asked_for_and_a_rival_is_told() {
     assert!(told.contains("another program"), "{told}");
 }
 
+/// Sixteen bytes of one who dials.
+const KEY: &str = "aW52ZW50ZWQtYnl0ZXMtMQ==";
+
 #[test]
 fn only_an_asterisk_with_the_secret_is_let_in() {
     let hello = |login: &str, protocol: &str| {
         format!(
-            "GET /ari HTTP/1.1\r\nSec-WebSocket-Key: a2V5\r\nAuthorization: Basic {login}\r\n\
-             Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
+            "GET /ari HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\
+             Authorization: Basic {login}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
         )
     };
     let try_with = |hello: &str| {
@@ -206,10 +226,12 @@ fn only_an_asterisk_with_the_secret_is_let_in() {
         text.starts_with("HTTP/1.1 101 ") && text.ends_with("\r\n\r\n"),
         "{text}"
     );
-    assert!(text.contains(&accept("a2V5")), "{text}");
+    let accepted = header(&text, "Sec-WebSocket-Accept");
+    assert_eq!(accepted, Some(&*derive_accept_key(KEY.as_bytes())));
+    assert_eq!(header(&text, "Sec-WebSocket-Protocol"), Some("ari"));
     let speaks = Side::Dials.text(r#"{"type":"ApplicationRegistered"}"#);
     let out = feed(&mut *decoder, Input::Bytes(&speaks)).unwrap();
-    assert_eq!(sent(&out)[0]["uri"], "asterisk/ping");
+    assert_eq!(read_by(Side::Dials, &out)[0]["uri"], "asterisk/ping");
     let told = try_with(&hello("cmluZ2NhcmQ6d3Jvbmc=", "ari")).unwrap_err();
     assert!(told.contains("401"), "{told}");
     assert!(try_with(&hello("cmluZ2NhcmQ6aW52ZW50ZWQ=", "chat")).is_err());
@@ -295,6 +317,22 @@ async fn a_click_is_a_post_and_its_refusal_is_told() {
 }
 
 #[test]
+fn who_is_dialled_over_tls_knows_what_to_show() {
+    let secured = format!("{IS_DIALLED}\ntls = true\ntls_certificate = 'c'\ntls_key = 'k'");
+    let shown = Some(Shown {
+        certificate: "c".into(),
+        key: "k".into(),
+    });
+    let address = "127.0.0.1:8071".parse().unwrap();
+    for (settings, shown) in [(secured.as_str(), shown), (IS_DIALLED, None)] {
+        assert_eq!(
+            account(settings).intake(),
+            Intake::Listen { address, shown }
+        );
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_are_refused() {
     let tools = || Tools::of_tests(Default::default());
     for (more, why) in [
@@ -317,6 +355,23 @@ fn settings_that_cannot_be_are_refused() {
             "application",
         ),
         ("over = 'agi'\naddress = 'a:1'", "agi"),
+        (
+            "over = 'ari'\nari_listen = '127.0.0.1:1'\ntls = true\ntls_key = 'k'",
+            "tls_certificate",
+        ),
+        (
+            "over = 'ari'\nari_listen = '127.0.0.1:1'\ntls = true\ntls_ca = 'c'\n\
+             tls_certificate = 'c'\ntls_key = 'k'",
+            "no more of TLS",
+        ),
+        (
+            "over = 'ari'\nari_listen = '127.0.0.1:1'\ntls_key = 'k'",
+            "need tls = true",
+        ),
+        (
+            "over = 'ari'\naddress = 'a:1'\ntls = true\ntls_certificate = 'c'\ntls_key = 'k'",
+            "whoever is dialled",
+        ),
     ] {
         let table = toml::from_str(&format!("secret = 'invented'\n{more}")).unwrap();
         let told = (PROVIDER.open)("office".into(), table, tools())
