@@ -33,6 +33,7 @@ pub(super) fn merge(writes: &mut ScriptRows, works: &[Work]) {
         &sql::DROP_DOUBLE_RECORDINGS,
         &sql::MOVE_RECORDINGS,
         &sql::MOVE_JOBS,
+        &sql::DROP_DOUBLE_JOBS,
         &sql::DROP_TASKS,
         &sql::DROP_VISITS,
         &sql::MOVE_VISITS,
@@ -283,6 +284,11 @@ impl Effects<'_> {
                 clients.extend(connected.map(|(client, ..)| client));
             }
             if missed == missed_was && (missed.is_none() || rung == rung_was) {
+                // Which calls came later is said by when the missed one began.
+                let began = before.map(|stand| stand.call.started_at);
+                if began.is_some_and(|began| began != call.started_at) {
+                    clients.extend(missed.map(|(client, ..)| client));
+                }
                 continue;
             }
             match missed {

@@ -15,7 +15,7 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 22] = [
+static STEPS: [Step; 23] = [
     Step::new(&[&NEW_CARDS]),
     Step::new(&[
         &JOURNAL,
@@ -38,6 +38,7 @@ static STEPS: [Step; 22] = [
     Step::rare(&[&DROP_DOUBLE_RECORDINGS]),
     Step::rare(&[&MOVE_RECORDINGS]),
     Step::rare(&[&MOVE_JOBS]),
+    Step::rare(&[&DROP_DOUBLE_JOBS]),
     Step::rare(&[&DROP_TASKS]),
     Step::rare(&[&DROP_VISITS]),
     Step::rare(&[&MOVE_VISITS]),
@@ -262,6 +263,16 @@ pub(super) static MOVE_RECORDINGS: Statement = Statement::new(
 pub(super) static MOVE_JOBS: Statement = Statement::new(
     "update outbox set call = r.winner, lane = replace(lane, r.loser_text, r.winner_text) \
      from {rows} as r where outbox.call = r.loser and outbox.state = 'waiting'",
+    MERGE,
+);
+/// A recording that several have known is wanted once: the oldest job stays, as it is the one that a lane
+/// does next. Beside a job that is done one may wait: its file has got lost since.
+pub(super) static DROP_DOUBLE_JOBS: Statement = Statement::new(
+    "delete from outbox where id in (select o.id from {rows} as r \
+     join recording k on k.call = r.winner \
+     join outbox o on o.lane = 'recording/' || r.winner_text || '/' || k.recording \
+     where o.state = 'waiting' and exists (select 1 from outbox w \
+     where w.lane = o.lane and w.state = 'waiting' and w.id < o.id))",
     MERGE,
 );
 pub(super) static DROP_TASKS: Statement = Statement::new(

@@ -2,7 +2,7 @@
 
 use ringcard::{
     flow::overdue,
-    model::ids::PersonId,
+    model::{event::CallEvent, ids::PersonId},
     store::{
         marks::{self, Marking},
         tasks,
@@ -23,6 +23,7 @@ const MINUTE: i64 = 60;
 
 on_both_engines!(
     a_try_in_vain_puts_the_next_one_off_whatever_the_order,
+    a_call_is_later_than_the_missed_one_by_the_start_that_is_known_last,
     an_overdue_call_back_goes_to_the_head_once_and_is_done_by_talk,
     who_is_marked_makes_no_call_backs_until_the_mark_is_taken_off,
 );
@@ -100,6 +101,23 @@ async fn a_try_in_vain_puts_the_next_one_off_whatever_the_order(base: Base) {
     )
     .await;
     assert_eq!(count(&base.db, OPEN).await, 0, "only talk does it");
+    writer.close().await;
+}
+
+async fn a_call_is_later_than_the_missed_one_by_the_start_that_is_known_last(base: Base) {
+    let writer = writer(&base).await;
+    let missed = Told::incoming("1", CLIENT, 10);
+    send(&writer, missed.missed("201")).await;
+    // Meanwhile the client is on the line by another way.
+    send(&writer, Told::incoming("2", CLIENT, 5).answered("202")).await;
+    assert_eq!(count(&base.db, OPEN).await, 1, "that one came before");
+    // The missed call had begun before it; its first message came late.
+    let earlier = CallEvent {
+        id: "1//first".into(),
+        ..Told::incoming("1", CLIENT, 0).parties()
+    };
+    send(&writer, vec![super::told::message(vec![earlier])]).await;
+    assert_eq!(count(&base.db, OPEN).await, 0, "it came after");
     writer.close().await;
 }
 

@@ -3,7 +3,7 @@
 use ringcard::{
     model::event::{Cause, Fact, RecordingSource, RecordingStage},
     store::{
-        tasks,
+        stock, tasks,
         writer::{Settings, Submission, Writer},
     },
 };
@@ -35,6 +35,7 @@ on_both_engines!(
     a_missed_call_becomes_a_task_until_the_client_is_reached,
     two_keys_turn_out_to_be_one_call,
     a_recording_is_fetched_once,
+    a_recording_that_calls_knew_which_are_one_is_fetched_once,
     a_call_that_was_another_clients_leaves_no_card_behind,
     undecodable_messages_are_kept_as_they_came,
     hostile_names_are_only_names,
@@ -203,6 +204,52 @@ async fn a_recording_is_fetched_once(base: Base) {
     send(&writer, [news("ready-late", RecordingStage::Ready, late)]).await;
     assert_eq!(count(&base.db, "select count(*) from outbox").await, 0);
     writer.close().await;
+}
+
+async fn a_recording_that_calls_knew_which_are_one_is_fetched_once(base: Base) {
+    people(&base.db).await;
+    let writer = writer(&base);
+    const JOBS: &str = "select count(*) from outbox where kind = 'recording' and state = 'waiting'";
+    for (n, key) in (0..).zip(["a", "b", "c"]) {
+        let call = Told::incoming(key, CLIENT, 10 * n).answered("201");
+        send(&writer, call).await;
+        send(&writer, [recorded(key, "r1"), recorded(key, key)]).await;
+    }
+    assert_eq!(count(&base.db, JOBS).await, 6);
+    // What the first one knew was kept, and its file is lost: the job is done, and there is another.
+    for sql in [
+        "update outbox set state = 'done' where id = (select min(id) from outbox)",
+        "update recording set state = 'kept', sha256 = 'ab' where id = (select min(id) from recording)",
+    ] {
+        read::run(&base.db, sql).await;
+    }
+    let lost = stock::lost(&base.db, "ab", "gone", moment(200)).await;
+    assert_eq!(lost.unwrap(), (1, 0));
+    assert_eq!(count(&base.db, JOBS).await, 6);
+    let same = |key, with: &str| {
+        let fact = Fact::SameCall { with: with.into() };
+        message(vec![event(key, 300, "", "same", fact)])
+    };
+    send(&writer, [same("b", "a")]).await;
+    assert_eq!(count(&base.db, JOBS).await, 5);
+    send(&writer, [same("c", "b")]).await;
+    assert_eq!(count(&base.db, "select count(*) from call").await, 1);
+    assert_eq!(count(&base.db, JOBS).await, 4);
+    const WANTED: &str = "select count(distinct lane) from outbox where state = 'waiting' \
+         and call = (select id from call)";
+    assert_eq!(count(&base.db, WANTED).await, 4, "r1, a, b and c");
+    writer.close().await;
+}
+
+/// News of a recording that can be fetched.
+fn recorded(key: &str, recording: &str) -> Submission {
+    let link = format!("https://pbx.example/{recording}");
+    let fact = Fact::Recording {
+        recording: recording.to_owned(),
+        stage: RecordingStage::Ready,
+        source: Some(RecordingSource::Link(link)),
+    };
+    message(vec![event(key, 70, "", recording, fact)])
 }
 
 async fn a_call_that_was_another_clients_leaves_no_card_behind(base: Base) {
