@@ -6,7 +6,10 @@ cd "$(dirname "$0")/../.."
 
 faults=(order_matters repeats_dropped_wrongly acknowledged_before_commit double_cards wait_from_ring
     queue_counts_as_answer click_leg_is_the_clients joins_are_lost figures_not_taken_back
-    rings_for_everybody)
+    rings_for_everybody
+    merge_forgets_tasks merge_forgets_touches merge_keeps_the_winners_face
+    parting_leaves_a_number parting_keeps_what_came_since
+    parting_counts_nothing)
 export RINGCARD_SEEDS=${SEEDS:-1000} RINGCARD_SIM_FIRST=1
 cargo test --features planted --test sim --no-run || exit 2
 log=$(mktemp)

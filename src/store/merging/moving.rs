@@ -55,12 +55,20 @@ impl<'a> Moving<'a> {
     }
 
     pub(super) async fn all_tasks(&mut self) -> Result<Vec<i64>, sqlx::Error> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is("merge_forgets_tasks") {
+            return Ok(Vec::new());
+        }
         let rows = self.way(&sql::MOVE_TASKS);
         let tasks: Vec<(i64,)> = self.tx.fetch(rows).await?;
         Ok(tasks.into_iter().map(|(task,)| task).collect())
     }
 
     pub(super) async fn all_touches(&mut self) -> Result<Vec<Uuid>, sqlx::Error> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is("merge_forgets_touches") {
+            return Ok(Vec::new());
+        }
         let rows = self.way(&sql::MOVE_TOUCHES);
         let touches: Vec<(Uuid,)> = self.tx.fetch(rows).await?;
         Ok(touches.into_iter().map(|(touch,)| touch).collect())
@@ -109,6 +117,11 @@ impl<'a> Moving<'a> {
 
     /// Numbers that came to the source once, as far as they still are there.
     pub(super) async fn phones_back(&mut self, phones: &[Phone]) -> Result<(), sqlx::Error> {
+        #[cfg(feature = "planted")]
+        let phones = match crate::planted::is("parting_leaves_a_number") {
+            true => &phones[..phones.len().saturating_sub(1)],
+            false => phones,
+        };
         let there = self.phones_of(self.source).await?;
         let mut gone = self.rows(&sql::DROP_PHONES);
         let mut set = self.rows(&sql::SET_PHONES);
@@ -223,6 +236,10 @@ impl<'a> Moving<'a> {
         &mut self,
         numbers: &BTreeSet<String>,
     ) -> Result<Vec<(CallId, i64)>, MergeError> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is("parting_keeps_what_came_since") {
+            return Ok(Vec::new());
+        }
         let carried = self.carried().await?;
         let calls: Vec<(Uuid, String)> = self.come_by(&sql::CALLS_FROM, numbers).await?;
         let mut moved = Vec::new();
@@ -319,6 +336,10 @@ impl<'a> Moving<'a> {
 
     /// Owner and first touch of both after calls went from one to the other.
     pub(super) async fn recount(&mut self) -> Result<(), sqlx::Error> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is("parting_counts_nothing") {
+            return Ok(());
+        }
         for statement in [&sql::FORGO_FIRST, &sql::FORGO_OWNER] {
             let mut rows = self.rows(statement);
             rows.id(self.source.0);
