@@ -2,6 +2,7 @@
 
 use ringcard::{
     model::recording::RecordingState,
+    on_read,
     simulator::{
         dice::Dice,
         story::{Plot, Story, Tempo, World},
@@ -17,19 +18,19 @@ use crate::{
     support::scripted::eventually,
 };
 
-/// Meets these faults one after the other, each seen while it lasts, and keeps the file in the end.
+/// Meets these faults one after the other, each seen when its attempt is over, and keeps the file in the
+/// end.
 pub(super) async fn kept_in_the_end(office: &Office, faults: usize, is_well: impl Fn() -> bool) {
     let mut seen = Vec::new();
-    for _ in 0..faults {
+    for fault in 1..=faults {
         eventually("the fault is seen", async || {
             let told = recordings(office).await;
-            matches!(told.as_slice(), [(RecordingState::Waiting, why)] if !why.is_empty())
+            attempts_over(office).await >= fault
+                && matches!(told.as_slice(), [(RecordingState::Waiting, why)] if !why.is_empty())
         })
         .await;
         seen.extend(recordings(office).await);
         hurry_recordings(office).await;
-        // The reason of the one before stays until the next attempt is over.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
     eventually("the file is kept", async || {
         hurry_recordings(office).await;
@@ -40,6 +41,23 @@ pub(super) async fn kept_in_the_end(office: &Office, faults: usize, is_well: imp
     })
     .await;
     assert!(is_well(), "faults that nobody met; seen: {seen:?}");
+}
+
+/// How many attempts to fetch the recording are over.
+async fn attempts_over(office: &Office) -> usize {
+    let jobs: Vec<(i64,)> = on_read!(office.gateway.db(), pool => {
+        sqlx::query_as(
+            "select case when claimed_until is null then attempts else attempts - 1 end from outbox
+             where kind = 'recording' and state = 'waiting'",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap()
+    });
+    match jobs.as_slice() {
+        [(attempts,)] => *attempts as usize,
+        _ => 0,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
