@@ -174,7 +174,8 @@ pub static PLAYED: &[Played] = &[
 const TWILIO: &str = "api_url = \"http://127.0.0.1:9\"\naccount_sid = \"AC1\"\notherwise = [\"201\"]\n\
     phones = { 201 = \"sip:201@office.example\", 202 = \"sip:202@office.example\", \
     203 = \"sip:203@office.example\", 204 = \"sip:204@office.example\", \
-    205 = \"sip:205@office.example\", 206 = \"sip:206@office.example\" }\n";
+    205 = \"sip:205@office.example\", 206 = \"sip:206@office.example\", \
+    207 = \"sip:207@office.example\", 208 = \"sip:208@office.example\" }\n";
 
 /// The one that is called so.
 pub fn find(provider: &str) -> Option<&'static Played> {

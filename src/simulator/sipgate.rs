@@ -32,7 +32,8 @@ pub const PLOTS: [Plot; 10] = {
 
 /// What an account that is played needs: who signs, who is who, and which number rings whom.
 pub const SETTINGS: &str = "hook_url = \"http://127.0.0.1:9/hooks/played\"\n\
-    users = { w201 = \"201\", w202 = \"202\", w203 = \"203\", w204 = \"204\", w205 = \"205\", w206 = \"206\" }\n\
+    users = { w201 = \"201\", w202 = \"202\", w203 = \"203\", w204 = \"204\", w205 = \"205\", w206 = \"206\", \
+    w207 = \"207\", w208 = \"208\" }\n\
     phones = { 201 = \"+74950000041\", 202 = \"+74950000042\", 203 = \"+74950000043\", 204 = \"+74950000044\", 205 = \"+74950000045\", 206 = \"+74950000046\" }\n\
     public_key = \"\"\"\n\
 -----BEGIN PUBLIC KEY-----\n\

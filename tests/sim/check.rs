@@ -23,7 +23,7 @@ use ringcard::{
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
     /// Every message came once, in order and at its time.
-    InOrder,
+    InTime,
     /// Every message came, though perhaps late, twice, or to a gateway that was killed meanwhile.
     All,
     /// Some messages never came.
@@ -77,14 +77,27 @@ impl Check<'_> {
         matches!(self.told, Told::Maimed)
     }
 
-    /// Whether what is known only by when and in which order messages come cannot be expected.
+    /// Whether what is known only by when and in which order messages come cannot be expected: of a call of
+    /// the past that is told in order, but faster than life, every message comes when it is over.
     fn is_disordered(&self) -> bool {
-        self.ledger.by_arrival && !matches!(self.told, Told::InOrder)
+        self.ledger.by_arrival && !matches!(self.told, Told::InTime)
     }
 
     /// Whether the first answer may be lost, and nothing else tells who had the client before others.
     fn is_first_unknown(&self) -> bool {
-        self.maimed() && self.ledger.first_by_order && !self.ledger.transfers.is_empty()
+        let mut talked = self.ledger.phones.iter();
+        let is_later = |phone: &Phone| self.is_later(&phone.extension);
+        self.maimed() && self.ledger.first_by_order && talked.any(is_later)
+    }
+
+    /// Whether this person of ours had the client after somebody else.
+    fn is_later(&self, who: &str) -> bool {
+        let mut talked = self.ledger.phones.iter();
+        talked.any(|phone| {
+            phone.extension == who
+                && phone.answered_at.is_some()
+                && self.ledger.answered_by.as_deref() != Some(who)
+        })
     }
 
     fn is_unheard(&self, who: &str) -> bool {
@@ -122,6 +135,7 @@ impl Check<'_> {
         } else {
             self.moment("started_at", started_at, Some(call.started_at));
         }
+        // Without its summary, a call without times ends when its last message comes.
         if !(self.maimed() && self.is_disordered()) {
             self.moment("ended_at", Some(ledger.ended_at), call.ended_at);
         }
@@ -129,6 +143,11 @@ impl Check<'_> {
             return self.spans_of_a_maimed_call(call);
         }
         self.span("wait_ms", ledger.wait_ms, call.wait_ms, tolerance);
+        if let Some(wait_ms) = ledger.wait_ms {
+            let answered = ledger.result == CallResult::Answered;
+            let answered_at = answered.then(|| ledger.started_at.plus_millis(wait_ms));
+            self.moment("answered_at", answered_at, call.answered_at);
+        }
         let first_ring = match ledger.direction {
             Direction::Out => Some(CLIENT),
             _ => {
@@ -143,6 +162,7 @@ impl Check<'_> {
             self.span("ring_ms", ledger.ring_ms, call.ring_ms, tolerance);
         }
         self.span("hold_ms", ledger.hold_ms, call.hold_ms, tolerance);
+        // It lies between answer and end less the hold: two moments that may be off.
         self.span("talk_ms", ledger.talk_ms, call.talk_ms, 2 * tolerance);
     }
 
@@ -227,9 +247,8 @@ impl Check<'_> {
         let answered_by = call.answered_by.as_ref().map(|who| who.as_str());
         // An answer that comes long after the summary says it was is nobody's, and who had the client first
         // is known by order alone.
-        let passed_to = |who: &str| ledger.transfers.iter().any(|passed| passed.to == who);
-        let untold =
-            (self.is_disordered() || self.is_first_unknown()) && answered_by.is_none_or(passed_to);
+        let untold = (self.is_disordered() || self.is_first_unknown())
+            && answered_by.is_none_or(|who| self.is_later(who));
         if told(answered_by.is_some()) && answered_by != ledger.answered_by.as_deref() && !untold {
             self.differ("answered_by", &ledger.answered_by, answered_by);
         }
@@ -328,6 +347,7 @@ impl Check<'_> {
     fn is_part(&self, phone: &Phone, (extension, leg): (&str, &Leg)) -> bool {
         let is_asked = |passed: &Passed| passed.to == extension;
         let asked = self.ledger.transfers.iter().any(is_asked);
+        let over_at = self.ledger.ended_at.plus_millis(self.ledger.tolerance_ms);
         let rang = |at| phone.rang_at.is_some_and(|rang_at| rang_at <= at);
         let answered = |at| match asked {
             true => phone
@@ -338,6 +358,8 @@ impl Check<'_> {
         extension == phone.extension
             && leg.rang_at.is_none_or(rang)
             && leg.answered_at.is_none_or(answered)
+            && leg.ended_at.is_none_or(|ended_at| ended_at <= over_at)
+            && (leg.result != Some(LegResult::Answered) || phone.result == LegResult::Answered)
     }
 
     /// Why a phone stopped is unknown of those whose end only the log has told, unless it was busy or
@@ -363,11 +385,17 @@ impl Check<'_> {
             }
             return;
         }
-        if call.transfers.len() != ledger.transfers.len() {
-            if !self.maimed() || call.transfers.len() > ledger.transfers.len() {
+        if self.maimed() {
+            // Whom the first one passed the client on to may be told and the kind not, or the other way round.
+            let is_wanted = |to: &str| ledger.transfers.iter().any(|passed| passed.to == to);
+            let mut known = call.transfers.iter().filter_map(|found| found.to.as_ref());
+            let fits = known.all(|to| is_wanted(to.as_str()));
+            if !fits || call.transfers.len() > ledger.transfers.len() {
                 self.differ("transfers", &ledger.transfers, &call.transfers);
             }
-        } else if !self.maimed() {
+        } else if call.transfers.len() != ledger.transfers.len() {
+            self.differ("transfers", &ledger.transfers, &call.transfers);
+        } else {
             for (wanted, found) in ledger.transfers.iter().zip(&call.transfers) {
                 let from = found.from.as_ref().map(|extension| extension.as_str());
                 let to = found.to.as_ref().map(|extension| extension.as_str());

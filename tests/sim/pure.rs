@@ -130,7 +130,7 @@ fn run(
                 let found = tracker::derive(facts);
                 let heard = match (maimed.contains(&number), calm) {
                     (true, _) => Heard::Maimed,
-                    (false, true) => Heard::InOrder,
+                    (false, true) => Heard::InTime,
                     (false, false) => Heard::All,
                 };
                 let wrong = differences(&call.ledger, &found, heard);

@@ -13,11 +13,7 @@ use ringcard::{
     tracker::{self, Facts},
 };
 
-use super::{
-    Plan, heard,
-    rig::{ACCOUNTS, Place},
-    tables,
-};
+use super::{Plan, accounts::OFFICE, cards::Tidier, heard, rig::Place, tables, touches};
 use crate::check::{Told, differences};
 
 /// A call as it is exported, and what else its row says.
@@ -62,7 +58,7 @@ pub async fn office_calls_are_over(db: &Db, plan: &Plan) -> bool {
     let wanted = plan
         .calls
         .iter()
-        .filter(|call| call.ledger.account == "office")
+        .filter(|call| call.ledger.account == OFFICE)
         .count();
     let (over,): (i64,) = on_read!(db, pool => {
         sqlx::query_as("select count(*) from call where account = 'office' and phase = 'ended'")
@@ -85,7 +81,7 @@ pub async fn log_is_read(db: &Db, bytes: u64) -> bool {
 }
 
 /// Everything that is not as the ledger says.
-pub async fn check(plan: &Plan, place: &Place) -> Vec<String> {
+pub async fn check(plan: &Plan, tidier: &Tidier, place: &Place) -> Vec<String> {
     let db = place.open().await;
     let mut wrong = Vec::new();
     let rows = rows(&db).await;
@@ -93,6 +89,7 @@ pub async fn check(plan: &Plan, place: &Place) -> Vec<String> {
     calls(plan, &rows, &events, &mut wrong);
     columns(&rows, &db, &mut wrong).await;
     tables::check(plan, &rows, &db, &mut wrong).await;
+    touches::check(tidier, &rows, &db, &mut wrong).await;
     db.close().await;
     wrong
 }
@@ -148,7 +145,7 @@ fn calls(plan: &Plan, rows: &[Row], events: &BTreeSet<String>, wrong: &mut Vec<S
         }
         known.insert(row.exported.id);
         let unheard = match ledger.account.as_str() {
-            "office" => heard::limits(call, &mut ledger, events),
+            OFFICE => heard::limits(call, &mut ledger, events),
             _ => None,
         };
         if unheard.is_some() && !plan.deaf_for_a_while() {
@@ -183,14 +180,11 @@ fn persons(plan: &Plan, ledger: &Ledger, row: &Row, wrong: &mut Vec<String>) {
         wrong.push(format!("{}: answered by person {found:?}", name(ledger)));
     }
     let did = row.call().did.as_ref().and_then(|number| number.e164());
-    let line = place(&plan.world.dids, did);
-    // Lines are numbered by account, then by number.
-    let wanted = line.map(|line| {
-        let account = ACCOUNTS
-            .iter()
-            .position(|known| *known == row.exported.account);
-        line + account.unwrap_or(0) as i64 * plan.world.dids.len() as i64
-    });
+    let account = &row.exported.account;
+    let wanted = plan
+        .lines()
+        .find(|(_, of, number)| of == account && Some(*number) == did)
+        .map(|(line, ..)| line);
     if row.line != wanted {
         let found = row.line;
         wrong.push(format!("{}: line {found:?}, not {wanted:?}", name(ledger)));

@@ -4,12 +4,15 @@
 //! bursts it comes and where the gateway is killed. Messages that were not acknowledged come again,
 //! as a provider's would; after the last one the database must say what the ledger says.
 
+mod accounts;
 mod cards;
 mod found;
 mod heard;
 mod play;
 pub mod rig;
 pub mod tables;
+mod tasks;
+mod touches;
 mod witness;
 
 use std::collections::BTreeSet;
@@ -27,7 +30,11 @@ use ringcard::{
     },
 };
 
-use self::rig::{Place, Rig};
+use self::{
+    accounts::Opened,
+    cards::Tidier,
+    rig::{Place, Rig},
+};
 
 /// Runs one seed; every line is something that must not be.
 pub fn run(seed: u64, cluster: Option<&Cluster>) -> Vec<String> {
@@ -40,14 +47,15 @@ pub fn run(seed: u64, cluster: Option<&Cluster>) -> Vec<String> {
         .expect("threads can be started");
     runtime.block_on(async {
         let place = Place::new(seed, cluster).await;
-        let mut rig = Rig::start(&place, &plan.world).await;
-        let mut wrong = play::all(&plan, &mut rig, &mut dice, Dice::new(!seed)).await;
+        let mut rig = Rig::start(&place, &plan).await;
+        let mut tidier = Tidier::new(Dice::new(!seed));
+        let mut wrong = play::all(&plan, &mut rig, &mut dice, &mut tidier).await;
         rig.settle(&plan).await;
         wrong.extend(play::afterwards(&plan, &mut rig, &mut dice).await);
         rig.witness.settle().await;
         rig.stop(&mut wrong).await;
         wrong.extend(rig.witness.check(&plan));
-        wrong.extend(found::check(&plan, &place).await);
+        wrong.extend(found::check(&plan, &tidier, &place).await);
         place.remove().await;
         wrong
     })
@@ -66,6 +74,8 @@ pub struct Hook {
 
 /// What a seed has decided before anything is sent.
 pub struct Plan {
+    /// Who tells calls.
+    pub accounts: Vec<Opened>,
     /// Who takes part.
     pub world: World,
     /// What happens and what must be found.
@@ -112,8 +122,12 @@ impl Plan {
             // Any time of the day, and no longer ago than a log is read back.
             false => dice.between(3_000, 70_000) * 1_000,
         };
+        let accounts = accounts::draw(dice, seed);
         let draw = Draw {
-            accounts: rig::accounts(seed),
+            accounts: accounts
+                .iter()
+                .map(|opened| opened.account.clone())
+                .collect(),
             world: world.clone(),
             plots: Plot::ALL.to_vec(),
             calls: dice.between(3, 12) as u64,
@@ -123,7 +137,10 @@ impl Plan {
             records: true,
             star: None,
         };
-        let calls = draw.calls(dice);
+        let mut calls = draw.calls(dice);
+        for call in &mut calls {
+            accounts::described(&mut call.ledger, &call.story);
+        }
         let chaos = Chaos::draw(dice);
         let (webhooks, said) = in_order(&draw, &calls);
         let (arrived, maimed) = chaos.apply(dice, webhooks);
@@ -138,6 +155,7 @@ impl Plan {
             false => 0,
         };
         Self {
+            accounts,
             world,
             calls,
             late,
@@ -151,6 +169,18 @@ impl Plan {
             is_fresh,
             tidied: Dice::new(!seed).chance(35),
         }
+    }
+
+    /// Our numbers as they are written down: id of the line, account, number.
+    pub fn lines(&self) -> impl Iterator<Item = (i64, &'static str, &str)> {
+        let accounts = self.accounts.iter();
+        let numbers = accounts.flat_map(|account| {
+            let dids = self.world.dids.iter();
+            dids.map(|did| (account.name, did.as_str()))
+        });
+        (1..)
+            .zip(numbers)
+            .map(|(id, (account, did))| (id, account, did))
     }
 
     /// Whether events of the manager socket may have gone past us, so that live channels and the log

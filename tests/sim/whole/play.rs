@@ -12,13 +12,13 @@ use ringcard::{
     simulator::{ami::Said, connection::Connection, dice::Dice},
 };
 
-use super::{Hook, Plan, cards, heard, rig::Rig};
+use super::{Hook, Plan, cards::Tidier, heard, rig::Rig};
 
 /// How often a message is sent again before it counts as refused.
 const TRIES: usize = 8;
 
 /// Sends everything but what comes late; answers that no sender deserves come back.
-pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice, mut of_people: Dice) -> Vec<String> {
+pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice, tidier: &mut Tidier) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut pbx = Speaker::new(plan, rig);
     if !plan.said.is_empty() {
@@ -38,9 +38,9 @@ pub async fn all(plan: &Plan, rig: &mut Rig, dice: &mut Dice, mut of_people: Dic
         let crash = plan.crashes.iter().any(|at| (n..n + burst).contains(at));
         let bursting = &posts[n..n + burst];
         // Not beside a kill: this hand of ours would be left holding connections of a dead process.
-        if plan.tidied && !crash && of_people.chance(30) {
+        if plan.tidied && !crash && tidier.is_at_it() {
             let db = rig.gateway().db().clone();
-            let tidying = cards::tidy(&db, &mut of_people);
+            let tidying = tidier.tidy(plan, &db);
             let (sent, tidied) = tokio::join!(send(bursting, rig, crash), tidying);
             wrong.extend(sent.into_iter().chain(tidied));
         } else {

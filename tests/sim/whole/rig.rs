@@ -11,54 +11,18 @@ use std::{
 use ringcard::{
     app::{Gateway, settings::Settings},
     bench::cluster::Cluster,
-    on_write, pbx,
-    simulator::{
-        ami::Asterisk, ami_server::AmiServer, mango::Mango, office::Account, sipuni::Sipuni,
-        story::World,
-    },
+    on_write,
+    simulator::ami_server::AmiServer,
     store::{self, Db},
 };
 use tokio::runtime::Runtime;
 
-use super::{Plan, found, witness::Witness};
-
-const MANGO_KEY: &str = "sim-key";
-const MANGO_SALT: &str = "sim-salt";
-const SIPUNI_TOKEN: &str = "sim-token-0123456789abcdef";
-const AMI_SECRET: &str = "sim-secret";
+use super::{Plan, accounts::SECRET, found, witness::Witness};
 
 /// How often the PBX's log is read.
 const RECONCILE_MS: u64 = 150;
-
-/// Names of the accounts of every seed.
-pub const ACCOUNTS: [&str; 3] = ["cloud", "lossy", "office"];
-
-/// The accounts of every seed.
-pub fn accounts(seed: u64) -> Vec<Account> {
-    let mut accounts = vec![
-        Account::Mango(Mango {
-            account: "cloud".to_owned(),
-            key: MANGO_KEY.to_owned(),
-            salt: MANGO_SALT.to_owned(),
-            run: seed,
-        }),
-        Account::Sipuni(Sipuni {
-            account: "lossy".to_owned(),
-            token: SIPUNI_TOKEN.to_owned(),
-            records: "https://records.invalid/record".to_owned(),
-            run: seed,
-        }),
-    ];
-    if pbx::PROVIDERS.iter().any(|known| known.name == "asterisk") {
-        accounts.push(Account::Asterisk(Asterisk {
-            account: "office".to_owned(),
-            trunk: "trunk".to_owned(),
-            recordings: "/var/spool/asterisk/monitor".to_owned(),
-            run: seed,
-        }));
-    }
-    accounts
-}
+/// How often due recordings are looked for.
+const RECORDINGS_MS: u64 = 20;
 
 /// Where the data of one seed lies.
 pub struct Place {
@@ -105,57 +69,39 @@ impl Place {
     }
 }
 
-/// Puts employees and their extensions into a fresh database.
-async fn seed_people(place: &Place, world: &World) {
+/// Puts employees, their extensions and our numbers into a fresh database.
+async fn seed_people(place: &Place, plan: &Plan) {
     let db = place.open().await;
     db.migrate()
         .await
         .expect("a fresh database takes the schema");
-    for (n, extension) in world.people.iter().enumerate() {
-        let person = n as i64 + 1;
-        on_write!(&db, pool => {
-            sqlx::query(
-                "insert into person (id, login, name, role, language, active, created_at)
-                 values ($1, $2, $2, 'manager', 'en', 1, 0)",
-            )
-            .bind(person)
-            .bind(format!("p{extension}"))
-            .execute(pool)
-            .await
-            .map(drop)
-        })
-        .expect("a person");
-        for account in ACCOUNTS {
-            on_write!(&db, pool => {
-                sqlx::query(
-                    "insert into person_extension (account, extension, person)
-                     values ($1, $2, $3)",
-                )
-                .bind(account)
-                .bind(extension)
-                .bind(person)
-                .execute(pool)
-                .await
-                .map(drop)
-            })
-            .expect("an extension");
-        }
-    }
-    for (n, (account, did)) in ACCOUNTS
+    let people: Vec<String> = (1..)
+        .zip(&plan.world.people)
+        .map(|(id, who)| format!("({id}, 'p{who}', 'p{who}', 'manager', 'en', 1, 0)"))
+        .collect();
+    let extensions: Vec<String> = plan
+        .accounts
         .iter()
-        .flat_map(|account| world.dids.iter().map(move |did| (account, did)))
-        .enumerate()
-    {
-        on_write!(&db, pool => {
-            sqlx::query("insert into line (id, account, did, name) values ($1, $2, $3, $3)")
-                .bind(n as i64 + 1)
-                .bind(account)
-                .bind(did)
-                .execute(pool)
-                .await
-                .map(drop)
+        .flat_map(|account| {
+            let people = (1..).zip(&plan.world.people);
+            people.map(|(id, who)| format!("('{}', '{who}', {id})", account.name))
         })
-        .expect("a line");
+        .collect();
+    let lines: Vec<String> = plan
+        .lines()
+        .map(|(id, account, did)| format!("({id}, '{account}', '{did}', '{did}')"))
+        .collect();
+    for (table, rows) in [
+        (
+            "person (id, login, name, role, language, active, created_at)",
+            people,
+        ),
+        ("person_extension (account, extension, person)", extensions),
+        ("line (id, account, did, name)", lines),
+    ] {
+        let sql = format!("insert into {table} values {}", rows.join(", "));
+        on_write!(&db, pool => sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.map(drop))
+            .expect("a fresh database takes them");
     }
     db.close().await;
 }
@@ -176,18 +122,18 @@ pub struct Rig {
 
 impl Rig {
     /// Starts on an empty database with people in it.
-    pub async fn start(place: &Place, world: &World) -> Self {
-        seed_people(place, world).await;
-        let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", AMI_SECRET)
+    pub async fn start(place: &Place, plan: &Plan) -> Self {
+        seed_people(place, plan).await;
+        let (ami, _clicks) = AmiServer::start("127.0.0.1:0", "ringcard", SECRET)
             .await
             .expect("a port is free");
         fs::write(place.cel(), "").expect("the folder of this seed can be written");
         let mut rig = Self {
-            settings: settings(place, ami.address()),
+            settings: settings(place, plan, ami.address()),
             running: None,
             ami,
             place: (place.folder.clone(), place.url.clone()),
-            people: world.people.len(),
+            people: plan.world.people.len(),
             witness: Witness::default(),
             kills: 0,
         };
@@ -281,19 +227,12 @@ impl Rig {
     }
 }
 
-fn settings(place: &Place, ami: SocketAddr) -> Settings {
-    let mut config = format!(
-        "[[pbx]]\nname = \"cloud\"\ntype = \"mango\"\nvpbx_api_key = \"{MANGO_KEY}\"\n\
-         vpbx_api_salt = \"{MANGO_SALT}\"\napi_url = \"http://127.0.0.1:9\"\n\
-         [[pbx]]\nname = \"lossy\"\ntype = \"sipuni\"\ntoken = \"{SIPUNI_TOKEN}\"\n"
-    );
-    if pbx::PROVIDERS.iter().any(|known| known.name == "asterisk") {
-        config.push_str(&format!(
-            "[[pbx]]\nname = \"office\"\ntype = \"asterisk\"\naddress = \"{ami}\"\n\
-             user = \"ringcard\"\nsecret = \"{AMI_SECRET}\"\ncel = \"{}\"\n",
-            place.cel().display()
-        ));
-    }
+fn settings(place: &Place, plan: &Plan, ami: SocketAddr) -> Settings {
+    let tables = plan
+        .accounts
+        .iter()
+        .map(|account| account.table(ami, place));
+    let config: String = tables.collect();
     // Not through `config`: the secrets of a simulation stand as they are.
     let mut settings: Settings = toml::from_str(&config).expect("the configuration of this test");
     settings.store.url.clone_from(&place.url);
@@ -306,6 +245,8 @@ fn settings(place: &Place, ami: SocketAddr) -> Settings {
     settings.dial.retry_longest_ms = 50;
     settings.dial.reconcile_every_ms = RECONCILE_MS;
     settings.ops.min_free_mib = 1;
+    // Recordings are asked for, in vain, while calls go on.
+    settings.recordings.poll_ms = RECORDINGS_MS;
     settings
 }
 

@@ -23,13 +23,14 @@ use ringcard::{
         ids::{CallId, PersonId},
         time::Timestamp,
     },
+    simulator::office::{Call, Told},
 };
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     task::JoinHandle,
 };
 
-use super::Plan;
+use super::{Plan, tables::is_question};
 
 /// A person and the account and key of a call.
 type View = (usize, (String, String));
@@ -126,10 +127,15 @@ impl Witness {
                 continue;
             };
             let phone = plan.phone_of(call, *person);
-            // A gateway that starts again shows what goes on, however long ago it was told.
-            let in_time = plan.is_fresh || !plan.crashes.is_empty();
-            let rang = in_time && phone.is_some_and(|(rang, _)| rang);
+            // A gateway that starts again shows what goes on, however long ago it was told; and what has no
+            // times happens when it is told, as does a question.
+            let in_time = plan.is_fresh
+                || !plan.crashes.is_empty()
+                || call.ledger.by_arrival
+                || is_asked(call);
             let talked = phone.is_some_and(|(_, talked)| talked);
+            // Where rings are not told, whoever answers has been rung.
+            let rang = in_time && phone.is_some_and(|(rang, _)| rang || talked);
             let kept = match last {
                 None => true,
                 Some(Stage::WrapUp) => talked,
@@ -153,6 +159,14 @@ impl Witness {
     }
 }
 
+/// Whether the PBX asks who should ring.
+fn is_asked(call: &Call) -> bool {
+    call.told.iter().any(|sent| match &sent.what {
+        Told::Post(post) => is_question(&post.body),
+        Told::Said(_) => false,
+    })
+}
+
 /// Who should have seen a call and did not, or does not wrap up.
 fn missing(plan: &Plan, views: &BTreeMap<View, Option<Stage>>) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -162,9 +176,12 @@ fn missing(plan: &Plan, views: &BTreeMap<View, Option<Stage>>) -> Vec<String> {
             continue;
         }
         for person in 1..=plan.world.people.len() {
-            let Some((true, talked)) = plan.phone_of(call, person) else {
+            let Some((rang, talked)) = plan.phone_of(call, person) else {
                 continue;
             };
+            if !rang && !talked {
+                continue;
+            }
             let name = (ledger.account.clone(), ledger.call_key.clone());
             let view = views.get(&(person, name));
             let as_it_should = match view {
