@@ -18,7 +18,7 @@ use crate::{
         phones::Phones,
         reconcile::Reader,
     },
-    pbx::{self, Intake},
+    pbx::{self, Fault, Intake},
     store::Db,
     web::{
         self,
@@ -124,7 +124,7 @@ impl Office {
             intake @ (Intake::Dial { .. } | Intake::Listen { .. }) => {
                 let (link, told) = watch::channel(Link::Down {
                     since: flow::now(),
-                    why: "not connected yet".to_owned(),
+                    why: Fault::NotYet,
                 });
                 Running {
                     part: self.dial(&account, intake, link, settings),

@@ -29,7 +29,7 @@ use self::way::Socket;
 use super::phones::Phones;
 use crate::{
     model::{ids::AccountName, time::Timestamp},
-    pbx::{Decoded, Decoder, Input, Intake, Message, Pbx, PbxError},
+    pbx::{Decoded, Decoder, Fault, Input, Intake, Message, Pbx, PbxError},
     store::{
         Db,
         writer::{CommitError, Outcome, Receipt, Submission, Writer},
@@ -79,8 +79,8 @@ pub enum Link {
     Down {
         /// Since when.
         since: Timestamp,
-        /// Why, in the words of the last failure.
-        why: String,
+        /// Why: the last failure.
+        why: Fault,
     },
     /// Events flow.
     Up {
@@ -168,11 +168,11 @@ impl Line {
         self: &Arc<Self>,
         queue: &mpsc::Sender<Message>,
         link: &watch::Sender<Link>,
-    ) -> String {
+    ) -> Fault {
         let patience = Duration::from_millis(self.settings.connect_timeout_ms);
         let mut socket = match way::connect(&self.intake, patience).await {
             Ok(socket) => socket,
-            Err(why) => return why.to_string(),
+            Err(why) => return why,
         };
         let mut talk = Talk {
             line: self,
@@ -183,8 +183,8 @@ impl Line {
         };
         let why = talk.hold(&mut socket).await;
         // What the decoder still knows at the end of a connection counts as well.
-        let closing = talk.feed(Input::Closed, &mut socket).await;
-        closing.err().filter(|_| why.is_empty()).unwrap_or(why)
+        let _ = talk.feed(Input::Closed, &mut socket).await;
+        why
     }
 
     async fn reconcile_often(
@@ -222,7 +222,7 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn hold(&mut self, socket: &mut Socket) -> String {
+    async fn hold(&mut self, socket: &mut Socket) -> Fault {
         if let Err(why) = self.feed(Input::Opened, socket).await {
             return why;
         }
@@ -234,19 +234,19 @@ impl Talk<'_> {
             let wake = self.wake();
             let fed = tokio::select! {
                 read = socket.read_buf(&mut buffer) => match read {
-                    Ok(0) => return "the PBX closed the connection".to_owned(),
+                    Ok(0) => return Fault::Closed,
                     Ok(_) => {
                         heard = Instant::now();
                         self.feed(Input::Bytes(&buffer), socket).await
                     }
-                    Err(error) => return format!("connection lost: {error}"),
+                    Err(error) => return Fault::Lost(error.into()),
                 },
                 bytes = self.line.pbx.outgoing() => send(socket, &bytes).await,
                 () = sleep_until(wake) => {
                     self.wake_at = None;
                     self.feed(Input::Timer, socket).await
                 }
-                () = sleep_until(heard + silence) => return "the PBX has gone silent".to_owned(),
+                () = sleep_until(heard + silence) => return Fault::Silent,
             };
             if let Err(why) = fed {
                 return why;
@@ -264,14 +264,14 @@ impl Talk<'_> {
     }
 
     /// Feeds the decoder and acts on what it says.
-    async fn feed(&mut self, input: Input<'_>, socket: &mut Socket) -> Result<(), String> {
+    async fn feed(&mut self, input: Input<'_>, socket: &mut Socket) -> Result<(), Fault> {
         let mut decoded = Decoded::default();
         let now = (self.line.clock)();
         // A decoder that panics costs its connection, not the account.
         let fed = catch_unwind(AssertUnwindSafe(|| {
             self.decoder.feed(input, now, &mut decoded)
         }));
-        let result = fed.map_err(|_| "the decoder gave up".to_owned())?;
+        let result = fed.map_err(|_| Fault::Decoder)?;
         if decoded.notes.contains(&READY) {
             let since = (self.line.clock)();
             self.link.send_replace(Link::Up { since });
@@ -293,18 +293,16 @@ impl Talk<'_> {
         for message in decoded.messages {
             // A full queue means that the database has been away for long. Nothing was promised to
             // the PBX: give the connection up, history will tell what was missed.
-            self.queue
-                .try_send(message)
-                .map_err(|_| "more messages than can be kept: the store is behind".to_owned())?;
+            self.queue.try_send(message).map_err(|_| Fault::Behind)?;
         }
         if !decoded.send.is_empty() {
             send(socket, &decoded.send).await?;
         }
-        result.map_err(|error| error.to_string())
+        result.map_err(Fault::from)
     }
 }
 
-async fn send(socket: &mut Socket, bytes: &[u8]) -> Result<(), String> {
+async fn send(socket: &mut Socket, bytes: &[u8]) -> Result<(), Fault> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let sending = async {
         socket.write_all(bytes).await?;
@@ -312,8 +310,8 @@ async fn send(socket: &mut Socket, bytes: &[u8]) -> Result<(), String> {
     };
     match timeout(PATIENCE, sending).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(format!("connection lost: {error}")),
-        Err(_) => Err("the PBX does not read".to_owned()),
+        Ok(Err(error)) => Err(Fault::Lost(error.into())),
+        Err(_) => Err(Fault::Unheard),
     }
 }
 
@@ -536,7 +534,7 @@ mod tests {
             };
             let (told, link) = watch::channel(Link::Down {
                 since: AT,
-                why: String::new(),
+                why: Fault::NotYet,
             });
             let stop = CancellationToken::new();
             let line = Line {
@@ -658,7 +656,15 @@ mod tests {
     async fn a_pbx_that_is_away_is_told_with_the_reason() {
         let mut bench = Bench::start().await;
         drop(bench.accept().await);
-        let closed = |link: &Link| matches!(link, Link::Down { why, .. } if why.contains("closed"));
+        let closed = |link: &Link| {
+            matches!(
+                link,
+                Link::Down {
+                    why: Fault::Closed,
+                    ..
+                }
+            )
+        };
         bench.link.wait_for(closed).await.unwrap();
         bench.finish().await;
     }

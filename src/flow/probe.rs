@@ -5,7 +5,6 @@
 //! wait for. Nothing that is heard here is kept.
 
 use std::{
-    io,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -19,11 +18,11 @@ use tokio::{
 use super::{
     dial::{
         READY,
-        way::{Socket, Unmet, connect},
+        way::{Socket, connect},
     },
     now,
 };
-use crate::pbx::{Decoded, Decoder, Input, Intake, Pbx};
+use crate::pbx::{Decoded, Decoder, Fault, Input, Intake, Pbx};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -40,13 +39,13 @@ pub enum Probe {
     /// Nobody answers there, or the name is not known.
     Unreachable,
     /// Whoever listens speaks no TLS, or is not whom we trust.
-    Untrusted(String),
+    Untrusted(Fault),
     /// Whoever listens hangs up at once: our address is not permitted.
     HungUp,
     /// Something listens that does not speak as this PBX does.
     Stranger,
-    /// The login was refused, in the PBX's words.
-    Denied(String),
+    /// The login was refused.
+    Denied(Fault),
     /// Logged in, and no event comes.
     NoEvents,
     /// Logged in, and these rights are missing.
@@ -91,10 +90,8 @@ pub async fn probe(pbx: &dyn Pbx) -> Option<Probe> {
     }
     let socket = match connect(&intake, CONNECT).await {
         Ok(socket) => socket,
-        Err(Unmet::Unreached(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            return Some(Probe::Refused);
-        }
-        Err(Unmet::Untrusted(why)) => return Some(Probe::Untrusted(why)),
+        Err(Fault::Unreachable(why)) if why.word == "refused" => return Some(Probe::Refused),
+        Err(why @ Fault::Untrusted(_)) => return Some(Probe::Untrusted(why)),
         Err(_) => return Some(Probe::Unreachable),
     };
     let mut talk = Talk {
@@ -153,7 +150,7 @@ impl Talk {
         }
     }
 
-    async fn feed(&mut self, input: Input<'_>) -> Result<(), String> {
+    async fn feed(&mut self, input: Input<'_>) -> Result<(), Fault> {
         let mut decoded = Decoded::default();
         let fed = catch_unwind(AssertUnwindSafe(|| {
             self.decoder.feed(input, now(), &mut decoded)
@@ -169,6 +166,6 @@ impl Talk {
             let _ = self.socket.flush().await;
         }
         let fed = fed.unwrap_or(Ok(()));
-        fed.map_err(|error| error.to_string())
+        fed.map_err(Fault::from)
     }
 }

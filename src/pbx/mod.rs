@@ -11,6 +11,7 @@ mod budget;
 pub mod calltouch;
 mod dialable;
 mod facts;
+mod fault;
 mod fields;
 mod form;
 mod intake;
@@ -43,6 +44,7 @@ use bytes::Bytes;
 pub use self::{
     accounts::Accounts,
     asked::{Enquiry, Recorded, Reply, RouteAnswer, VisitorOf},
+    fault::{Detail, Fault},
     intake::{Intake, Shown, Tls},
 };
 use crate::model::{
@@ -271,6 +273,9 @@ pub enum DecodeError {
         /// The limit.
         limit: usize,
     },
+    /// Not the message but the connection is the trouble: it is given up.
+    #[error("{0}")]
+    Down(Fault),
 }
 
 /// Turns what arrived into facts and enquiries. No I/O, no logging; time only as an input.

@@ -18,11 +18,12 @@ use super::{
     format,
     i18n::{Texts, Value as Filled},
     refusals::Refusals,
+    why,
 };
 use crate::{
     http,
     model::{ids::AccountName, time::Timestamp},
-    pbx::Pbx,
+    pbx::{Fault, Pbx},
     store::{Db, StoreError, checkup, depths},
 };
 
@@ -58,6 +59,13 @@ pub enum Value {
     FreeMib(u64),
     /// Words of the system.
     Words(String),
+    /// Why a connection does not stand.
+    #[serde(rename = "words", serialize_with = "as_words")]
+    Fault(Fault),
+}
+
+fn as_words<S: serde::Serializer>(fault: &Fault, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(fault)
 }
 
 /// One thing looked at.
@@ -124,6 +132,7 @@ impl Finding {
                 format::size(t, bytes)
             }
             Value::Words(words) => words.clone(),
+            Value::Fault(fault) => why::fault(t, fault),
         }
     }
 }
@@ -136,7 +145,7 @@ pub struct Account {
     /// Reads its messages.
     pub pbx: Arc<dyn Pbx>,
     /// Whether its connection stands, and why not; `None`: it has none, or nobody knows here.
-    pub link: Option<Result<(), String>>,
+    pub link: Option<Result<(), Fault>>,
 }
 
 /// What is looked at.

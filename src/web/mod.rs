@@ -50,6 +50,7 @@ pub mod routes;
 pub mod sheet;
 pub mod sight;
 pub mod trace;
+pub mod why;
 
 pub use crate::flow::now;
 pub use error::Error;

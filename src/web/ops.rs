@@ -133,7 +133,7 @@ fn links(ops: &Ops) -> BTreeMap<String, Value> {
                 "phones_not_rung": ops.phones.troubled(&account.name),
             }),
             Link::Down { since, why } => {
-                json!({ "up": false, "since": since.rfc3339(), "why": why })
+                json!({ "up": false, "since": since.rfc3339(), "why": why.to_string() })
             }
         };
         Some((account.name.to_string(), stands))

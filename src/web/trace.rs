@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{Account, Error, Site, Visitor, parts::Pen, sight};
+use super::{Account, Error, Site, Visitor, parts::Pen, sight, why};
 use crate::{
     flow::dial::Link,
     model::{ids::CallId, time::Timestamp},
+    pbx::Fault,
     store::{
         checkup::{self, Refusal},
         journal::{self, CallPage, Decision, Involved},
@@ -92,7 +93,7 @@ impl Step {
 /// All that is known since somebody began to watch.
 struct Told {
     account: String,
-    link_down: Option<String>,
+    link_down: Option<Fault>,
     refused: Vec<Refusal>,
     heard: Heard,
     call: Option<Seen>,
@@ -212,7 +213,7 @@ fn before(pen: &Pen<'_>, told: &Told) -> Vec<Step> {
     let mut steps = Vec::new();
     let guide = format!("/setup/{}", told.account);
     if let Some(why) = &told.link_down {
-        let text = t.fill("trace-link-down", &[("why", why.as_str().into())]);
+        let text = t.fill("trace-link-down", &[("why", why::fault(t, why).into())]);
         steps.push(Step::new("link", Wrong, text).remedy(t.say("trace-link-remedy"), &guide));
     }
     for one in &told.refused {
@@ -224,7 +225,10 @@ fn before(pen: &Pen<'_>, told: &Told) -> Vec<Step> {
             ),
             "token" => (t.fill("trace-token", &n), t.say("trace-token-remedy")),
             reason => {
-                let values = [("n", one.times.into()), ("why", reason.into())];
+                let values = [
+                    ("n", one.times.into()),
+                    ("why", t.word("refusal", reason).into()),
+                ];
                 (t.fill("trace-refused", &values), t.say("health-title"))
             }
         };

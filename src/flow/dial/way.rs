@@ -3,10 +3,10 @@
 //! Where it dials us we listen only while it is not connected: whoever else comes meanwhile is refused
 //! by the system, and who comes first has to show that it is the PBX, or its connection ends.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    CertificateError, ClientConfig, RootCertStore, ServerConfig,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
@@ -18,39 +18,19 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use tokio_util::either::Either;
 
-use crate::pbx::{Intake, Shown, Tls};
+use crate::pbx::{Detail, Fault, Intake, Shown, Tls};
 
 /// A connection, in clear text or not.
 pub(in crate::flow) type Socket = Either<TcpStream, TlsStream<TcpStream>>;
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::flow) enum Unmet {
-    /// Nobody is there.
-    #[error("not connected: {0}")]
-    Unreached(#[source] io::Error),
-    /// Nobody has answered.
-    #[error("not connected in time")]
-    Late,
-    /// Whoever is there speaks no TLS, or is not whom we trust, or we have nothing to show.
-    #[error("no TLS: {0}")]
-    Untrusted(String),
-    /// We cannot listen.
-    #[error("not listened on: {0}")]
-    Deaf(#[source] io::Error),
-    /// There is nobody to connect with.
-    #[error("this PBX posts")]
-    Posts,
-}
-
 /// The next connection, or why there is none.
-pub(in crate::flow) async fn connect(intake: &Intake, patience: Duration) -> Result<Socket, Unmet> {
+pub(in crate::flow) async fn connect(intake: &Intake, patience: Duration) -> Result<Socket, Fault> {
     match intake {
         Intake::Dial { address, tls } => timeout(patience, dial(address, tls.as_ref()))
             .await
-            .unwrap_or(Err(Unmet::Late)),
+            .unwrap_or(Err(Fault::Late)),
         Intake::Listen { address, shown } => listen(address, shown.as_ref(), patience).await,
-        Intake::Webhook => Err(Unmet::Posts),
+        Intake::Webhook => Err(Fault::Posts),
     }
 }
 
@@ -58,80 +38,105 @@ async fn listen(
     address: &SocketAddr,
     shown: Option<&Shown>,
     patience: Duration,
-) -> Result<Socket, Unmet> {
+) -> Result<Socket, Fault> {
     // Before anybody can come: a file that cannot be used is told at once.
     let acceptor = match shown {
-        Some(shown) => Some(acceptor(shown).await.map_err(|error| untrusted(&error))?),
+        Some(shown) => Some(acceptor(shown).await.map_err(Fault::Untrusted)?),
         None => None,
     };
-    let listener = TcpListener::bind(address).await.map_err(Unmet::Deaf)?;
-    let (socket, _) = listener.accept().await.map_err(Unmet::Deaf)?;
+    let deaf = |error: io::Error| Fault::Deaf(error.into());
+    let listener = TcpListener::bind(address).await.map_err(deaf)?;
+    let (socket, _) = listener.accept().await.map_err(deaf)?;
     drop(listener);
     let Some(acceptor) = acceptor else {
         return Ok(Either::Left(socket));
     };
     let secured = timeout(patience, acceptor.accept(socket)).await;
-    let secured = secured.map_err(|_| Unmet::Late)?;
-    let secured = secured.map_err(|error| untrusted(&error))?;
+    let secured = secured.map_err(|_| Fault::Late)?;
+    let secured = secured.map_err(untrusted)?;
     Ok(Either::Right(secured.into()))
 }
 
 /// What we show.
-async fn acceptor(shown: &Shown) -> Result<TlsAcceptor, Box<dyn std::error::Error + Send + Sync>> {
+async fn acceptor(shown: &Shown) -> Result<TlsAcceptor, Detail> {
+    let unusable = |path: &Path, error: &dyn fmt::Display| {
+        Detail::new("no_file", format!("{}: {error}", path.display()))
+    };
     let chain = read(&shown.certificate).await?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>()?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
+    let chain = chain.map_err(|error| unusable(&shown.certificate, &error))?;
     let key = read(&shown.key).await?;
     let key = PrivateKeyDer::from_pem_slice(&key);
-    let key = key.map_err(|error| format!("{}: {error}", shown.key.display()))?;
+    let key = key.map_err(|error| unusable(&shown.key, &error))?;
     let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_safe_default_protocol_versions()
+        .map(|server| server.with_no_client_auth())
+        .and_then(|server| server.with_single_cert(chain, key));
+    let server = server.map_err(|error| unusable(&shown.certificate, &error))?;
     Ok(TlsAcceptor::from(Arc::new(server)))
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, String> {
+async fn read(path: &Path) -> Result<Vec<u8>, Detail> {
     let file = tokio::fs::read(path).await;
-    file.map_err(|error| format!("{}: {error}", path.display()))
+    file.map_err(|error| Detail::new("no_file", format!("{}: {error}", path.display())))
 }
 
-fn untrusted(error: &dyn std::fmt::Display) -> Unmet {
-    Unmet::Untrusted(error.to_string())
+/// What a handshake came to.
+fn untrusted(error: io::Error) -> Fault {
+    use CertificateError as Bad;
+    let of_tls = error.get_ref().and_then(|error| error.downcast_ref());
+    let word = match of_tls {
+        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+            Bad::UnknownIssuer => "unknown_authority",
+            Bad::Expired | Bad::ExpiredContext { .. } => "expired",
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "other_name",
+            _ => "",
+        },
+        Some(rustls::Error::InvalidMessage(_)) => "no_tls",
+        _ => return Fault::Untrusted(error.into()),
+    };
+    Fault::Untrusted(Detail::new(word, error))
 }
 
-async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Unmet> {
+async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Fault> {
     let socket = TcpStream::connect(address).await;
-    let socket = socket.map_err(Unmet::Unreached)?;
+    let socket = socket.map_err(|error| Fault::Unreachable(error.into()))?;
     let Some(tls) = tls else {
         return Ok(Either::Left(socket));
     };
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(tls.name.as_deref().unwrap_or(host).to_owned());
-    let name = name.map_err(|error| untrusted(&error))?;
-    let trust = trust(tls).await.map_err(|error| untrusted(&error))?;
+    let name = name.map_err(|error| Fault::Untrusted(Detail::new("other_name", error)))?;
+    let trust = trust(tls).await.map_err(Fault::Untrusted)?;
     let secured = TlsConnector::from(Arc::new(trust))
         .connect(name, socket)
         .await;
     secured
         .map(|socket| Either::Right(socket.into()))
-        .map_err(|error| untrusted(&error))
+        .map_err(untrusted)
 }
 
 /// Whom we trust.
-async fn trust(tls: &Tls) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
+async fn trust(tls: &Tls) -> Result<ClientConfig, Detail> {
+    let unusable = |error: &dyn fmt::Display| Detail::new("", error);
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
-    let builder = builder.with_safe_default_protocol_versions()?;
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| unusable(&error))?;
     let Some(path) = &tls.authority else {
-        return Ok(builder.with_platform_verifier()?.with_no_client_auth());
+        let builder = builder.with_platform_verifier();
+        let builder = builder.map_err(|error| unusable(&error))?;
+        return Ok(builder.with_no_client_auth());
     };
     let file = read(path).await?;
     let mut roots = RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(&file) {
-        roots.add(authority?)?;
+        let authority = authority.map_err(|error| unusable(&error))?;
+        roots.add(authority).map_err(|error| unusable(&error))?;
     }
     if roots.is_empty() {
-        return Err(format!("{} holds no certificate", path.display()).into());
+        let words = format!("{} holds no certificate", path.display());
+        return Err(Detail::new("no_file", words));
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
@@ -224,12 +229,16 @@ mod tests {
         let mut pbx = reach(address).await;
         pbx.write_all(b"GET /ari HTTP/1.1\r\n\r\n").await.unwrap();
         let why = waiting.await.unwrap().err();
-        assert!(matches!(why, Some(Unmet::Untrusted(_))), "{why:?}");
+        let is_no_tls = |why: &Detail| why.word == "no_tls";
+        assert!(
+            matches!(&why, Some(Fault::Untrusted(why)) if is_no_tls(why)),
+            "{why:?}"
+        );
 
         let hurried = listen(shown("server.pem", "server.key"), Duration::from_millis(20));
         let _silent = reach(address).await;
         let why = hurried.await.unwrap().err();
-        assert!(matches!(why, Some(Unmet::Late)), "{why:?}");
+        assert!(matches!(why, Some(Fault::Late)), "{why:?}");
     }
 
     #[tokio::test]
@@ -238,8 +247,8 @@ mod tests {
         for (certificate, key, named) in [
             ("nothing.pem", "server.key", "nothing.pem"),
             ("server.pem", "authority.pem", "authority.pem"),
-            ("server.key", "server.key", "certificate"),
-            ("authority.pem", "server.key", "KeyMismatch"),
+            ("server.key", "server.key", "server.key"),
+            ("authority.pem", "server.key", "authority.pem"),
         ] {
             let shown = Some(shown(certificate, key));
             let intake = Intake::Listen { address, shown };
@@ -254,14 +263,12 @@ mod tests {
     }
 
     /// What `address` says in the clear behind TLS, or why it is not heard.
-    async fn said(address: String, authority: &str, name: Option<&str>) -> Result<String, String> {
+    async fn said(address: String, authority: &str, name: Option<&str>) -> Result<String, Fault> {
         let tls = Some(Tls {
             authority: (!authority.is_empty()).then(|| authority.into()),
             name: name.map(str::to_owned),
         });
-        let mut socket = connect(&Intake::Dial { address, tls }, PATIENCE)
-            .await
-            .map_err(|why| why.to_string())?;
+        let mut socket = connect(&Intake::Dial { address, tls }, PATIENCE).await?;
         let mut said = String::new();
         socket.read_to_string(&mut said).await.unwrap();
         Ok(said)
@@ -284,18 +291,20 @@ mod tests {
         let at = |host: &str| format!("{host}:{port}");
         let authority = file("authority.pem");
         let heard = said(at("127.0.0.1"), &authority, None).await;
-        assert_eq!(heard.as_deref(), Ok("hello"));
+        assert_eq!(heard, Ok("hello".to_owned()));
         let named = said(at("127.0.0.1"), &authority, Some("pbx.example")).await;
-        assert_eq!(named.as_deref(), Ok("hello"));
-        for (authority, name) in [
-            (authority.as_str(), Some("other.example")),
-            ("", None), // the system does not know this authority
-            ("tests/fixtures/tls/server.key", None),
-            ("tests/fixtures/tls/nothing.pem", None),
+        assert_eq!(named, Ok("hello".to_owned()));
+        for (authority, name, word) in [
+            (authority.as_str(), Some("other.example"), "other_name"),
+            ("", None, "unknown_authority"), // the system does not know it
+            ("tests/fixtures/tls/server.key", None, "no_file"),
+            ("tests/fixtures/tls/nothing.pem", None, "no_file"),
         ] {
             let heard = said(at("127.0.0.1"), authority, name).await;
-            let why = heard.expect_err("it is not trusted");
-            assert!(why.starts_with("no TLS: "), "{authority} {name:?}: {why}");
+            let Err(Fault::Untrusted(why)) = heard else {
+                panic!("{authority} {name:?}: {heard:?}");
+            };
+            assert_eq!(why.word, word, "{why}");
         }
         serving.abort();
     }

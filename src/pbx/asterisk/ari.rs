@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     model::{ids::LegKey, time::Timestamp},
-    pbx::{Alive, DecodeError, Decoded, Decoder, Input, Message, PbxError},
+    pbx::{Alive, DecodeError, Decoded, Decoder, Fault, Input, Message, PbxError},
 };
 
 const CLOCK: &str = "ringcard/clock";
@@ -43,6 +43,8 @@ const LIST: &str = "ringcard/list";
 const PHONES: &str = "ringcard/phones";
 /// How long the first answer may take: an Asterisk without REST over WebSocket never gives it.
 const FIRST_ANSWER_MS: i64 = 10_000;
+/// What takes questions over a WebSocket.
+const SPOKEN_SINCE: &str = "Asterisk 20.14, 22.4";
 /// Note: channels come without the name of their call, so it has to be asked for.
 const NO_LINKED: &str = "missing_right_channelvars";
 
@@ -114,8 +116,7 @@ impl Session {
                     self.message(&raw, now, out)?;
                 }
                 Heard::Close => {
-                    let why = "the PBX has closed the WebSocket";
-                    return Err(DecodeError::Malformed(why.to_owned()));
+                    return Err(DecodeError::Down(Fault::Closed));
                 }
             }
         }
@@ -201,7 +202,7 @@ impl Session {
                 }
                 Ok(())
             }
-            "ApplicationReplaced" => Err(refused("another program has taken over our application")),
+            "ApplicationReplaced" => Err(DecodeError::Down(Fault::Replaced)),
             _ => Ok(()),
         }
     }
@@ -336,9 +337,7 @@ impl Decoder for Session {
                 }
             }
             Input::Timer if !self.is_ready => {
-                return Err(refused(
-                    "no answer over the WebSocket, which Asterisk gives since 20.14 and 22.4",
-                ));
+                return Err(DecodeError::Down(Fault::Mute(SPOKEN_SINCE)));
             }
             Input::Timer => {
                 out.send.extend(self.account.side().ping());
@@ -377,5 +376,5 @@ struct Status {
 }
 
 fn refused(why: &str) -> DecodeError {
-    DecodeError::Malformed(format!("the REST interface refused us: {why}"))
+    DecodeError::Down(Fault::Refused(why.to_owned()))
 }

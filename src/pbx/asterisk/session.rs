@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     model::{ids::LegKey, time::Timestamp},
-    pbx::{Alive, DecodeError, Decoded, Decoder, Input, Message, PbxError},
+    pbx::{Alive, DecodeError, Decoded, Decoder, Fault, Input, Message, PbxError},
 };
 
 const CHALLENGE: &str = "ringcard/challenge";
@@ -267,7 +267,7 @@ fn send(action: Action, out: &mut Decoded) {
 }
 
 fn refused(why: &str) -> DecodeError {
-    DecodeError::Malformed(format!("the manager interface refused the login: {why}"))
+    DecodeError::Down(Fault::Refused(why.to_owned()))
 }
 
 /// A message that could not be understood.

@@ -47,7 +47,7 @@ pub(super) async fn look(patient: &Patient, now: Timestamp) -> Result<Vec<Findin
             None => {}
             Some(Ok(())) => found.push(Finding::new("link", name, Verdict::Good, Value::None)),
             Some(Err(why)) => {
-                let value = Value::Words(why.clone());
+                let value = Value::Fault(why.clone());
                 found.push(Finding::new("link", name, Verdict::Wrong, value));
             }
         }

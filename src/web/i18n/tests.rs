@@ -299,6 +299,29 @@ fn families() -> BTreeMap<&'static str, Vec<String>> {
             ]),
         ),
         ("probe", own(&crate::flow::probe::Probe::WORDS)),
+        ("unread", own(crate::web::why::WORDS)),
+        (
+            "detail",
+            crate::pbx::Detail::WORDS
+                .iter()
+                .filter(|word| **word != "no_file")
+                .map(|word| (*word).to_owned())
+                .collect(),
+        ),
+        (
+            "refusal",
+            own(&[
+                "method",
+                "no_account",
+                "too_large",
+                "too_slow",
+                "broken_off",
+                "token",
+                "signature",
+                "stale",
+                "too_many",
+            ]),
+        ),
         ("setup-over", own(&["ami", "ari"])),
         ("marked", own(&crate::store::marks::MARKS)),
         ("delivery-state", own(&["waiting", "done", "failed"])),

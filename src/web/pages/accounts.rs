@@ -27,7 +27,7 @@ use crate::{
         pages::reload,
         parts::{Pen, nothing, older},
         routes::{Access, Route},
-        sight,
+        sight, why,
     },
 };
 
@@ -202,7 +202,7 @@ fn records(
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     html! {
         @if let Some(since) = standing.failing_since {
-            p { span.badge.bad { "✕ " (t.say("records-failing")) } " " (ago(pen, since)) " " small { (standing.why) } }
+            p { span.badge.bad { "✕ " (t.say("records-failing")) } " " (ago(pen, since)) " " small { (why::reason(t, &standing.why)) } }
         }
         @if let Some(at) = standing.read_at { p data-read { (t.say("records-read")) " " (ago(pen, at)) } }
         @if let Some(at) = standing.brought_at {
@@ -252,7 +252,7 @@ fn link(pen: &Pen<'_>, account: &Account) -> Markup {
     html! {
         @match link {
             Link::Up { .. } => { span.badge.good { "✓ " (t.say("link-up")) } }
-            Link::Down { why, .. } => { span.badge.bad { "✕ " (t.say("link-down")) } " " small { (why) } }
+            Link::Down { why, .. } => { span.badge.bad { "✕ " (t.say("link-down")) } " " small { (why::fault(t, &why)) } }
         }
     }
 }
@@ -290,7 +290,7 @@ async fn letters(
                     td { (one.account) }
                     td { (one.source) }
                     td { (t.word("letter-outcome", &one.outcome)) }
-                    td { (one.reason) }
+                    td data-why { (why::reason(t, &one.reason)) }
                     td.number { (format::size(t, one.size)) }
                     td { (again(&visitor, one.id)) }
                 } } }
@@ -328,7 +328,7 @@ async fn letter(
             dt { (t.say("letter-at")) } dd { (pen.clock.moment(Timestamp::from_micros(letter.received_at), pen.now)) }
             dt { (t.say("account-name")) } dd { (letter.account) }
             dt { (t.say("letter-source")) } dd { (letter.source) }
-            dt { (t.say("letter-reason")) } dd { (letter.reason) }
+            dt { (t.say("letter-reason")) } dd data-why { span { (why::reason(t, &letter.reason)) } " " code { (letter.reason) } }
         }
         pre { code { (shown) } }
         (again(&visitor, letter.id))

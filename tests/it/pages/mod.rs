@@ -21,3 +21,4 @@ mod recorded;
 mod rights;
 mod sign_in;
 mod trace;
+mod why;

@@ -18,8 +18,7 @@ use tungstenite::{
     protocol::{Role, WebSocketConfig},
 };
 
-use super::refused;
-use crate::pbx::{DecodeError, secret};
+use crate::pbx::{DecodeError, Fault, secret};
 
 /// Larger than any honest message: the list of ten thousand channels is smaller.
 pub const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
@@ -113,7 +112,7 @@ impl Socket {
             request.headers_mut().insert(header::AUTHORIZATION, login);
             ClientHandshake::start(Pipe::default(), request, Some(limits()))
         };
-        let asking = request().map_err(|error: Error| refused(&error.to_string()))?;
+        let asking = request().map_err(|error: Error| broken(&error.to_string()))?;
         Ok(Self(Stage::Asked(asking)))
     }
 
@@ -140,14 +139,16 @@ impl Socket {
                 Err(HandshakeError::Interrupted(asking)) => {
                     Ok(self.stands(Stage::Asked(asking), send, None))
                 }
-                Err(HandshakeError::Failure(error)) => Err(refused(&not_let_in(&error))),
+                Err(HandshakeError::Failure(error)) => Err(DecodeError::Down(not_let_in(&error))),
             },
             Stage::Listening(waiting) => match waiting.handshake() {
                 Ok(socket) => Ok(self.stands(Stage::Open(socket), send, Some(Heard::Met))),
                 Err(HandshakeError::Interrupted(waiting)) => {
                     Ok(self.stands(Stage::Listening(waiting), send, None))
                 }
-                Err(HandshakeError::Failure(error)) => Err(refused(turned_away(&error, send))),
+                Err(HandshakeError::Failure(error)) => {
+                    Err(DecodeError::Down(turned_away(&error, send)))
+                }
             },
             Stage::Open(socket) => self.heard(socket, send),
             Stage::Over => Err(broken("after its end")),
@@ -272,26 +273,27 @@ fn refusal(status: StatusCode) -> ErrorResponse {
 }
 
 /// Why whom we dialled does not let us in.
-fn not_let_in(error: &Error) -> String {
+fn not_let_in(error: &Error) -> Fault {
     match error {
-        Error::Http(response) => response.status().to_string(),
-        error => format!("whoever answers is no WebSocket: {error}"),
+        Error::Http(response) => Fault::Refused(response.status().to_string()),
+        error => Fault::Stranger(error.to_string()),
     }
 }
 
 /// Why we do not let in who has dialled us; who can read it is told.
-fn turned_away(error: &Error, send: &mut Vec<u8>) -> &'static str {
-    if let Error::Http(response) = error {
-        write_response(send, response).expect("what we say is text, and memory takes it");
-        if response.status() == StatusCode::UNAUTHORIZED {
-            return "who dials us does not show user and secret";
-        }
+fn turned_away(error: &Error, send: &mut Vec<u8>) -> Fault {
+    let Error::Http(response) = error else {
+        return Fault::Stranger(error.to_string());
+    };
+    write_response(send, response).expect("what we say is text, and memory takes it");
+    match response.status() {
+        StatusCode::UNAUTHORIZED => Fault::Intruder,
+        _ => Fault::Uninvited,
     }
-    "who dials us is no outbound_websocket of ARI"
 }
 
 fn broken(why: &str) -> DecodeError {
-    DecodeError::Malformed(format!("no WebSocket speaks so: {why}"))
+    DecodeError::Down(Fault::Stranger(why.to_owned()))
 }
 
 #[cfg(test)]

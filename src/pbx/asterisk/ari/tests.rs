@@ -168,8 +168,8 @@ fn who_does_not_let_us_in_is_told_in_its_words() {
     let another = welcome("x");
     for (answer, why) in [
         ("HTTP/1.1 401 Unauthorized\r\n\r\n", "401 Unauthorized"),
-        (another.as_str(), "no WebSocket"),
-        ("SSH-2.0-OpenSSH\r\n\r\n", "refused"),
+        (another.as_str(), "does not speak"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "does not speak"),
     ] {
         let mut decoder = account(DIALS).decoder();
         feed(&mut *decoder, Input::Opened).unwrap();

@@ -158,7 +158,7 @@ impl Channel {
 /// Reads one message.
 pub fn read(raw: &[u8]) -> Result<Told, DecodeError> {
     let told: Told = serde_json::from_slice(raw)
-        .map_err(|error| DecodeError::Malformed(format!("no message of ARI: {error}")))?;
+        .map_err(|error| DecodeError::Malformed(format!("JSON {:?} error", error.classify())))?;
     match told.kind.is_empty() {
         true => Err(DecodeError::Field("type")),
         false => Ok(told),

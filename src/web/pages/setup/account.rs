@@ -17,7 +17,7 @@ use crate::{
         Account, Error, Site, Visitor,
         configuration::{AddError, KeptAccount, NewAccount, Reloaded},
         i18n::Texts,
-        layout,
+        layout, why,
     },
 };
 
@@ -389,7 +389,7 @@ fn verdict(visitor: &Visitor, probe: Option<&Probe>) -> Markup {
         p.(class) role="status" data-probe=(probe.as_str()) {
             (text)
             @match probe {
-                Probe::Denied(why) | Probe::Untrusted(why) => { " " small { (why) } }
+                Probe::Denied(why) | Probe::Untrusted(why) => { " " small { (why::fault(t, why)) } }
                 Probe::Missing(rights) => { " " code { (rights.join(", ")) } }
                 _ => {}
             }
