@@ -143,6 +143,8 @@ async fn leads_to_a_popped_call(over: &str, secret: &str) {
     );
     lab.boot_as(&process.url("/hooks/office"), &secret, &token);
     process.until_linked(ACCOUNT).await;
+    let stands = async || process.readiness().await["pbx"][ACCOUNT].clone();
+    let linked_at = stands().await["since"].clone();
     let tried = root.post("/setup/office/test", &[]).await;
     assert_eq!(all(&tried, "[data-probe=good]").len(), 1);
 
@@ -194,6 +196,9 @@ async fn leads_to_a_popped_call(over: &str, secret: &str) {
         let done = all(&page, &format!("#{step}[data-standing=done]"));
         assert_eq!(done.len(), 1, "{step}");
     }
+    // Trying the connection has not cost the one that stands.
+    let now = stands().await;
+    assert_eq!(&now["since"], &linked_at, "{now}");
     assert!(began.elapsed() < Duration::from_secs(600));
     process.stop().await;
     let _ = std::fs::remove_dir_all(&folder);
