@@ -73,7 +73,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     // The PBX simulator plays a PBX from outside: it may know the trade's words and nothing of ours.
     ("simulator", &[]),
-    ("bench", &["app", "flow", "simulator", "store", "tracker"]),
+    (
+        "bench",
+        &["app", "flow", "reports", "simulator", "store", "tracker"],
+    ),
     ("lib", &[]),
     // Faults that tests switch on; in no program that people use.
     ("planted", &[]),

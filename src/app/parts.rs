@@ -120,6 +120,9 @@ impl Parts {
         self.tasks.until_stop("visits", move || {
             attribution::run(flow.clone(), db.clone(), flow::now)
         });
+        let db = self.db.clone();
+        let apply = move || attribution::apply_rules(db.clone());
+        self.tasks.until_stop("channel rules", apply);
         let (lane, hub) = (Arc::clone(&self.lane), Arc::clone(&self.hub));
         let show = move || show_recordings(lane.listen(), Arc::clone(&hub));
         self.tasks.until_stop("recordings shown", show);

@@ -1,4 +1,4 @@
-//! Measures what design promises, and says against what: `ringcard bench ingest|pop|route`.
+//! Measures what design promises, and says against what: `ringcard bench ingest|pop|route|reports`.
 //!
 //! The product's real path is measured (hooks, signature, decoder, writer, live stream) over real
 //! sockets; the load generator runs in a thread of its own. Ratios are taken within one round, because
@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod load;
 pub mod pop;
 pub mod reference;
+pub mod reports;
 pub mod route;
 pub mod seed;
 pub mod stage;
@@ -40,7 +41,7 @@ pub struct Options {
 /// What came out. Fields that a bench does not measure are left out.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// `ingest`, `pop` or `route`.
+    /// `ingest`, `pop`, `route` or `reports`.
     pub bench: &'static str,
     /// Whose questions were asked, if somebody's own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +90,24 @@ pub struct Report {
     /// 99 % were faster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route_p99_ms: Option<f64>,
+    /// The table of channels of a month, with the month before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month_ms: Option<f64>,
+    /// The same of some weeks, in which first-time callers and target calls are counted as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_ms: Option<f64>,
+    /// Rules made, and every call given its channel by them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules_applied_ms: Option<f64>,
+    /// The month once there are rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruled_month_ms: Option<f64>,
+    /// The weeks once there are rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruled_range_ms: Option<f64>,
+    /// The first page of a rare channel's calls of a month, and their totals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rare_list_ms: Option<f64>,
     /// Answers that were not 2xx; anything but 0 spoils the figures.
     pub refused: usize,
 }

@@ -50,6 +50,8 @@ enum Bench {
     Pop,
     /// How soon "who should ring?" is answered while events come in
     Route,
+    /// How long the table of channels takes, with rules and without, and the calls behind a figure
+    Reports,
 }
 
 /// Does it.
@@ -86,6 +88,7 @@ async fn measure(bench: Bench, options: &Options) -> Result<Vec<Report>> {
         (Bench::Route, None) => Ok(vec![bench::route::run(options).await?]),
         (_, Some(_)) => bail!("--provider is for `bench route`"),
         (Bench::Ingest, None) => Ok(vec![bench::ingest::run(options).await?]),
+        (Bench::Reports, None) => Ok(vec![bench::reports::run(options).await?]),
         (Bench::Pop, None) => Ok(vec![bench::pop::run(options).await?]),
     }
 }

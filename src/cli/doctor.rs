@@ -110,6 +110,7 @@ async fn recount(db: &Db, wanted: &Arguments) -> Result<Finding> {
                 stored,
                 counted,
             } => json!({ "day": one.day, "line": line, "stored": stored, "counted": counted }),
+            Of::Ruled(calls) => json!({ "day": one.day, "channels_by_rule": calls }),
         };
         writeln!(out, "{}", json!({ "difference": difference }))?;
     }

@@ -20,7 +20,7 @@ use crate::{
     model::{call::Change, event::Direction, ids::CallKey, time::Timestamp},
     rules::attribution::{Found, WAITS_MS, choose},
     store::{
-        Db, StoreError,
+        Db, StoreError, channel_rules,
         visits::{self, Waiting},
     },
     telemetry,
@@ -33,6 +33,28 @@ const AT_ONCE: i64 = 200;
 const EVERY: Duration = Duration::from_secs(30);
 /// Pause after a failure of the store.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// Visits to which changed rules are applied in one transaction.
+pub const RULED_AT_ONCE: i64 = 1_000;
+/// How often to look whether rules were changed, by whatever way.
+const RULES_EVERY: Duration = Duration::from_secs(2);
+/// Pause between two portions: each holds the write lock.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Gives calls of the past their channels by changed rules, portion by portion.
+pub async fn apply_rules(db: Db) {
+    loop {
+        let pause = match channel_rules::apply(&db, RULED_AT_ONCE).await {
+            Ok(true) => BREATH,
+            Ok(false) => RULES_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "changed channel rules could not be applied");
+                RETRY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
 
 /// Looks again and again.
 pub async fn run(flow: Flow, db: Db, clock: fn() -> Timestamp) {

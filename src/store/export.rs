@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Db, StoreError,
-    channel_rules::of_call,
+    channel_rules::OF_CALL,
     sql::{Bound, Sql, fetch_all},
 };
 use crate::{
@@ -149,7 +149,7 @@ pub async fn page(
          p.login as person, ch.name as channel, c.card, c.match_reason, c.route_reason, c.pop_ms \
          from call c left join person p on p.id = c.answered_by";
     let mut sql = Sql::default();
-    sql.push(SQL).push(&of_call());
+    sql.push(SQL).push(OF_CALL);
     sql.push(" where (c.started_at, c.id) > (");
     sql.bind(Bound::Int(after.started_at)).push(", ");
     sql.bind(Bound::Id(after.id)).push(") and c.started_at < ");

@@ -8,7 +8,7 @@ mod filter;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use self::filter::select;
+use self::filter::{Along, select};
 pub use self::filter::{Came, Figure, Filter, LocalTime, Outcome, Whose};
 pub(super) use self::filter::{FIRST, target};
 use super::{
@@ -103,7 +103,8 @@ pub async fn page(
     after: Option<Cursor>,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
-    let sql = page_of((ROW, JOINS), filter, after, limit);
+    let along = Along::of(db, filter).await?;
+    let sql = page_of((ROW, JOINS), (filter, along), after, limit);
     Ok(fetch_all!(db, sql))
 }
 
@@ -134,23 +135,19 @@ pub async fn with_origins(
 ) -> Result<Vec<WithOrigin>, StoreError> {
     let columns = format!("{ROW}, ch.name as channel, v.source, v.medium, v.campaign, v.term");
     let joins = format!("{JOINS} left join visit v on {}", counts("v", "c"));
-    let sql = page_of((&columns, &joins), filter, after, limit);
+    let along = Along::of(db, filter).await?;
+    let sql = page_of((&columns, &joins), (filter, along), after, limit);
     Ok(fetch_all!(db, sql))
 }
 
 fn page_of(
     (columns, joins): (&str, &str),
-    filter: &Filter,
+    (filter, along): (&Filter, Along),
     after: Option<Cursor>,
     limit: i64,
 ) -> Sql {
-    let mut sql = select(columns, joins, filter);
-    let along = filter.person.is_some() || matches!(filter.whose, Whose::Person(_));
-    let (start, id) = if along {
-        ("cp.started_at", "cp.call")
-    } else {
-        ("c.started_at", "c.id")
-    };
+    let mut sql = select(columns, joins, filter, along);
+    let (start, id) = along.keys();
     if let Some(after) = after {
         sql.push(&format!(" and ({start}, {id}) < ("));
         sql.bind(Bound::Int(after.started_at.as_micros()));
@@ -166,7 +163,8 @@ fn page_of(
 pub async fn totals(db: &Db, filter: &Filter) -> Result<Totals, StoreError> {
     const TASK: &str =
         " left join task t on t.call = c.id and t.kind = 'call_back' and t.done_at is null";
-    let inner = select("c.result, c.talk_ms, t.id as task", TASK, filter);
+    let along = Along::of(db, filter).await?;
+    let inner = select("c.result, c.talk_ms, t.id as task", TASK, filter, along);
     let mut sql = Sql {
         text: String::new(),
         values: inner.values,

@@ -1,7 +1,8 @@
 //! Figures by line and channel, from the roll-ups; and where a line's calls come from.
 //!
 //! Roll-ups know lines; a line's channel is joined when they are read. Calls to which a rule gives another
-//! channel are counted from the visits of the period, taken from their line's channel and added to the rule's.
+//! channel stand by themselves (`call_channel`): they are taken from their line's channel and added to the
+//! rule's.
 //!
 //! Distinct clients come from the per-day rows for the whole UTC days of a period and from the calls
 //! themselves for its edges, so a period of any time zone counts exactly, and a line may change its
@@ -13,7 +14,7 @@ use sqlx::FromRow;
 
 use super::{
     Db, StoreError,
-    channel_rules::{self, by_rule, of_call, ruled},
+    channel_rules::{self, OF_CALL},
     channels::{self, Assignment},
     journal::{FIRST, LocalTime, target},
 };
@@ -103,21 +104,18 @@ type Key = (i64, i64);
 
 /// Calls to which rules give channels, and the channel and line that roll-ups have counted them under.
 async fn by_rules(db: &Db, from: i64, to: i64) -> Result<Vec<(Key, LineFigures)>, StoreError> {
-    if !channel_rules::any(db).await? {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "select was, channel, line, count(*),
-                cast(sum(case when result = 'answered' then 1 else 0 end) as bigint),
-                cast(sum(case when result not in ('answered', 'blocked') then 1 else 0 end)
-                     as bigint),
-                cast(sum(coalesce(talk_ms, 0)) as bigint)
-         from {} as ruled where channel <> was group by was, channel, line",
-        ruled("c.result, c.talk_ms", from, to)
-    );
+    const SQL: &str = "select coalesce(x.channel, 0), rc.channel, rc.line, count(*), \
+                cast(sum(rc.reached) as bigint), cast(sum(rc.missed) as bigint), \
+                cast(sum(rc.talk_ms) as bigint) \
+         from call_channel rc left join line_channel x on x.line = rc.line \
+              and x.valid_from <= rc.started_at \
+              and (x.valid_to is null or x.valid_to > rc.started_at) \
+         where rc.started_at >= $1 and rc.started_at < $2 and rc.counted = 1 \
+           and rc.channel <> coalesce(x.channel, 0) \
+         group by coalesce(x.channel, 0), rc.channel, rc.line";
     type Row = (i64, i64, i64, i64, i64, i64, i64);
     let rows: Vec<Row> =
-        on_read!(db, pool => sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await?);
+        on_read!(db, pool => sqlx::query_as(SQL).bind(from).bind(to).fetch_all(pool).await?);
     let read = |(was, channel, line, calls, reached, missed, talk_ms): Row| {
         let figures = LineFigures {
             channel,
@@ -194,29 +192,31 @@ pub async fn unique(db: &Db, from: Timestamp, to: Timestamp) -> Result<Unique, S
         stretches.extend(stretches_of(line, of_line, from, to));
     }
     let seen = seen(&stretches, from, to, channel_rules::any(db).await?);
+    // Read once, counted three ways: a client of two lines is one client of their channel.
+    let sql = format!(
+        "{seen}, per_channel as materialized (select distinct channel, client from seen)
+         select cast(channel as bigint), cast(line as bigint), count(*) from seen
+             group by channel, line
+         union all
+         select cast(channel as bigint), null, count(*) from per_channel group by channel
+         union all
+         select null, null, count(*) from (select distinct client from per_channel) as every_client"
+    );
+    let rows: Vec<(Option<i64>, Option<i64>, i64)> = on_read!(db, pool => {
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await?
+    });
     let mut unique = Unique::default();
-    let by_line = format!(
-        "{seen} select cast(channel as bigint), cast(line as bigint), count(*) from seen \
-         group by channel, line"
-    );
-    let by_line: Vec<(i64, i64, i64)> = on_read!(db, pool => {
-        sqlx::query_as(sqlx::AssertSqlSafe(by_line)).fetch_all(pool).await?
-    });
-    for (channel, line, clients) in by_line {
-        unique.by_line.insert((channel, line), clients);
+    for (channel, line, clients) in rows {
+        match (channel, line) {
+            (Some(channel), Some(line)) => {
+                unique.by_line.insert((channel, line), clients);
+            }
+            (Some(channel), None) => {
+                unique.by_channel.insert(channel, clients);
+            }
+            (None, _) => unique.all = clients,
+        }
     }
-    let by_channel = format!(
-        "{seen} select cast(channel as bigint), count(distinct client) from seen group by channel"
-    );
-    let by_channel: Vec<(i64, i64)> = on_read!(db, pool => {
-        sqlx::query_as(sqlx::AssertSqlSafe(by_channel)).fetch_all(pool).await?
-    });
-    unique.by_channel.extend(by_channel);
-    let all = format!("{seen} select count(distinct client) from seen");
-    let (all,): (i64,) = on_read!(db, pool => {
-        sqlx::query_as(sqlx::AssertSqlSafe(all)).fetch_one(pool).await?
-    });
-    unique.all = all;
     Ok(unique)
 }
 
@@ -293,7 +293,7 @@ fn seen(stretches: &[Stretch], from: i64, to: i64, has_rules: bool) -> String {
     format!(
         "with days (channel, line, first_day, end_day) as (values {}),
               edges (channel, line, begins, ends) as (values {}),
-         {tables} seen as (
+         {tables} seen as materialized (
              select d.channel, d.line, r.client from rollup_client r join days d
                  on d.line = r.line and r.day >= d.first_day and r.day < d.end_day {gone}
                  where r.day >= {first} and r.day < {end} and r.calls > {left}
@@ -321,7 +321,7 @@ struct Rules {
     /// How many calls of a day's row are not the line's channel's.
     left: &'static str,
     /// Call `c` has its line's channel.
-    unruled: String,
+    unruled: &'static str,
     /// Puts them where they belong.
     put: &'static str,
 }
@@ -333,7 +333,7 @@ impl Default for Rules {
             tables: String::new(),
             gone: "",
             left: "0",
-            unruled: String::new(),
+            unruled: "",
             put: "",
         }
     }
@@ -341,20 +341,18 @@ impl Default for Rules {
 
 impl Rules {
     fn of(from: i64, to: i64) -> Self {
-        let ruled = ruled(
-            &format!("c.client, c.started_at / {DAY_US} as day"),
-            from,
-            to,
-        );
         Self {
             tables: format!(
-                "ruled as (select * from {ruled} as every_ruled where client is not null),
+                "ruled as materialized (
+                     select channel, line, started_at / {DAY_US} as day, client from call_channel
+                     where started_at >= {from} and started_at < {to} and counted = 1
+                       and client is not null),
                  gone (line, day, client, calls) as (
                      select line, day, client, count(*) from ruled group by line, day, client),"
             ),
             gone: "left join gone g on g.line = r.line and g.day = r.day and g.client = r.client",
             left: "coalesce(g.calls, 0)",
-            unruled: format!("and {} is null", by_rule("c")),
+            unruled: "and not exists (select 1 from call_channel rc where rc.call = c.id)",
             put: "union select channel, line, client from ruled",
         }
     }
@@ -384,12 +382,11 @@ pub async fn told(
         "select coalesce(ch.id, 0) as channel, coalesce(c.line, 0) as line,
                 cast(sum(case when {FIRST} then 1 else 0 end) as bigint) as first,
                 cast(sum(case when {target} then 1 else 0 end) as bigint) as target
-         from call c{of_call}
+         from call c{OF_CALL}
          where c.started_at >= $1 and c.started_at < $2
            and c.direction = 'in' and c.phase = 'ended'
          group by coalesce(ch.id, 0), coalesce(c.line, 0)",
         target = target(local),
-        of_call = of_call(),
     );
     Ok(on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -408,11 +405,10 @@ pub async fn open_missed(
 ) -> Result<Vec<(i64, i64, i64)>, StoreError> {
     let sql = format!(
         "select coalesce(ch.id, 0), coalesce(c.line, 0), count(*)
-         from task t join call c on c.id = t.call{of_call}
+         from task t join call c on c.id = t.call{OF_CALL}
          where t.kind = 'call_back' and t.done_at is null and c.direction = 'in'
            and c.started_at >= $1 and c.started_at < $2
-         group by coalesce(ch.id, 0), coalesce(c.line, 0)",
-        of_call = of_call(),
+         group by coalesce(ch.id, 0), coalesce(c.line, 0)"
     );
     Ok(on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -425,10 +421,7 @@ pub async fn open_missed(
 
 /// The channel of a call.
 pub async fn channel_of(db: &Db, call: CallId) -> Result<Option<String>, StoreError> {
-    let sql = format!(
-        "select ch.name from call c{} where c.id = $1 and ch.id is not null",
-        of_call()
-    );
+    let sql = format!("select ch.name from call c{OF_CALL} where c.id = $1 and ch.id is not null");
     let row: Option<(String,)> = on_read!(db, pool => {
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(call.0).fetch_optional(pool).await?
     });

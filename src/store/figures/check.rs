@@ -45,6 +45,9 @@ pub enum Of {
         /// As counted.
         counted: i64,
     },
+    /// So many calls have another channel by a rule than the rules give them, or are kept beside it otherwise
+    /// than they are.
+    Ruled(i64),
 }
 
 /// What came of a check.
@@ -76,6 +79,39 @@ static SUMS: Statement = Statement::new(
 static CLIENTS: Statement = Statement::new(
     "select s.day, s.line, s.client, s.calls from {rows} as r \
      join rollup_client s on s.day >= r.begins and s.day < r.ends where s.calls <> 0",
+    SPAN,
+);
+/// While changed rules are still being applied, calls may stand otherwise.
+static RULED: Statement = Statement::new(
+    "select count(*) from (
+       select call from (
+         select b.* from {rows} as r join call_channel b \
+           on b.started_at >= r.begins and b.started_at < r.ends
+         except
+         select b.* from {rows} as r join call_by_rule b \
+           on b.started_at >= r.begins and b.started_at < r.ends) as kept
+       union
+       select call from (
+         select b.* from {rows} as r join call_by_rule b \
+           on b.started_at >= r.begins and b.started_at < r.ends
+         except
+         select b.* from {rows} as r join call_channel b \
+           on b.started_at >= r.begins and b.started_at < r.ends) as ruled) as every_one
+     where not exists (select 1 from rule_change)",
+    SPAN,
+);
+static DROP_RULED: Statement = Statement::new(
+    "delete from call_channel where call in (
+       select b.call from {rows} as r join call_channel b \
+         on b.started_at >= r.begins and b.started_at < r.ends
+       union
+       select b.call from {rows} as r join call_by_rule b \
+         on b.started_at >= r.begins and b.started_at < r.ends)",
+    SPAN,
+);
+static PUT_RULED: Statement = Statement::new(
+    "insert into call_channel select b.* from {rows} as r join call_by_rule b \
+     on b.started_at >= r.begins and b.started_at < r.ends",
     SPAN,
 );
 static DROP_SUMS: Statement = Statement::new(
@@ -138,7 +174,8 @@ pub async fn check(db: &Db, repair: bool) -> Result<Checked, StoreError> {
 /// Every day of which there are calls or figures.
 async fn days(db: &Db) -> Result<BTreeSet<i64>, StoreError> {
     const SQL: &str = "select quarter / 96 from rollup union select day from rollup_client \
-        union select started_at / 86400000000 from call";
+        union select started_at / 86400000000 from call \
+        union select started_at / 86400000000 from call_channel";
     let days: Vec<(i64,)> = on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await?);
     Ok(days.into_iter().map(|(day,)| day).collect())
 }
@@ -198,6 +235,12 @@ async fn day_differences(tx: &mut Tx, day: i64) -> Result<(Vec<Difference>, u64)
             found.push(Difference { day, of });
         }
     }
+    let rows = span(tx, &RULED, day * DAY_US, (day + 1) * DAY_US);
+    let ruled: Vec<(i64,)> = tx.fetch(rows).await?;
+    if let Some(&(calls,)) = ruled.first().filter(|(calls,)| *calls != 0) {
+        let of = Of::Ruled(calls);
+        found.push(Difference { day, of });
+    }
     Ok((found, read.calls))
 }
 
@@ -241,7 +284,7 @@ async fn read(tx: &mut Tx, day: i64) -> Result<Day, StoreError> {
 
 /// Writes a day as it counts, while no writer is between a call and its figures.
 async fn mend(db: &Db, day: i64) -> Result<(), StoreError> {
-    const LOCK: &str = "lock table rollup, rollup_client in share row exclusive mode";
+    const LOCK: &str = "lock table rollup, rollup_client, call_channel in share row exclusive mode";
     let mut tx = Tx::begin(db).await?;
     if let Tx::Pg(pg) = &mut tx {
         sqlx::query(LOCK).execute(&mut **pg).await?;
@@ -276,6 +319,10 @@ async fn mend(db: &Db, day: i64) -> Result<(), StoreError> {
             .int(*calls);
     }
     tx.run(clients).await?;
+    for statement in [&DROP_RULED, &PUT_RULED] {
+        let ruled = span(&tx, statement, day * DAY_US, (day + 1) * DAY_US);
+        tx.run(ruled).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -8,9 +8,11 @@ use crate::{
         ids::{CardId, LineId, PersonId},
         time::Timestamp,
     },
+    on_read,
     rules::{attribution::Confidence, channels::TargetRule},
     store::{
-        channel_rules::{by_rule, of_call},
+        Db, StoreError,
+        channel_rules::OF_CALL,
         sources::counts,
         sql::{Bound, Sql},
     },
@@ -234,7 +236,8 @@ fn once(sql: &mut Sql, filter: &Filter) {
     if filter.channel.is_some() {
         sql.push(
             " left join line_channel y on y.line = e.line and y.valid_from <= e.started_at
-              and (y.valid_to is null or y.valid_to > e.started_at)",
+              and (y.valid_to is null or y.valid_to > e.started_at)
+              left join call_channel ec on ec.call = e.id",
         );
     }
     sql.push(
@@ -246,49 +249,92 @@ fn once(sql: &mut Sql, filter: &Filter) {
         sql.push(" and coalesce(e.line, 0) = coalesce(c.line, 0)");
     }
     if filter.channel.is_some() {
-        let other = by_rule("e");
-        sql.push(&format!(
-            " and coalesce({other}, y.channel, 0) = coalesce(ch.id, 0)"
-        ));
+        sql.push(" and coalesce(ec.channel, y.channel, 0) = coalesce(ch.id, 0)");
     }
     sql.push(")");
 }
 
-/// `from … where …` of a filter. When one person's calls are wanted, the walk goes along that person's
-/// own index, so that few calls among millions are found as fast as many. The channel (`ch`) is joined where
-/// filter or columns ask for it.
-pub(super) fn select(columns: &str, joins: &str, filter: &Filter) -> Sql {
+/// Along which rows a list walks: those of the index that holds the fewest others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Along {
+    /// All calls.
+    Calls,
+    /// Those in which this person was rung or talked.
+    Person(PersonId),
+    /// Those that have this channel by a rule.
+    Ruled(i64),
+}
+
+impl Along {
+    pub(super) async fn of(db: &Db, filter: &Filter) -> Result<Self, StoreError> {
+        const HAS_LINES: &str = "select line from line_channel where channel = $1 \
+            and valid_from < $3 and (valid_to is null or valid_to > $2) limit 1";
+        if let (Some(person), _) | (None, Whose::Person(person)) = (filter.person, filter.whose) {
+            return Ok(Self::Person(person));
+        }
+        let Some(channel) = filter.channel.filter(|channel| *channel != 0) else {
+            return Ok(Self::Calls);
+        };
+        let line: Option<(i64,)> = on_read!(db, pool => {
+            sqlx::query_as(HAS_LINES)
+                .bind(channel)
+                .bind(filter.from.as_micros())
+                .bind(filter.to.as_micros())
+                .fetch_optional(pool)
+                .await?
+        });
+        // No number was the channel's then: what it has, it has by rules.
+        Ok(line.map_or(Self::Ruled(channel), |_| Self::Calls))
+    }
+
+    /// Start and id of a call, as the index has them.
+    pub(super) const fn keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Calls => ("c.started_at", "c.id"),
+            Self::Person(_) => ("cp.started_at", "cp.call"),
+            Self::Ruled(_) => ("cc.started_at", "cc.call"),
+        }
+    }
+
+    /// Where the walk begins: `from … where`.
+    fn begin(self, sql: &mut Sql, joins: &str) {
+        match self {
+            Self::Calls => {
+                sql.push(" from call c").push(joins).push(" where ");
+            }
+            Self::Person(person) => {
+                sql.push(" from call_person cp join call c on c.id = cp.call");
+                sql.push(joins).push(" where cp.person = ");
+                sql.bind(Bound::Int(person.0)).push(" and ");
+            }
+            Self::Ruled(channel) => {
+                sql.push(" from call_channel cc join call c on c.id = cc.call");
+                sql.push(joins).push(" where cc.channel = ");
+                sql.bind(Bound::Int(channel)).push(" and ");
+            }
+        }
+    }
+}
+
+/// `from … where …` of a filter. When one person's calls are wanted, or those of a channel that has rules only,
+/// the walk goes along their own index, so that few calls among millions are found as fast as many. The
+/// channel (`ch`) is joined where filter or columns ask for it.
+pub(super) fn select(columns: &str, joins: &str, filter: &Filter, along: Along) -> Sql {
     let mut sql = Sql::default();
-    let along = match (filter.person, filter.whose) {
-        (Some(person), _) | (None, Whose::Person(person)) => Some(person),
-        _ => None,
-    };
     let by_channel = filter.channel.is_some()
         || matches!(filter.figure, Some(Figure::Target(_)))
         || columns.contains("ch.");
     let joins = &match by_channel {
-        true => format!("{joins}{}", of_call()),
+        true => format!("{joins}{OF_CALL}"),
         false => joins.to_owned(),
     };
     sql.push("select ").push(columns);
-    match along {
-        Some(person) => {
-            sql.push(" from call_person cp join call c on c.id = cp.call");
-            sql.push(joins).push(" where cp.person = ");
-            sql.bind(Bound::Int(person.0));
-            sql.push(" and cp.started_at >= ");
-            sql.bind(Bound::Int(filter.from.as_micros()));
-            sql.push(" and cp.started_at < ");
-            sql.bind(Bound::Int(filter.to.as_micros()));
-        }
-        None => {
-            sql.push(" from call c").push(joins);
-            sql.push(" where c.started_at >= ");
-            sql.bind(Bound::Int(filter.from.as_micros()));
-            sql.push(" and c.started_at < ");
-            sql.bind(Bound::Int(filter.to.as_micros()));
-        }
-    }
+    along.begin(&mut sql, joins);
+    let (start, _) = along.keys();
+    sql.push(start).push(" >= ");
+    sql.bind(Bound::Int(filter.from.as_micros()));
+    sql.push(&format!(" and {start} < "));
+    sql.bind(Bound::Int(filter.to.as_micros()));
     if let Whose::Person(person) = filter.whose
         && filter.person.is_some()
     {

@@ -78,6 +78,7 @@ async fn show(
     let lines = reports::all_lines(&site.db).await?;
     let assigned = channels::assignments(&site.db).await?;
     let by_source = channel_rules::all(&site.db).await?;
+    let is_waiting = channel_rules::is_waiting(&site.db).await?;
     let t = visitor.texts;
     let page = Page {
         visitor: &visitor,
@@ -103,7 +104,7 @@ async fn show(
         @for line in &lines {
             (page.line(line, assigned.iter().filter(|one| one.line == line.id)))
         }
-        (rules::section(&visitor, &by_source, &channels, &lines))
+        (rules::section(&visitor, (&by_source, is_waiting), &channels, &lines))
         h2 { (t.say("channels-rules")) }
         p.hint { (t.say("formula-target")) }
         @for channel in &channels { (page.channel(channel)) }

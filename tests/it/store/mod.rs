@@ -8,6 +8,7 @@ mod merging;
 mod order;
 mod pops;
 pub mod read;
+mod ruled;
 pub mod told;
 mod upkeep;
 mod writing;

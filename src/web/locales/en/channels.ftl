@@ -29,6 +29,7 @@ channels-none = There is no channel yet: add one below.
 channels-rules = Target calls
 by-source-title = Channel by where the client came from
 by-source-hint = For numbers that several channels share: the first rule that the visit fits gives the call its channel, in every figure, also of the past. A call that fits none has the channel of its number. An empty field asks nothing, "autumn*" means: begins with autumn.
+by-source-waiting = A changed rule is still being applied to calls of the past, the newest first; until then figures hold calls of both.
 by-source-number = Number
 by-source-any = any
 by-source-raise = Up

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{back, before, noted};
 use crate::{
+    flow::attribution::RULED_AT_ONCE,
     policy::{Action, Object},
     store::{
         channel_rules::{self, Rule, Wanted},
@@ -17,11 +18,13 @@ use crate::{
 
 /// Longest part of a rule.
 const PART_CHARS: usize = 200;
+/// Portions of visits to which a changed rule is applied before the page comes back; the rest follows.
+const PORTIONS: usize = 4;
 
 /// The list of rules and a form for another one.
 pub fn section(
     visitor: &Visitor,
-    rules: &[Rule],
+    (rules, is_waiting): (&[Rule], bool),
     channels: &[Channel],
     lines: &[LineRow],
 ) -> Markup {
@@ -37,6 +40,7 @@ pub fn section(
     html! {
         h2 #by-source { (t.say("by-source-title")) }
         p.hint { (t.say("by-source-hint")) }
+        @if is_waiting { p.hint role="status" data-rules="waiting" { (t.say("by-source-waiting")) } }
         @if !rules.is_empty() {
             div.scroll { table.rules {
                 thead { tr {
@@ -149,5 +153,10 @@ pub(super) async fn change(
         _ => return Ok(back("unreadable")),
     };
     noted(&site, &visitor, "channel_rules", what).await?;
+    for _ in 0..PORTIONS {
+        if !channel_rules::apply(&site.db, RULED_AT_ONCE).await? {
+            break;
+        }
+    }
     Ok(back("saved"))
 }
