@@ -162,8 +162,9 @@ mod tests {
         }
     }
 
+    /// Where nobody else listens, and nobody dials from: that is done at 127.0.0.1.
     async fn free_address() -> SocketAddr {
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let free = TcpListener::bind("127.0.73.1:0").await.unwrap();
         free.local_addr().unwrap()
     }
 
