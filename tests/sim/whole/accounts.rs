@@ -27,8 +27,8 @@ const DESCRIPTION: &str = include_str!("../../../config/webhook/onlinepbx.toml")
 pub const SECRET: &str = "sim-secret-0123456789";
 
 /// Played together and alone, and not here: of Zadarma's an answer that comes after the end may lose who it
-/// was; the others ask before they tell, so that a kill takes what they have asked with.
-const UNTOLD: [&str; 5] = ["zadarma", "novofon", "twilio", "zammad", "sipgate"];
+/// was.
+const UNTOLD: [&str; 2] = ["zadarma", "novofon"];
 
 /// How many of those that post a seed has.
 const POSTING: (i64, i64) = (2, 4);

@@ -162,7 +162,7 @@ impl Witness {
 /// Whether the PBX asks who should ring.
 fn is_asked(call: &Call) -> bool {
     call.told.iter().any(|sent| match &sent.what {
-        Told::Post(post) => is_question(&post.body),
+        Told::Post(post) => is_question(post),
         Told::Said(_) => false,
     })
 }
