@@ -15,7 +15,7 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 23] = [
+static STEPS: [Step; 22] = [
     Step::new(&[&NEW_CARDS]),
     Step::new(&[
         &JOURNAL,
@@ -43,11 +43,16 @@ static STEPS: [Step; 23] = [
     Step::rare(&[&DROP_VISITS]),
     Step::rare(&[&MOVE_VISITS]),
     Step::rare(&[&DROP_CALLS]),
-    Step::new(&[&ADD_PERSONS, &ADD_RECORDINGS, &ADD_JOBS, &FIRST_TOUCH]),
     Step::rare(&[&RECOUNT_FIRST]),
     Step::rare(&[&RECOUNT_OWNER]),
-    Step::new(&[&SHOW_RECORDINGS, &PASS_TASKS]),
-    Step::new(&[&ADD_TASKS, &OBSOLETE_TASKS]),
+    Step::new(&[
+        &ADD_PERSONS,
+        &ADD_RECORDINGS,
+        &ADD_JOBS,
+        &FIRST_TOUCH,
+        &PASS_TASKS,
+    ]),
+    Step::new(&[&SHOW_RECORDINGS, &ADD_TASKS, &OBSOLETE_TASKS]),
     Step::new(&[&SETTLE_TASKS]),
     Step::new(&[&TRY_TASKS]),
     Step::rare(&[&FORGET_NUMBERS]),
@@ -111,12 +116,12 @@ pub(super) static FIND_KEYS: Statement = Statement::per_engine(
     "select r.n, c.id, c.version, (select version from directory_version) from {rows} as r \
      left join call_key k on k.account = r.account and k.key = r.key \
      left join call c on c.id = k.call",
-    "with locked as (select r.n, c.id, c.version from {rows} as r \
-     join call_key k on k.account = r.account and k.key = r.key \
-     join call c on c.id = k.call order by c.id for update of c) \
+    "with named as materialized (select r.n, k.call from {rows} as r \
+     left join call_key k on k.account = r.account and k.key = r.key), \
+     locked as (select named.n, c.id, c.version from named join call c on c.id = named.call \
+     order by c.id for update of c) \
      select n, id, version, (select version from directory_version) from locked \
-     union all select r.n, k.call, null, (select version from directory_version) from {rows} as r \
-     left join call_key k on k.account = r.account and k.key = r.key",
+     union all select n, call, null, (select version from directory_version) from named",
     KEYS,
 );
 
