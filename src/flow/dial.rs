@@ -489,6 +489,7 @@ mod tests {
                 messages: vec![message(&format!("past-{page}"))],
                 cursor: page.to_string(),
                 more: page == 0,
+                ..Page::default()
             })
         }
     }

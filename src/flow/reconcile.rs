@@ -7,6 +7,7 @@
 //! dial: their records are read beside the connection ([`super::dial`]).
 
 pub(super) mod compare;
+mod same;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,19 +17,17 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, broadcast::error::RecvError};
 use tokio_util::sync::CancellationToken;
 
+use self::same::{Listed, Other};
 use super::{Flow, Message};
 use crate::{
     model::{
-        call::Call,
-        event::{CallEvent, Clock, Direction, Fact},
-        ids::{AccountName, CallKey, FactId},
+        event::{CallEvent, Fact},
+        ids::{AccountName, CallKey},
         time::Timestamp,
     },
     pbx::{self, Decoded, Input, Pbx, PbxError},
     store::{
-        Db, StoreError, reconcile as rows,
-        reconcile::Stored,
-        settings, visits,
+        Db, StoreError, reconcile as rows, settings, visits,
         writer::{Health, Receipt},
     },
     telemetry, tracker,
@@ -40,11 +39,6 @@ pub const SOURCE: &str = "history";
 const TOGETHER: usize = 16;
 /// How often it is looked whether the store has come back.
 const HEALTH_EVERY: Duration = Duration::from_secs(5);
-/// How far the second of a nameless record may be from that of its events.
-const SAME_START_MS: i64 = 3_000;
-/// A call that somebody ordered begins so long after the order, and so long before it by other clocks.
-const ORDERED_BEFORE_MS: i64 = 120_000;
-const ORDERED_AFTER_MS: i64 = 5_000;
 
 /// When records are read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -78,7 +72,7 @@ pub struct Brought {
     pub found: u64,
     /// Calls of which events had come, and not all.
     pub repaired: u64,
-    /// Records that could not be understood or applied.
+    /// Records that could not be understood or applied, or may be of a call that is known otherwise.
     pub unread: u64,
 }
 
@@ -177,12 +171,13 @@ impl Reader {
         loop {
             let cursor = settings::get(&self.db, &name).await.map_err(away)?;
             let page = self.pbx.history(cursor.as_deref(), (self.clock)()).await?;
+            let listed = page.unconfirmed.then(|| Listed::of(&page.messages));
             let (calls, visits) = apart(page.messages);
             for record in visits {
                 brought.add(self.bring_visit(record).await?);
             }
             let mut parts = stream::iter(by_call(calls, brought))
-                .map(|messages| self.bring_in(messages))
+                .map(|messages| self.bring_in(messages, listed.as_ref()))
                 .buffer_unordered(TOGETHER);
             let mut failure = None;
             while let Some(part) = parts.next().await {
@@ -204,7 +199,11 @@ impl Reader {
     }
 
     /// Brings in what the records say of one call, unless it is known.
-    async fn bring_in(&self, mut messages: Vec<pbx::Message>) -> Result<Brought, PbxError> {
+    async fn bring_in(
+        &self,
+        mut messages: Vec<pbx::Message>,
+        listed: Option<&Listed>,
+    ) -> Result<Brought, PbxError> {
         let mut brought = Brought {
             read: 1,
             ..Brought::default()
@@ -217,19 +216,31 @@ impl Reader {
         let stored = rows::by_key(&self.db, &self.account, &key)
             .await
             .map_err(away)?;
-        let other = self
-            .other_name(&key, &told, stored.as_ref())
-            .await
-            .map_err(away)?;
+        let other = self.other_name(&key, &told, stored.as_ref(), listed);
+        let other = match other.await.map_err(away)? {
+            Other::Named(other) => Some(*other),
+            Other::Nobody => None,
+            Other::InDoubt => {
+                brought.unread = 1;
+                return Ok(brought);
+            }
+        };
         let known = match (&stored, &other) {
             // Two calls that are one have to be joined, whatever is known of either.
             (Some(stored), Some(other)) if stored.id != other.id => None,
             (Some(known), _) | (None, Some(known)) => Some(known),
             (None, None) => None,
         };
-        let tells_more = known.is_none_or(|known| compare::tells_more(&known.call, &told));
-        if !tells_more && known.is_some_and(|known| !compare::tells_visit(&known.call, &told)) {
+        let tells_more = match (known, listed) {
+            (None, _) => true,
+            (Some(known), None) => compare::tells_more(&known.call, &told),
+            (Some(known), Some(_)) => compare::fills(&known.call, &told),
+        };
+        if !tells_more && known.is_some_and(|known| !compare::tells_aside(&known.call, &told)) {
             return Ok(brought);
+        }
+        if let (Some(_), false) = (listed, tells_more) {
+            messages.iter_mut().for_each(only_aside);
         }
         if let (Some(other), Some(first)) = (&other, messages.first_mut()) {
             first
@@ -248,7 +259,7 @@ impl Reader {
                 .is_none_or(|other| other.call.legs.is_empty())
         {
             true => brought.found += u64::from(is_new),
-            // Where the visitor came from is known to the records only: nothing was wrong without it.
+            // What only records know (files, where the visitor came from) repairs nothing.
             false => brought.repaired += u64::from(is_new && tells_more),
         }
         Ok(brought)
@@ -294,50 +305,6 @@ impl Reader {
         };
         let taken = self.flow.receive(message, decoded, None).await;
         taken.map_err(|_| PbxError::Unreachable) // the cursor stays: it is read again
-    }
-
-    /// Another name under which the call may be known: that of events, if the record has none; or that of
-    /// a click whose call was never heard of.
-    async fn other_name(
-        &self,
-        key: &CallKey,
-        told: &Call,
-        stored: Option<&Stored>,
-    ) -> Result<Option<Stored>, StoreError> {
-        let Some(client) = told.client.as_ref().and_then(|client| client.e164()) else {
-            return Ok(None);
-        };
-        let at = |ms: i64| told.started_at.plus_millis(ms);
-        if key.is_nameless() {
-            let span = (at(-SAME_START_MS), at(SAME_START_MS));
-            let near = rows::near(&self.db, &self.account, client, span).await?;
-            let mut named = near.into_iter().filter(|near| !near.key.is_nameless());
-            return Ok(named.find(|near| near.call.direction == told.direction));
-        }
-        if told.direction != Some(Direction::Out) || stored.is_some() {
-            return Ok(None);
-        }
-        let span = (at(-ORDERED_BEFORE_MS), at(ORDERED_AFTER_MS));
-        let near = rows::near(&self.db, &self.account, client, span).await?;
-        // The latest order before the call.
-        let ordered = near.into_iter().filter(|near| near.call.legs.is_empty());
-        Ok(ordered
-            .filter(|near| near.call.direction == Some(Direction::Out))
-            .max_by_key(|near| near.call.started_at))
-    }
-
-    fn is_also(&self, key: &CallKey, other: &Stored, at: Timestamp) -> CallEvent {
-        CallEvent {
-            account: self.account.clone(),
-            call: key.clone(),
-            leg: None,
-            at,
-            clock: Clock::NoLaterThan,
-            id: FactId::from(format!("{key}/is/{}", other.key)),
-            fact: Fact::SameCall {
-                with: other.key.clone(),
-            },
-        }
     }
 
     /// Returns when a call of the account changes after a long silence of it.
@@ -409,6 +376,13 @@ pub(super) async fn keep(
         missing: brought.calls(),
     }
     .emit();
+}
+
+/// Leaves what the message says of files, and of where the visitor came from.
+fn only_aside(message: &mut pbx::Message) {
+    let is_aside =
+        |event: &CallEvent| matches!(event.fact, Fact::Recording { .. } | Fact::Tracking { .. });
+    message.events.retain(is_aside);
 }
 
 /// What it means for a reading that the store is away.

@@ -217,6 +217,8 @@ pub struct Page {
     pub cursor: String,
     /// Whether there is more right now.
     pub more: bool,
+    /// Whether nobody has confirmed that calls have the names and times here that events give them.
+    pub unconfirmed: bool,
 }
 
 /// What a decoder has understood.

@@ -10,15 +10,17 @@
 //! has the client from then on. A forwarded call goes on under a new `callId`, with the old one beside it.
 //! What differs from dialect to dialect stands in [`Words`]. Serves step 2.
 
+mod part;
+
 use serde::Deserialize;
 
+pub use self::part::Part;
 use super::{
-    DecodeError, Decoded, Enquiry, facts::Facts, fields::Fields, leg::Leg, numbers::Numbers,
-    people::People,
+    DecodeError, Decoded, Enquiry, facts::Facts, fields::Fields, numbers::Numbers, people::People,
 };
 use crate::model::{
-    event::{Cause, Clock, Direction, Fact, Party, Side, Summary, TransferKind},
-    ids::{AccountName, CallKey, Extension, LegKey},
+    event::{Cause, Clock, Direction, Fact, Side, Summary},
+    ids::{AccountName, CallKey, Extension},
     phone::Number,
     time::Timestamp,
 };
@@ -83,12 +85,8 @@ enum Kind {
 
 /// One message of a call.
 struct Event<'a> {
-    words: &'a Words,
     fields: &'a Fields,
-    /// The key of this part of the call, and of the call: that of its first part.
-    part: &'a str,
-    call: &'a str,
-    direction: Direction,
+    of: Part<'a>,
 }
 
 impl Words {
@@ -116,11 +114,14 @@ impl Words {
             _ => return Err(DecodeError::Field("direction")),
         };
         let event = Event {
-            words: self,
             fields,
-            part,
-            call,
-            direction,
+            of: Part {
+                words: self,
+                name: part,
+                call,
+                direction,
+                client: self.client(fields, direction),
+            },
         };
         event.tell(kind, now, out);
         // What was forwarded goes where somebody has sent it.
@@ -155,7 +156,30 @@ impl Words {
         Ok(())
     }
 
-    fn facts<'a>(&'a self, call: &str, now: Timestamp, out: &'a mut Decoded) -> Facts<'a> {
+    /// The client's number, where a message or record has it.
+    fn client(&self, fields: &Fields, direction: Direction) -> Option<Number> {
+        let told = fields.get(match direction {
+            Direction::Out => "to",
+            _ => "from",
+        });
+        told.map(|told| self.number(told))
+    }
+
+    /// A number as this dialect writes it.
+    pub fn number(&self, raw: &str) -> Number {
+        // RFC 3966 §5.1.4 has the plus before a country; no country begins with a zero.
+        let is_whole = self.whole_numbers
+            && !raw.starts_with('0')
+            && (8..=15).contains(&raw.len())
+            && raw.bytes().all(|byte| byte.is_ascii_digit());
+        match is_whole {
+            true => self.numbers.read(&format!("+{raw}")),
+            false => self.numbers.read(raw),
+        }
+    }
+
+    /// An empty set of facts of this call.
+    pub fn facts<'a>(&'a self, call: &str, now: Timestamp, out: &'a mut Decoded) -> Facts<'a> {
         Facts {
             account: &self.account,
             call: CallKey::from(call),
@@ -177,10 +201,11 @@ impl Words {
 
 impl Event<'_> {
     fn tell(&self, kind: Kind, now: Timestamp, out: &mut Decoded) {
-        let mut facts = self.words.facts(self.call, now, out);
+        let of = &self.of;
+        let mut facts = of.words.facts(of.call, now, out);
         let parties = Fact::Parties {
-            direction: Some(self.direction),
-            client: self.client(),
+            direction: Some(of.direction),
+            client: of.client.clone(),
             client_name: None,
             did: self.line(),
         };
@@ -193,14 +218,15 @@ impl Event<'_> {
                 .iter_mut()
                 .for_each(|event| event.clock = Clock::NoLaterThan);
         }
-        if self.part != self.call {
-            let with = CallKey::from(self.part);
-            facts.is_so(None, "part", Fact::SameCall { with });
-        }
-        match (kind, self.direction) {
-            (Kind::Begins, Direction::Out) => self.calls(&mut facts),
+        of.joins(&mut facts);
+        let at = (now, Clock::Exact);
+        match (kind, of.direction) {
+            (Kind::Begins, Direction::Out) => of.calls(self.people().first(), at, &mut facts),
             (Kind::Begins, _) => self.rings(&mut facts),
-            (Kind::Answered, Direction::Out) => self.client_answers(Clock::Exact, &mut facts),
+            (Kind::Answered, Direction::Out) => {
+                // `answeringNumber` is the client's.
+                of.client_answers(self.people().first(), at, &mut facts);
+            }
             (Kind::Answered, _) => self.answers(&mut facts),
             (Kind::Over, _) => self.ends(&mut facts),
         }
@@ -208,9 +234,9 @@ impl Event<'_> {
 
     fn enquiry(&self, now: Timestamp) -> Enquiry {
         Enquiry {
-            account: self.words.account.clone(),
-            call: Some(CallKey::from(self.call)),
-            client: self.client(),
+            account: self.of.words.account.clone(),
+            call: Some(CallKey::from(self.of.call)),
+            client: self.of.client.clone(),
             did: self.line(),
             attempt: 1,
             is_it: None,
@@ -220,41 +246,22 @@ impl Event<'_> {
         }
     }
 
-    fn number(&self, name: &str) -> Option<Number> {
-        let raw = self.fields.get(name)?;
-        // RFC 3966 §5.1.4 has the plus before a country; no country begins with a zero.
-        let is_whole = self.words.whole_numbers
-            && !raw.starts_with('0')
-            && (8..=15).contains(&raw.len())
-            && raw.bytes().all(|byte| byte.is_ascii_digit());
-        Some(match is_whole {
-            true => self.words.numbers.read(&format!("+{raw}")),
-            false => self.words.numbers.read(raw),
-        })
-    }
-
-    fn client(&self) -> Option<Number> {
-        self.number(match self.direction {
-            Direction::Out => "to",
-            _ => "from",
-        })
-    }
-
     /// Our number: what was dialled before it was forwarded, else what was dialled. Short numbers are
     /// employees.
     fn line(&self) -> Option<Number> {
-        let names: &[&str] = match self.direction {
+        let names: &[&str] = match self.of.direction {
             Direction::Out => &["from"],
-            _ if self.part != self.call => &["diversion"],
+            _ if !self.of.is_first() => &["diversion"],
             _ => &["diversion", "to", "queue"],
         };
-        let mut lines = names.iter().filter_map(|name| self.number(name));
+        let told = names.iter().filter_map(|name| self.fields.get(name));
+        let mut lines = told.map(|told| self.of.words.number(told));
         lines.find(|number| number.e164().is_some())
     }
 
     /// Everybody named, without the mailbox.
     fn people(&self) -> Vec<Extension> {
-        let names = self.words.names.iter();
+        let names = self.of.words.names.iter();
         let lists: Vec<Vec<&str>> = names.map(|name| self.fields.all(name).collect()).collect();
         let count = lists.iter().map(Vec::len).max().unwrap_or(0);
         let named = |place: usize| {
@@ -262,52 +269,32 @@ impl Event<'_> {
                 .iter()
                 .filter_map(move |list| list.get(place).copied());
             let mut words = own.clone();
-            match words.any(|word| word == self.words.choices.voicemail) {
+            match words.any(|word| self.is_mailbox(word)) {
                 true => None,
-                false => self.words.person(own),
+                false => self.of.words.person(own),
             }
         };
         (0..count.min(MOST_PHONES)).filter_map(named).collect()
     }
 
+    fn is_mailbox(&self, word: &str) -> bool {
+        word == self.of.words.choices.voicemail
+    }
+
     /// Whether the mailbox is named.
     fn is_voicemail(&self) -> bool {
-        let mut names = self
-            .words
-            .names
-            .iter()
-            .flat_map(|name| self.fields.all(name));
-        names.any(|word| word == self.words.choices.voicemail)
+        let names = self.of.words.names.iter();
+        let mut words = names.flat_map(|name| self.fields.all(name));
+        words.any(|word| self.is_mailbox(word))
     }
 
     /// Who answered or, where nobody is named, at which number.
     fn person(&self) -> Option<Extension> {
-        let names = self.words.names.iter();
+        let names = self.of.words.names.iter();
         let named = names.filter_map(|name| self.fields.all(name).next());
-        self.words
+        self.of
+            .words
             .person(named.chain(self.fields.get("answeringNumber")))
-    }
-
-    /// Each part of a call has legs of its own.
-    fn key(&self, name: &str) -> LegKey {
-        match self.part == self.call {
-            true => LegKey::from(name),
-            false => LegKey::from(format!("{}/{name}", self.part)),
-        }
-    }
-
-    fn with_client(&self) -> Party {
-        Party::Client(self.client().unwrap_or(Number::Withheld))
-    }
-
-    /// Between this employee and the client: of a call that goes out the client's, there is but one.
-    fn leg(&self, person: &Extension) -> Leg {
-        let leg = Leg::between(person, self.client().as_ref(), self.direction);
-        let key = match self.direction {
-            Direction::Out => self.key(CLIENT),
-            _ => self.key(person.as_str()),
-        };
-        Leg { key, ..leg }
     }
 
     fn rings(&self, facts: &mut Facts<'_>) {
@@ -315,127 +302,60 @@ impl Event<'_> {
         if people.is_empty() {
             people.extend(self.person().filter(|_| !self.is_voicemail()));
         }
+        let at = facts.at;
         for person in &people {
-            let leg = self.leg(person);
-            leg.describe(facts);
-            facts.happened(Some(&leg.key), "rings", Fact::Rings);
+            self.of.rings(person, (at, Clock::Exact), facts);
         }
-        if self.part != self.call {
-            let to = match people.as_slice() {
-                [one] => Some(one.clone()),
-                _ => None,
-            };
-            let kind = TransferKind::Blind; // nothing says how
-            let tail = format!("passed/{}", self.part);
-            facts.happened(None, &tail, Fact::Transfers { kind, to });
-        }
-    }
-
-    fn calls(&self, facts: &mut Facts<'_>) {
-        let key = self.key(CLIENT);
-        match self.people().first() {
-            Some(caller) => self.leg(caller).describe(facts),
-            None => self.describe(&key, self.with_client(), None, facts),
-        }
-        facts.happened(Some(&key), "rings", Fact::Rings);
-    }
-
-    fn client_answers(&self, clock: Clock, facts: &mut Facts<'_>) {
-        let at = (facts.at, clock);
-        match self.people().first() {
-            Some(caller) => {
-                let leg = self.leg(caller);
-                leg.describe(facts);
-                leg.talks(facts, at);
-            }
-            // Whoever has called them: `answeringNumber` is the client's.
-            None => self.talks(CLIENT, self.with_client(), at, facts),
+        if !self.of.is_first() {
+            self.of.is_passed_to(&people, at, facts);
         }
     }
 
     fn answers(&self, facts: &mut Facts<'_>) {
+        let at = (facts.at, Clock::Exact);
         if self.is_voicemail() {
-            let key = self.key(SOMEBODY);
-            self.describe(&key, Party::Voicemail, Some(self.with_client()), facts);
-            facts.happened(Some(&key), "up", Fact::Up);
+            self.of.mailbox_answers(at, facts);
             return;
         }
-        let at = (facts.at, Clock::Exact);
-        let key = match self.person() {
-            Some(person) => self.has_the_client(&person, at, facts),
-            None => {
-                self.talks(SOMEBODY, self.with_client(), at, facts);
-                self.key(SOMEBODY)
-            }
-        };
+        let key = self.of.answers(self.person().as_ref(), at, facts);
         // No leg's end is told: whoever answers later has the client from then on.
         facts.happened(Some(&key), "has", Fact::TakesOver);
     }
 
-    fn has_the_client(
-        &self,
-        person: &Extension,
-        at: (Timestamp, Clock),
-        facts: &mut Facts<'_>,
-    ) -> LegKey {
-        let leg = self.leg(person);
-        leg.describe(facts);
-        leg.talks(facts, at);
-        leg.key
-    }
-
-    fn describe(&self, key: &LegKey, party: Party, with: Option<Party>, facts: &mut Facts<'_>) {
-        let ends = Fact::Leg {
-            party,
-            with,
-            initiator: false,
-        };
-        facts.is_so(Some(key), "leg", ends);
-    }
-
-    /// Of a leg whose ends this message does not name.
-    fn talks(&self, leg: &str, with: Party, at: (Timestamp, Clock), facts: &mut Facts<'_>) {
-        facts.happened_at(Some(&self.key(leg)), "answer", at, Fact::Talks { with });
-    }
-
     fn ends(&self, facts: &mut Facts<'_>) {
-        let cause = cause(self.fields.get("cause"), self.direction);
-        if self.words.goes_on && cause.is_none() {
+        let of = &self.of;
+        let cause = cause(self.fields.get("cause"), of.direction);
+        if of.words.goes_on && cause.is_none() {
             return; // the next part tells how it goes on
         }
         let (cause, talked) = cause.unwrap_or((Cause::Unknown, None));
         let number = self.fields.get("answeringNumber");
-        let person = number.and_then(|number| self.words.people.known(number));
-        let talked_for_sure = self.words.choices.normal_means_talk && talked == Some(true);
+        let person = number.and_then(|number| of.words.people.known(number));
+        let talked_for_sure = of.words.choices.normal_means_talk && talked == Some(true);
         // One fact with what the answer itself tells: the better time wins.
         let at = (facts.at, Clock::NoLaterThan);
-        match (talked, self.direction, person) {
+        match (talked, of.direction, &person) {
             (Some(false), ..) => {}
-            (_, Direction::Out, _) if talked_for_sure => self.client_answers(at.1, facts),
-            (_, Direction::In, Some(person)) if talked_for_sure => {
-                self.has_the_client(&person, at, facts);
+            (_, Direction::Out, _) if talked_for_sure => {
+                of.client_answers(self.people().first(), at, facts);
             }
-            // Somebody has talked, or it was the mailbox: where the answer was told, that says which.
-            _ => {
-                let (key, with) = (self.key(SOMEBODY), Party::Glue);
-                facts.happened_at(Some(&key), "perhaps", at, Fact::Talks { with });
+            (_, Direction::In, Some(_)) if talked_for_sure => {
+                of.answers(person.as_ref(), at, facts);
             }
+            _ => of.perhaps_answered(at, facts),
         }
-        let tail = |what: &str| match self.part == self.call {
-            true => what.to_owned(),
-            false => format!("{what}/{}", self.part),
-        };
         let summary = Summary {
-            direction: Some(self.direction),
-            client: self.client().filter(|number| number.e164().is_some()),
+            direction: Some(of.direction),
+            client: of.client.clone().filter(|number| number.e164().is_some()),
             did: self.line(),
             ended: Some(facts.at),
             cause: Some(cause),
-            hangup_by: gave_up(cause, self.direction),
+            hangup_by: gave_up(cause, of.direction),
             ..Summary::default()
         };
-        facts.happened(None, &tail("summary"), Fact::Summary(Box::new(summary)));
-        facts.happened(None, &tail("over"), Fact::Over { by: None });
+        let summary = Fact::Summary(Box::new(summary));
+        facts.happened(None, &of.tail("summary"), summary);
+        facts.happened(None, &of.tail("over"), Fact::Over { by: None });
     }
 }
 

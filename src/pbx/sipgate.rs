@@ -7,7 +7,8 @@
 //!
 //! The answer to a new call says where its answer and its end are to be told (without that they are not), and
 //! with `route_calls` whose phones ring, by their numbers. For how long one rings it cannot say, so whoever
-//! would be next rings with the first one. A click to call is `POST /sessions/calls`.
+//! would be next rings with the first one. A click to call is `POST /sessions/calls`. Past calls, and where
+//! their recordings are, are asked of the same API.
 //!
 //! ```toml
 //! [[pbx]]
@@ -15,7 +16,7 @@
 //! type = "sipgate"
 //! token = "env:SIPGATE_PATH_TOKEN"            # ours: openssl rand -hex 16
 //! hook_url = "https://ring.example.com/hooks/berlin"
-//! api_token_id = "token-A1B2C3"               # a personal access token, for clicks
+//! api_token_id = "token-A1B2C3"               # a personal access token: clicks, past calls, recordings
 //! api_token = "env:SIPGATE_API_TOKEN"
 //! [pbx.users]
 //! w0 = "201"                                  # sipgate's ids, and the short numbers here
@@ -30,11 +31,13 @@
 //! |---|---|
 //! | `signature` | whether sipgate has signed |
 //! | `answers` | what is answered, in XML |
-//! | `api` | the click |
+//! | `api` | questions to the REST API |
+//! | `history` | past calls, and where their recordings are |
 //! | `unconfirmed` | what nobody has confirmed, and what we do until then |
 
 mod answers;
 mod api;
+mod history;
 mod signature;
 mod unconfirmed;
 
@@ -43,18 +46,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use self::{answers::Answers, api::Api, signature::Key};
+use self::{answers::Answers, api::Api, history::Records, signature::Key, unconfirmed::Choices};
 use super::{
-    Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Pbx, PbxError,
+    Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Page, Pbx, PbxError,
     Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools, dialable,
     fields::Fields,
     numbers::Numbers,
     people::People,
-    push::{Choices, Words},
-    recording::RecordingSettings,
+    push::Words,
+    recording::{Fetch, RecordingSettings},
     secret,
 };
 use crate::model::{
+    event::RecordingSource,
     ids::{AccountName, Extension},
     time::Timestamp,
 };
@@ -63,7 +67,13 @@ use crate::model::{
 pub const PROVIDER: Provider = Provider {
     name: "sipgate",
     title: "sipgate.io",
-    abilities: &[Ability::Signature, Ability::Command, Ability::Routing],
+    abilities: &[
+        Ability::Signature,
+        Ability::Command,
+        Ability::Recording,
+        Ability::Routing,
+        Ability::History,
+    ],
     not_offered: &[Ability::Tracking],
     open,
 };
@@ -101,6 +111,12 @@ struct Settings {
     /// Whether the API may lie in a private network.
     #[serde(default)]
     private_network: bool,
+    /// How far back past calls are read when the account is new, in hours.
+    #[serde(default = "default_history_hours")]
+    history_hours: u16,
+    /// Which hosts give recordings; empty: sipgate's own.
+    #[serde(default)]
+    recordings: RecordingSettings,
     /// What nobody has confirmed.
     #[serde(default)]
     unconfirmed: Choices,
@@ -108,6 +124,10 @@ struct Settings {
 
 fn default_api_url() -> String {
     "https://api.sipgate.com/v2".to_owned()
+}
+
+fn default_history_hours() -> u16 {
+    24
 }
 
 fn default_ask_every_ms() -> u64 {
@@ -138,16 +158,21 @@ impl Settings {
         }
     }
 
+    /// Where files may come from: what is asked may answer itself.
+    fn files(&self) -> RecordingSettings {
+        let mut files = self.recordings.clone();
+        files.come_from(unconfirmed::HOSTS);
+        files.url = Some(self.api_url.clone());
+        files.private_network |= self.private_network;
+        files
+    }
+
     fn api(&self, tools: &Tools) -> Option<Api> {
-        let reach = RecordingSettings {
-            private_network: self.private_network,
-            ..RecordingSettings::default()
-        };
         (!self.api_token.is_empty()).then(|| {
             Api::new(
                 (&self.api_token_id, &self.api_token),
                 &self.api_url,
-                reach.reach_of(&self.api_url),
+                self.files().reach_of(&self.api_url),
                 tools.http.clone(),
                 self.ask_every_ms,
             )
@@ -174,6 +199,8 @@ fn open(
     Ok(Arc::new(Account {
         key,
         api: settings.api(&tools),
+        files: settings.files(),
+        history_hours: settings.history_hours,
         answers: Answers {
             address: format!("{hook}/{}", settings.token),
             phones: settings.phones,
@@ -187,19 +214,29 @@ fn open(
             whole_numbers: true,
             goes_on: true,
             routes: settings.route_calls,
-            choices: settings.unconfirmed,
+            choices: settings.unconfirmed.of_events(),
         }),
+        choices: Arc::new(settings.unconfirmed),
         token: settings.token,
     }))
 }
 
 struct Account {
     words: Arc<Words>,
+    choices: Arc<Choices>,
     token: String,
     key: Key,
     answers: Answers,
     /// Without a token nothing can be asked.
     api: Option<Api>,
+    files: RecordingSettings,
+    history_hours: u16,
+}
+
+impl Account {
+    fn api(&self) -> Result<&Api, PbxError> {
+        self.api.as_ref().ok_or(PbxError::Unsupported)
+    }
 }
 
 #[async_trait]
@@ -228,6 +265,7 @@ impl Pbx for Account {
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(SipgateDecoder {
             words: Arc::clone(&self.words),
+            choices: Arc::clone(&self.choices),
         })
     }
 
@@ -244,7 +282,7 @@ impl Pbx for Account {
         let Command::ClickToCall {
             extension, client, ..
         } = command;
-        let api = self.api.as_ref().ok_or(PbxError::Unsupported)?;
+        let api = self.api()?;
         let callee = format!("+{}", dialable::digits(client)?);
         let own = Extension::from(self.words.people.login(extension));
         let caller = match self.answers.phones.get(extension.as_str()) {
@@ -254,10 +292,36 @@ impl Pbx for Account {
         api.call(caller, &callee).await?;
         Ok(Taken::Perhaps { key: None })
     }
+
+    /// Nobody has told for how long a link is good, so it is asked for anew.
+    async fn recording(
+        &self,
+        source: &RecordingSource,
+        _now: Timestamp,
+    ) -> Result<Fetch, PbxError> {
+        let api = self.api()?;
+        let link = match source {
+            RecordingSource::Api(file) => history::link(api, file).await?,
+            RecordingSource::Link(link) => link.clone(),
+            RecordingSource::File(_) => return Err(PbxError::Unsupported),
+        };
+        let key = api.authorization_for(&link);
+        Ok(Fetch::Http(self.files.get(link, key)))
+    }
+
+    async fn history(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page, PbxError> {
+        let first_ms = i64::from(self.history_hours) * 3_600_000;
+        let records = Records {
+            words: &self.words,
+            choices: &self.choices,
+        };
+        records.page(self.api()?, cursor, now, first_ms).await
+    }
 }
 
 struct SipgateDecoder {
     words: Arc<Words>,
+    choices: Arc<Choices>,
 }
 
 impl Decoder for SipgateDecoder {
@@ -269,6 +333,13 @@ impl Decoder for SipgateDecoder {
     ) -> Result<(), DecodeError> {
         match input {
             Input::Request(request) => self.words.tell(&Fields::of_body(&request.body)?, now, out),
+            Input::Records(raw) => {
+                let records = Records {
+                    words: &self.words,
+                    choices: &self.choices,
+                };
+                records.read(raw, now, out)
+            }
             _ => Ok(()), // webhooks have no connection to open or close
         }
     }

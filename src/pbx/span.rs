@@ -53,6 +53,7 @@ impl Span {
             messages: messages.into_iter().collect(),
             cursor: self.cursor(),
             more: self.more,
+            unconfirmed: false,
         }
     }
 

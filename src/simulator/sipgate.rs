@@ -85,7 +85,7 @@ impl Sipgate {
     }
 
     /// The same of one of its parts, which begin where it is passed on.
-    fn part_key(&self, story: &Story, part: u64) -> String {
+    pub fn part_key(&self, story: &Story, part: u64) -> String {
         format!("{}{:010}{part}", self.run, story.number)
     }
 

@@ -45,18 +45,24 @@ pub async fn by_key(
     Ok(row.and_then(stored))
 }
 
-/// Calls of a client that began in this span.
+/// Calls of a client (`None`: of those without a number) that began in this span.
 pub async fn near(
     db: &Db,
     account: &AccountName,
-    client: &str,
+    client: Option<&str>,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Stored>, StoreError> {
-    const SQL: &str = "select id, call_key, derived from call \
+    const SQL: [&str; 2] = [
+        "select id, call_key, derived from call \
          where client = $1 and account = $2 and started_at between $3 and $4 \
-         order by started_at limit $5";
+         order by started_at limit $5",
+        "select id, call_key, derived from call \
+         where client is null and coalesce($1, '') = '' and account = $2 and started_at between $3 and $4 \
+         order by started_at limit $5",
+    ];
+    let sql = SQL[usize::from(client.is_none())];
     let rows: Vec<Row> = on_read!(db, pool => {
-        sqlx::query_as(SQL)
+        sqlx::query_as(sql)
             .bind(client)
             .bind(account.as_str())
             .bind(from.as_micros())
@@ -66,6 +72,17 @@ pub async fn near(
             .await?
     });
     Ok(rows.into_iter().filter_map(stored).collect())
+}
+
+/// Every key that this call is known by.
+pub async fn keys(db: &Db, call: CallId) -> Result<Vec<CallKey>, StoreError> {
+    let rows: Vec<(String,)> = on_read!(db, pool => {
+        sqlx::query_as("select key from call_key where call = $1")
+            .bind(call.0)
+            .fetch_all(pool)
+            .await?
+    });
+    Ok(rows.into_iter().map(|(key,)| key.into()).collect())
 }
 
 /// A derived call that an older release wrote otherwise is as good as unknown: it is told again.

@@ -7,7 +7,8 @@
 //!   `refused`, `unreadable`, or its meaning in `means`;
 //! * `facts.jsonl`: snapshot of what each line gives (`RINGCARD_BLESS=1` writes it anew; read the
 //!   difference before you commit it);
-//! * `calls.json`: the finished calls, written by hand.
+//! * `calls.json`: the finished calls, written by hand;
+//! * `records.jsonl`, if there is one: what the PBX's own list has of them, a record in each line.
 //!
 //! PBXes that are described in configuration have a folder between: `<provider>/<description>/<situation>/`.
 //! Their settings are the file that people copy, `config/<provider>/<description>.toml`, with
@@ -164,6 +165,8 @@ pub struct Conversation {
     /// The account's table.
     settings: String,
     pub lines: Vec<Line>,
+    /// What the PBX's own list has of the calls.
+    pub records: Vec<String>,
     /// Expected calls by key.
     pub calls: BTreeMap<String, Value>,
 }
@@ -213,6 +216,14 @@ impl Conversation {
             .collect()
     }
 
+    /// What the list tells, read long after.
+    pub fn hear_records(&self) -> Vec<Heard> {
+        let latest = self.lines.iter().map(Line::at).max().unwrap_or_default();
+        let now = latest.plus_millis(24 * 3_600_000);
+        let read = |record: &String| hear_record(&*self.pbx, record.as_bytes(), now);
+        self.records.iter().map(read).collect()
+    }
+
     /// All facts in order.
     pub fn events(&self) -> Vec<CallEvent> {
         let heard = self.hear_all();
@@ -246,6 +257,14 @@ fn find<'t>(table: &'t toml::Table, path: &str) -> Option<&'t str> {
     names
         .try_fold(first, |value, name| value.get(name))?
         .as_str()
+}
+
+/// Reads a record of past calls.
+pub fn hear_record(pbx: &dyn Pbx, record: &[u8], now: Timestamp) -> Heard {
+    let mut heard = Heard::default();
+    let input = Input::Records(record);
+    heard.error = pbx.decoder().feed(input, now, &mut heard.decoded).err();
+    heard
 }
 
 /// Every committed conversation. Each provider must have at least one.
@@ -342,6 +361,7 @@ fn read(provider: &'static Provider, folder: &Path, group: &str, settings: &str)
     let lines = lines.lines().map(|line| {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
     });
+    let records = fs::read_to_string(folder.join("records.jsonl")).unwrap_or_default();
     let situation = folder.file_name().expect("a folder has a name");
     let calls = text(&folder.join("calls.json"));
     Conversation {
@@ -352,6 +372,7 @@ fn read(provider: &'static Provider, folder: &Path, group: &str, settings: &str)
         pbx: open(provider, settings),
         settings: settings.to_owned(),
         lines: lines.collect(),
+        records: records.lines().map(str::to_owned).collect(),
         calls: by_key(serde_json::from_str(&calls).expect("calls.json is JSON")),
     }
 }
@@ -662,6 +683,7 @@ fn samples(root: &Path) -> Vec<Conversation> {
             pbx,
             settings,
             lines,
+            records: Vec::new(),
             calls: by_key(calls.iter().map(in_milliseconds).collect()),
         }
     });

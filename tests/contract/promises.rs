@@ -11,6 +11,7 @@ use ringcard::{
         time::Timestamp,
     },
     pbx::{Ability, Command, Input, Intake, Pbx, PbxError, Request, RouteAnswer},
+    tracker,
     web::hooks,
 };
 use serde_json::json;
@@ -135,6 +136,38 @@ pub fn survives(conversation: &Conversation, line: &conversation::Line, request:
             .max();
         assert!(digits < Some(7), "{text}");
         assert!(text.len() < 200, "{text}");
+    }
+}
+
+/// What the PBX's own list tells of a call changes nothing of what its events have told.
+#[test]
+fn a_record_tells_the_call_that_events_have_told_and_cut_anywhere_does_no_harm() {
+    let mut all = conversation::committed();
+    all.retain(|conversation| !conversation.records.is_empty());
+    assert!(!all.is_empty());
+    for conversation in all {
+        let records = conversation.hear_records();
+        let told = records.iter().flat_map(Heard::events).cloned();
+        let live: tracker::Facts = conversation.events().into_iter().collect();
+        let both: tracker::Facts = conversation.events().into_iter().chain(told).collect();
+        let call = |facts: &tracker::Facts| tracker::derive(facts);
+        let (live, both) = (call(&live), call(&both));
+        let name = &conversation.name;
+        assert_eq!(
+            (both.legs.len(), both.result),
+            (live.legs.len(), live.result),
+            "{name}"
+        );
+        assert_eq!(both.answered_by, live.answered_by, "{name}");
+        for (record, heard) in conversation.records.iter().zip(&records) {
+            assert_eq!(heard.error, None, "{name}");
+            let now = conversation.lines[0].at();
+            for cut in (0..record.len()).filter(|cut| record.is_char_boundary(*cut)) {
+                let cut =
+                    conversation::hear_record(&*conversation.pbx, &record.as_bytes()[..cut], now);
+                assert!(cut.error.is_some() && cut.events().count() == 0, "{name}");
+            }
+        }
     }
 }
 
@@ -535,8 +568,14 @@ async fn abilities_are_what_the_methods_do() {
             tells_visits(&heard) || asks_for_visitors(pbx.as_ref(), &heard).await,
             "{name}: tracking"
         );
-        let mut gives_files = heard_by().any(|(_, heard)| !sources(&heard).is_empty());
-        for (own, heard) in heard_by() {
+        let told = || {
+            own.iter().map(|own| {
+                let heard = own.hear_all().into_iter();
+                (*own, heard.chain(own.hear_records()).collect::<Vec<_>>())
+            })
+        };
+        let mut gives_files = told().any(|(_, heard)| !sources(&heard).is_empty());
+        for (own, heard) in told() {
             gives_files &= files_are_given(own, &heard).await;
         }
         assert_eq!(claims(Ability::Recording), gives_files, "{name}: recording");

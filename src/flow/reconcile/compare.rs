@@ -20,17 +20,47 @@ pub fn tells_more(known: &Call, told: &Call) -> bool {
         || (known.answered_by.is_none() && told.answered_by.is_some())
         || differ(Some(known.started_at), Some(told.started_at))
         || ends_later(known, told)
-        || told.recordings.iter().any(|file| {
-            let own = known.recordings.iter();
-            let has = own
-                .filter(|own| own.recording == file.recording)
-                .any(|own| own.source.is_some());
-            file.stage == RecordingStage::Ready && !has
-        })
+        || tells_file(known, told)
+}
+
+/// The same of a record whose times nobody has confirmed: what events have told whole stands, so it only fills
+/// what they left out.
+pub fn fills(known: &Call, told: &Call) -> bool {
+    let is_whole = known.is_over() && known.ended == Some(Ended::HungUp) && known.result.is_some();
+    let answered = |call: &Call| call.result == Some(CallResult::Answered);
+    let is_headless = known.wait_ms.is_none(); // its beginning was not heard
+    let begins_earlier = known.started_at.millis_since(told.started_at) > SAME_MS;
+    let is_lacking = !is_whole
+        || (answered(told) && !answered(known))
+        || (known.direction.is_none() && told.direction.is_some())
+        || (known.answered_by.is_none() && told.answered_by.is_some())
+        || (is_headless && begins_earlier);
+    // A part of the call that ended where the call was passed on does not end the call.
+    let passed_on = known.transfers.iter().map(|passed| passed.at).max();
+    let is_part = passed_on
+        .zip(told.ended_at)
+        .is_some_and(|(passed, ended)| ended <= passed.plus_millis(SAME_MS));
+    is_lacking && (!is_part || known.is_over())
+}
+
+/// Whether `told` has what is no fault to lack until records tell it: files, or where the visitor came from.
+pub fn tells_aside(known: &Call, told: &Call) -> bool {
+    tells_file(known, told) || tells_visit(known, told)
+}
+
+/// Whether `told` has a file that `known` lacks.
+fn tells_file(known: &Call, told: &Call) -> bool {
+    told.recordings.iter().any(|file| {
+        let own = known.recordings.iter();
+        let has = own
+            .filter(|own| own.recording == file.recording)
+            .any(|own| own.source.is_some());
+        file.stage == RecordingStage::Ready && !has
+    })
 }
 
 /// Whether `told` knows something of the visitor that `known` lacks.
-pub fn tells_visit(known: &Call, told: &Call) -> bool {
+fn tells_visit(known: &Call, told: &Call) -> bool {
     let lacks = |name: &String| known.tracking.iter().all(|(own, _)| own != name);
     told.tracking.iter().any(|(name, _)| lacks(name))
 }
@@ -56,8 +86,8 @@ pub fn differ(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
 mod tests {
     use super::*;
     use crate::model::{
-        call::{Phase, RecordingNews},
-        event::{Direction, RecordingSource},
+        call::{Phase, RecordingNews, Transfer},
+        event::{Direction, RecordingSource, TransferKind},
     };
 
     fn whole() -> Call {
@@ -138,5 +168,50 @@ mod tests {
         }
         assert!(tells_more(&whole(), &with_file(Some("r"))));
         assert!(tells_more(&with_file(None), &with_file(Some("r"))));
+    }
+
+    #[test]
+    fn unconfirmed_times_change_nothing_that_events_have_told_whole() {
+        let known = Call {
+            wait_ms: Some(6_000),
+            ..whole()
+        };
+        let told = |from: i64, to: i64| Call {
+            started_at: Timestamp::from_seconds(from),
+            ended_at: Some(Timestamp::from_seconds(to)),
+            ..whole()
+        };
+        for other in [told(900, 1_060), told(1_000, 4_000), with_file(Some("r"))] {
+            assert!(!fills(&known, &other), "{other:?}");
+        }
+        assert!(tells_aside(&known, &with_file(Some("r"))));
+        let headless = whole();
+        assert!(fills(&headless, &told(900, 1_060)) && !fills(&headless, &told(1_100, 1_160)));
+        let unanswered = Call {
+            result: Some(CallResult::Missed),
+            answered_by: None,
+            ..known.clone()
+        };
+        assert!(fills(&unanswered, &told(1_000, 1_060)) && !fills(&known, &unanswered));
+    }
+
+    #[test]
+    fn the_part_that_was_passed_on_does_not_end_a_call_that_goes_on() {
+        let live = |transfers| Call {
+            phase: Phase::Talking,
+            result: None,
+            ended: None,
+            ended_at: None,
+            transfers,
+            ..whole()
+        };
+        let passed = Transfer {
+            kind: TransferKind::Blind,
+            from: None,
+            to: Some("202".into()),
+            at: Timestamp::from_seconds(1_059),
+        };
+        assert!(fills(&live(Vec::new()), &whole()));
+        assert!(!fills(&live(vec![passed]), &whole()));
     }
 }

@@ -72,6 +72,7 @@ pub fn page(path: &Path, cursor: Option<&str>, reader: &Rows<'_>) -> std::io::Re
         messages,
         cursor: next.text(),
         more,
+        ..Page::default()
     })
 }
 

@@ -18,6 +18,7 @@ use ringcard::{
         mango::Mango,
         message::{Post, Sent},
         onlinepbx::OnlinePbx,
+        sipgate::Sipgate,
         sipuni::Sipuni,
         story::{Plot, Story, Tempo, World},
         twilio::Twilio,
@@ -28,7 +29,7 @@ use ringcard::{
 
 use super::{
     calls, first_reading, host::Emulator, hurry_recordings, itoolabs, mango, office, onlinepbx,
-    read_now, recordings, sipuni, standing, twilio, uis, zadarma,
+    read_now, recordings, sipgate, sipuni, standing, twilio, uis, zadarma,
 };
 use crate::{
     pages::office::{Office, attribute},
@@ -76,13 +77,13 @@ fn middle(stories: &[Story]) -> Timestamp {
 
 /// What was withheld: messages, and the calls of which nothing or not all came.
 struct Outage<T> {
-    withheld: Vec<T>,
+    withheld: Vec<Sent<T>>,
     unheard: usize,
     maimed: usize,
 }
 
 /// Messages of the middle half hour are withheld; the others go out in order.
-fn withhold<T>(told: Vec<Sent<T>>, from: Timestamp) -> (Vec<T>, Outage<T>) {
+fn withhold<T>(told: Vec<Sent<T>>, from: Timestamp) -> (Vec<Sent<T>>, Outage<T>) {
     let until = from.plus_millis(OUTAGE_MS);
     let is_withheld = |sent: &Sent<T>| (from..until).contains(&sent.at);
     let mut calls: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
@@ -92,11 +93,10 @@ fn withhold<T>(told: Vec<Sent<T>>, from: Timestamp) -> (Vec<T>, Outage<T>) {
         *lost += usize::from(is_withheld(sent));
     }
     let (withheld, sent): (Vec<_>, Vec<_>) = told.into_iter().partition(is_withheld);
-    let what = |sent: Vec<Sent<T>>| sent.into_iter().map(|sent| sent.what).collect();
     let lost_of =
         |wanted: fn(&(usize, usize)) -> bool| calls.values().filter(|of| wanted(of)).count();
     let outage = Outage {
-        withheld: what(withheld),
+        withheld,
         unheard: lost_of(|(all, lost)| lost == all),
         maimed: lost_of(|(all, lost)| *lost > 0 && lost < all),
     };
@@ -104,7 +104,7 @@ fn withhold<T>(told: Vec<Sent<T>>, from: Timestamp) -> (Vec<T>, Outage<T>) {
         outage.unheard >= 5 && outage.maimed >= 1,
         "the outage takes calls with it"
     );
-    (what(sent), outage)
+    (sent, outage)
 }
 
 /// What is wrong with the journal, against the simulator's own ledger.
@@ -203,7 +203,7 @@ fn differences(ledgers: &[Ledger], calls: &[(String, Call)]) -> Vec<String> {
 async fn nothing_lost_and_nothing_doubled(
     (office, account): (&Office, &'static str),
     (ledgers, outage): (&[Ledger], Outage<Post>),
-    deliver: impl AsyncFn(&Post),
+    deliver: impl AsyncFn(&Sent<Post>),
 ) {
     let before = calls(office).await.len();
     assert_eq!(before, ledgers.len() - outage.unheard, "what events told");
@@ -271,6 +271,21 @@ async fn connected<P: Clone, R, O>(
 /// everything. Returns the office, and how many calls were never heard of.
 async fn half_an_hour_of<P: Clone, R, O>(
     cloud: &Emulator<P, R, O>,
+    at: (String, &'static str),
+    stories: &[Story],
+    words: (
+        impl FnMut(&P, &Story) -> Vec<Sent<Post>>,
+        impl Fn(&P, &Story) -> Ledger,
+    ),
+    remember: impl Fn(&Story),
+) -> (Office, usize) {
+    let deliver = async |_: &Office, sent: &Sent<Post>| cloud.deliver(&sent.what).await;
+    half_an_hour_heard(cloud, at, stories, words, remember, deliver).await
+}
+
+/// The same, with messages heard in a way of its own.
+async fn half_an_hour_heard<P: Clone, R, O>(
+    cloud: &Emulator<P, R, O>,
     (settings, account): (String, &'static str),
     stories: &[Story],
     (mut tell, ledger): (
@@ -278,13 +293,14 @@ async fn half_an_hour_of<P: Clone, R, O>(
         impl Fn(&P, &Story) -> Ledger,
     ),
     remember: impl Fn(&Story),
+    deliver: impl AsyncFn(&Office, &Sent<Post>),
 ) -> (Office, usize) {
     let office = connected(cloud, &settings, account).await;
     let product = cloud.product();
     let told = stories.iter().flat_map(|story| tell(&product, story));
     let (sent, outage) = withhold(told.collect(), middle(stories));
     for message in &sent {
-        cloud.deliver(message).await;
+        deliver(&office, message).await;
     }
     stories.iter().for_each(remember);
     let unheard = outage.unheard;
@@ -292,7 +308,7 @@ async fn half_an_hour_of<P: Clone, R, O>(
         .iter()
         .map(|story| ledger(&product, story))
         .collect();
-    let deliver = async |message: &Post| cloud.deliver(message).await;
+    let deliver = async |message: &Sent<Post>| deliver(&office, message).await;
     nothing_lost_and_nothing_doubled((&office, account), (&ledgers, outage), deliver).await;
     assert_eq!(cloud.host.wrong(), Vec::<String>::new());
     (office, unheard)
@@ -355,6 +371,25 @@ async fn half_an_hour_of_twilio_comes_back_from_its_lists() {
     let remember = |story: &Story| cloud.remember(story);
     let (office, _) = half_an_hour_of(&cloud, at, &stories, words, remember).await;
     office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_hour_of_sipgate_comes_back_from_its_list() {
+    let cloud = sipgate::Cloud::start().await;
+    let mut stories = stories(&ringcard::simulator::sipgate::PLOTS);
+    // The list does not say whether somebody had talked before a call was sent on.
+    stories.retain(|story| story.passing.is_none());
+    let at = (cloud.settings(), "berlin");
+    let ledger = |product: &Sipgate, story: &Story| Ledger {
+        recordings: usize::from(story.recorded && story.answered_ms.is_some()),
+        started_at: story.at(sipgate::begins_ms(story)),
+        tolerance_ms: 1_000,
+        ..product.ledger(story)
+    };
+    let remember = |story: &Story| cloud.remember(story);
+    let words = (Sipgate::tell, ledger);
+    let played = half_an_hour_heard(&cloud, at, &stories, words, remember, sipgate::hear);
+    played.await.0.close().await;
 }
 
 async fn half_an_hour_of_sipuni(names_missed: bool) {

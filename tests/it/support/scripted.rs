@@ -105,6 +105,7 @@ impl Pbx for Scripted {
             cursor: (from + messages.len()).to_string(),
             more: from + messages.len() < self.history.len(),
             messages,
+            ..Page::default()
         })
     }
 }
