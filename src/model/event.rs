@@ -307,7 +307,8 @@ pub enum Fact {
         with: Party,
     },
     /// From now on the leg's party has the client alone: talks of others with the client are over, although
-    /// no end of theirs was told (PBXes that tell no end of a leg).
+    /// no end of theirs was told (PBXes that tell no end of a leg). Told of no leg: from now on nobody who was told
+    /// of before has the client, nor do their phones ring.
     TakesOver,
     /// The leg enters a bridge (channel PBXes). Only bridges in which people hear each other are told: no
     /// parking and no music for those who wait. A leg is in one bridge at a time.

@@ -43,12 +43,16 @@ impl Fields {
 
     /// Every value of this name that says anything; in a list its name is written `name[]`.
     pub fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
+        self.places(name).filter(|value| !value.is_empty())
+    }
+
+    /// The same, each in its place: what says nothing is empty.
+    pub fn places<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
         let own = self.0.iter().filter(move |(known, _)| {
             let plain = known.strip_suffix("[]").unwrap_or(known);
             plain == name
         });
         own.map(|(_, value)| value.trim())
-            .filter(|value| !value.is_empty())
     }
 
     /// The same without trimming: the text that was signed; nothing where there is no such field.
@@ -75,11 +79,8 @@ fn flatten(object: Map<String, Value>, above: &str, fields: &mut Vec<(String, St
             Value::Object(inner) if above.is_empty() => flatten(inner, &name, fields),
             Value::Array(values) => {
                 let name = format!("{name}[]");
-                fields.extend(
-                    values
-                        .into_iter()
-                        .filter_map(|value| Some((name.clone(), text(value)?))),
-                );
+                let places = values.into_iter();
+                fields.extend(places.map(|value| (name.clone(), text(value).unwrap_or_default())));
             }
             value => fields.extend(text(value).map(|text| (name, text))),
         }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::SettingsError;
+
 /// How messages of an account reach us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intake {
@@ -39,4 +41,16 @@ pub struct Shown {
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
+}
+
+/// Checks the address that an account was given at this product, as the product reaches it.
+pub(super) fn check_hook_url(url: &str, product: &str) -> Result<(), SettingsError> {
+    let parsed = reqwest::Url::parse(url).ok();
+    let is_web = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https"));
+    match is_web && !url.contains(['?', '#']) {
+        true => Ok(()),
+        false => Err(SettingsError::Unusable(format!(
+            "hook_url must be the address given to {product}, up to /hooks/<name>"
+        ))),
+    }
 }

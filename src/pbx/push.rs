@@ -259,22 +259,31 @@ impl Event<'_> {
         lines.find(|number| number.e164().is_some())
     }
 
-    /// Everybody named, without the mailbox.
+    /// Everybody named, without the mailbox. In lists of one length a place is one person's; of a list of
+    /// another length nobody can say which of its words go with which of the best one, so it adds those who
+    /// are known.
     fn people(&self) -> Vec<Extension> {
-        let names = self.of.words.names.iter();
-        let lists: Vec<Vec<&str>> = names.map(|name| self.fields.all(name).collect()).collect();
-        let count = lists.iter().map(Vec::len).max().unwrap_or(0);
+        let words = self.of.words;
+        let names = words.names.iter();
+        let mut lists: Vec<Vec<&str>> = names
+            .map(|name| self.fields.places(name).take(MOST_PHONES).collect())
+            .collect();
+        lists.retain(|list| list.iter().any(|word| !word.is_empty()));
+        let length = lists.first().map_or(0, Vec::len);
+        let (alike, others): (Vec<_>, Vec<_>) = lists.iter().partition(|list| list.len() == length);
         let named = |place: usize| {
-            let own = lists
-                .iter()
-                .filter_map(move |list| list.get(place).copied());
-            let mut words = own.clone();
-            match words.any(|word| self.is_mailbox(word)) {
+            let own = alike.iter().map(|list| list[place]);
+            match own.clone().any(|word| self.is_mailbox(word)) {
                 true => None,
-                false => self.of.words.person(own),
+                false => words.person(own.filter(|word| !word.is_empty())),
             }
         };
-        (0..count.min(MOST_PHONES)).filter_map(named).collect()
+        let mut people: Vec<Extension> = (0..length).filter_map(named).collect();
+        for word in others.into_iter().flatten() {
+            let known = words.people.known(word);
+            people.extend(known.filter(|person| !people.contains(person)));
+        }
+        people
     }
 
     fn is_mailbox(&self, word: &str) -> bool {
@@ -382,4 +391,53 @@ fn gave_up(cause: Cause, direction: Direction) -> Option<Side> {
         Direction::Out => Side::Employee,
         Direction::In | Direction::Internal => Side::Client,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::phone::NumberingPlan;
+
+    /// Whose phones ring, of these lists.
+    fn rung(lists: &str) -> Vec<String> {
+        let users = "w1 = '301'\nw2 = '302'\n'Mona Birch' = '303'";
+        let words = Words {
+            account: "berlin".into(),
+            numbers: Numbers::new(NumberingPlan::default()),
+            people: toml::from_str(users).unwrap(),
+            names: &["userId", "user"],
+            keys: &["callId"],
+            whole_numbers: true,
+            goes_on: true,
+            routes: false,
+            choices: Choices::default(),
+        };
+        let call = "event=newCall&direction=in&from=74950000021&to=74950000096&callId=1";
+        let fields = Fields::of_body(format!("{call}&{lists}").as_bytes()).unwrap();
+        let mut out = Decoded::default();
+        let now = Timestamp::from_seconds(1_775_460_000);
+        words.tell(&fields, now, &mut out).unwrap();
+        let rings = out.events.iter().filter(|event| event.fact == Fact::Rings);
+        let legs = rings.filter_map(|event| event.leg.as_ref());
+        legs.map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_place_of_the_lists_is_one_person_s() {
+        let both = "userId[]=w1&userId[]=w2&user[]=Anna&user[]=Boris";
+        assert_eq!(rung(both), ["301", "302"]);
+        // Nobody knows the first one's id: the second one's stays the second one's.
+        let lacking = "userId[]=&userId[]=w2&user[]=Mona+Birch&user[]=Boris";
+        assert_eq!(rung(lacking), ["303", "302"]);
+        let mailbox = "userId[]=&userId[]=w2&user[]=voicemail&user[]=Boris";
+        assert_eq!(rung(mailbox), ["302"]);
+    }
+
+    #[test]
+    fn lists_that_do_not_belong_together_make_nobody_else_of_anybody() {
+        let shorter = "userId[]=w2&user[]=Anna&user[]=Mona+Birch";
+        assert_eq!(rung(shorter), ["302", "303"]);
+        assert_eq!(rung("user[]=Anna&user[]=Boris"), ["Anna", "Boris"]);
+        assert_eq!(rung(""), [""; 0]);
+    }
 }

@@ -51,6 +51,7 @@ use super::{
     Ability, Command, DecodeError, Decoded, Decoder, Enquiry, Input, Intake, Page, Pbx, PbxError,
     Provider, Refused, Reply, Request, RouteAnswer, SettingsError, Taken, Tools, dialable,
     fields::Fields,
+    intake,
     numbers::Numbers,
     people::People,
     push::Words,
@@ -136,7 +137,6 @@ fn default_ask_every_ms() -> u64 {
 
 impl Settings {
     fn check(&self) -> Result<(), SettingsError> {
-        let unusable = |text: &str| Err(SettingsError::Unusable(text.to_owned()));
         secret::check_token(&self.token)?;
         self.users.check()?;
         if let Some((person, number)) = self
@@ -147,14 +147,13 @@ impl Settings {
             let text = format!("phones: {number} of {person} is no number with a plus");
             return Err(SettingsError::Unusable(text));
         }
-        let is_web = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
-        let url = reqwest::Url::parse(&self.hook_url).ok();
-        if !url.is_some_and(|url| is_web(&url)) || self.hook_url.contains(['?', '#']) {
-            return unusable("hook_url must be the address given to sipgate, up to /hooks/<name>");
-        }
+        intake::check_hook_url(&self.hook_url, "sipgate")?;
         match self.api_token_id.is_empty() == self.api_token.is_empty() {
             true => Ok(()),
-            false => unusable("api_token_id and api_token belong together: both or none"),
+            false => {
+                let text = "api_token_id and api_token belong together: both or none";
+                Err(SettingsError::Unusable(text.to_owned()))
+            }
         }
     }
 
@@ -341,6 +340,66 @@ impl Decoder for SipgateDecoder {
                 records.read(raw, now, out)
             }
             _ => Ok(()), // webhooks have no connection to open or close
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::phone::NumberingPlan;
+
+    const TABLE: &str = "token = 'Linden-token-of-the-path'\n\
+        hook_url = 'https://calls.example.org/hooks/linden'\n\
+        api_token_id = 'id'\napi_token = 'linden'\nphones = { 301 = '+74950000041' }\n";
+
+    fn open_with(from: &str, to: &str) -> Result<Arc<dyn Pbx>, SettingsError> {
+        let table = TABLE.replace(from, to).parse().unwrap();
+        open(
+            "berlin".into(),
+            table,
+            Tools::of_tests(NumberingPlan::default()),
+        )
+    }
+
+    #[test]
+    fn an_account_that_cannot_work_is_refused_with_its_key() {
+        assert!(open_with("", "").is_ok());
+        for (from, to, key) in [
+            ("Linden-token-of-the-path", "short", "token"),
+            ("https://calls", "calls", "hook_url"),
+            ("https://calls", "ftp://calls", "hook_url"),
+            ("/linden'", "/linden#a'", "hook_url"),
+            ("api_token = 'linden'", "", "api_token"),
+            ("+74950000041", "301", "phones"),
+        ] {
+            let Err(SettingsError::Unusable(text)) = open_with(from, to) else {
+                panic!("{to} can be used");
+            };
+            assert!(text.contains(key), "{text}");
+        }
+    }
+
+    /// The token is shown at sipgate's own hosts, as safely as the API is asked, and nowhere else.
+    #[tokio::test]
+    async fn a_listed_link_gets_the_token_at_home_only() {
+        let pbx = open_with("phones", "unconfirmed = { takes_links = true }\nphones").unwrap();
+        let authorized = async |link: &str| {
+            let source = RecordingSource::Link(link.to_owned());
+            match pbx.recording(&source, Timestamp::default()).await {
+                Ok(Fetch::Http(request)) => request.authorization.is_some(),
+                other => panic!("{link}: {other:?}"),
+            }
+        };
+        assert!(authorized("https://api.sipgate.com/v2/files/1.mp3").await);
+        assert!(authorized("https://secure.sipgate.com/1.mp3").await);
+        for elsewhere in [
+            "http://api.sipgate.com/1.mp3",
+            "https://sipgate.com.example.org/1.mp3",
+            "https://notsipgate.com/1.mp3",
+            "https://files.example.org/api.sipgate.com/1.mp3",
+        ] {
+            assert!(!authorized(elsewhere).await, "{elsewhere}");
         }
     }
 }

@@ -74,7 +74,7 @@ impl Part<'_> {
         facts.happened_at(Some(&leg.key), "rings", at, Fact::Rings);
     }
 
-    /// It was forwarded: to this employee, if to one alone.
+    /// It was forwarded: to this employee, if to one alone. Whoever had it before is rid of it.
     pub fn is_passed_to(&self, people: &[Extension], at: Timestamp, facts: &mut Facts<'_>) {
         let to = match people {
             [one] => Some(one.clone()),
@@ -82,7 +82,9 @@ impl Part<'_> {
         };
         let kind = TransferKind::Blind; // nothing says how
         let passed = Fact::Transfers { kind, to };
-        facts.happened_at(None, &self.tail("passed"), (at, Clock::Exact), passed);
+        let at = (at, Clock::Exact);
+        facts.happened_at(None, &self.tail("passed"), at, passed);
+        facts.happened_at(None, &self.tail("left"), at, Fact::TakesOver);
     }
 
     /// An employee, if it is known who, calls the client, whose phone rings.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{api::Limits, unconfirmed::Choices};
 use crate::{
     model::ids::Extension,
-    pbx::{PbxError, SettingsError, dialable, recording::RecordingSettings},
+    pbx::{PbxError, SettingsError, dialable, intake, recording::RecordingSettings},
 };
 
 /// The account's table.
@@ -77,11 +77,7 @@ impl Settings {
         let unusable = |text: &str| SettingsError::Unusable(text.to_owned());
         self.hook_url = self.hook_url.trim_end_matches('/').to_owned();
         self.api_url = self.api_url.trim_end_matches('/').to_owned();
-        if reqwest::Url::parse(&self.hook_url).is_err() || self.hook_url.contains(['?', '#']) {
-            return Err(unusable(
-                "hook_url must be the address entered at Twilio, up to /hooks/<name>",
-            ));
-        }
+        intake::check_hook_url(&self.hook_url, "Twilio")?;
         let is_sid = self.account_sid.bytes().all(|b| b.is_ascii_alphanumeric());
         if !self.account_sid.starts_with("AC") || !is_sid {
             return Err(unusable(

@@ -289,6 +289,8 @@ fn a_past_order_that_nobody_picked_up_is_an_outgoing_call() {
 fn an_account_that_cannot_work_is_refused_with_its_key() {
     for (from, to, key) in [
         ("https://calls", "calls", "hook_url"),
+        ("https://calls", "ftp://calls", "hook_url"),
+        ("/hooks/cedar/", "/hooks/cedar?a=1", "hook_url"),
         ("AC1", "SK1", "account_sid"),
         ("'cedar'", "''", "auth_token"),
         ("['+74950000039']", "[]", "otherwise"),

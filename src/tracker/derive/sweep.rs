@@ -70,6 +70,8 @@ pub(super) fn sweep<'a>(known: &Known<'a>) -> Swept<'a> {
         sweep
             .bridges
             .settle(known, &mut sweep.legs, &mut sweep.talks);
+    } else {
+        sweep.leave_behind();
     }
     Swept {
         legs: sweep.legs,
@@ -183,6 +185,31 @@ impl<'a> Sweep<'_, 'a> {
             talk: NONE,
         });
         place
+    }
+
+    /// Ends the phones of which nothing more is heard once somebody who is told of later has the client: those
+    /// that had the client and those that rang with theirs.
+    fn leave_behind(&mut self) {
+        for moment in &self.known.line {
+            if moment.leg != NONE || moment.event.fact != Fact::TakesOver {
+                continue;
+            }
+            for (place, leg) in self.legs.iter_mut().enumerate() {
+                let is_ours = matches!(leg.ends(self.known).party, Some(Party::Person(_)));
+                if is_ours && leg.end.is_none() && leg.last_at < moment.at {
+                    leg.end = Some(LegEnd {
+                        at: moment.at,
+                        is_bound: !moment.is_exact,
+                        cause: match leg.talked_at {
+                            Some(_) => Cause::Normal,
+                            None => Cause::Unknown,
+                        },
+                        by: None,
+                    });
+                    self.talks.end_by(place as u32, moment.at);
+                }
+            }
+        }
     }
 
     fn hold(&mut self, place: u32, moment: &Moment<'a>) {

@@ -142,6 +142,14 @@ impl<'a> Talks<'a> {
         }
     }
 
+    /// Ends the talks of this leg that were still running at this moment.
+    pub fn end_by(&mut self, place: u32, at: Timestamp) {
+        let runs = |talk: &&mut Talk<'_>| talk.from <= at && talk.to.is_none_or(|to| to > at);
+        let own = self.all.iter_mut().filter(|talk| talk.leg == place);
+        own.filter(runs).for_each(|talk| talk.to = Some(at));
+        self.resume(place, at);
+    }
+
     /// Ends the talks of other legs with the client.
     pub fn close_others(&mut self, place: u32, at: Timestamp) {
         for talk in &mut self.all {

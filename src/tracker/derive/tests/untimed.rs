@@ -46,6 +46,40 @@ fn who_has_the_client_passes_them_on_if_nobody_says_who_did() {
 }
 
 #[test]
+fn who_has_passed_the_client_on_is_free_at_once() {
+    let mut told = passed_on();
+    told.insert(3, (1.0, "203", between(person("203"), client())));
+    told.insert(4, (1.0, "203", rings()));
+    told.retain(|(at, ..)| *at < 39.0);
+    told.push((35.0, "", Fact::TakesOver));
+    let waiting = call(&told);
+    assert_eq!((waiting.talking.len(), waiting.ringing.len()), (0, 0));
+    assert!(!waiting.is_over(), "{waiting:?}");
+    told.extend([
+        (35.5, "202", between(person("202"), client())),
+        (35.5, "202", rings()),
+    ]);
+    let rings_on = call(&told);
+    assert_eq!(
+        (rings_on.talking.len(), rings_on.ringing),
+        (0, vec![ext("202")])
+    );
+    let ended = |call: &Call, extension: &str| {
+        let mut legs = call.employees_legs();
+        let own = legs.find(|(known, _)| known.as_str() == extension);
+        own.and_then(|(_, leg)| leg.ended_at)
+    };
+    told.extend([(39.0, "202", talks(client())), (90.0, "", over())]);
+    let whole = call(&told);
+    assert_eq!(ended(&whole, "201"), Some(moment(35.0)));
+    assert_eq!(ended(&whole, "202"), Some(moment(90.0)));
+    assert_eq!(
+        passings(&whole),
+        [(TransferKind::Blind, "201", "202", 39.0)]
+    );
+}
+
+#[test]
 fn the_start_of_a_later_part_is_not_the_answer() {
     let mut told = passed_on();
     told.extend([(35.0, "", part(0.0, 35.0)), (90.0, "", part(35.0, 90.0))]);
