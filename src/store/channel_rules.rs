@@ -190,8 +190,10 @@ async fn change(db: &Db, rows: super::rows::Rows) -> Result<bool, StoreError> {
     tx.run(ask).await?;
     if let Tx::Pg(pg) = &mut tx {
         // Who tells a visit at this moment may not know of the rule, and is not seen by who applies it.
-        const LOCK: &str = "lock table visit in share row exclusive mode";
-        sqlx::query(LOCK).execute(&mut **pg).await?;
+        // What is told next waits behind this: rather the rule is not changed than senders wait long.
+        const LOCK: &str =
+            "set local lock_timeout = '1500ms'; lock table visit in share row exclusive mode";
+        sqlx::raw_sql(LOCK).execute(&mut **pg).await?;
     }
     tx.commit().await?;
     Ok(true)

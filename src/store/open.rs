@@ -39,12 +39,21 @@ pub async fn calls(db: &Db) -> Result<Vec<OpenCall>, StoreError> {
     Ok(rows.into_iter().filter_map(open_call).collect())
 }
 
+/// No call goes on for so long: by its start an undecided one is found in the index.
+const LONGEST_CALL_MS: i64 = 30 * 86_400_000;
+
 /// Calls that came in, are over and undecided, and were heard of after `since`.
 pub async fn undecided(db: &Db, since: Timestamp) -> Result<Vec<OpenCall>, StoreError> {
     const SQL: &str = "select id, version, account, call_key, derived from call \
-         where result is null and ended is not null and direction = 'in' and heard_at > $1";
+         where result is null and ended is not null and direction = 'in' and heard_at > $1 \
+         and started_at > $2";
+    let started = since.plus_millis(-LONGEST_CALL_MS);
     let rows: Vec<Row> = on_read!(db, pool => {
-        sqlx::query_as(SQL).bind(since.as_micros()).fetch_all(pool).await?
+        sqlx::query_as(SQL)
+            .bind(since.as_micros())
+            .bind(started.as_micros())
+            .fetch_all(pool)
+            .await?
     });
     Ok(rows.into_iter().filter_map(open_call).collect())
 }

@@ -15,7 +15,7 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 22] = [
+static STEPS: [Step; 23] = [
     Step::new(&[&NEW_CARDS]),
     Step::new(&[
         &JOURNAL,
@@ -43,16 +43,11 @@ static STEPS: [Step; 22] = [
     Step::rare(&[&DROP_VISITS]),
     Step::rare(&[&MOVE_VISITS]),
     Step::rare(&[&DROP_CALLS]),
+    Step::new(&[&ADD_PERSONS, &ADD_RECORDINGS, &ADD_JOBS, &FIRST_TOUCH]),
     Step::rare(&[&RECOUNT_FIRST]),
     Step::rare(&[&RECOUNT_OWNER]),
-    Step::new(&[
-        &ADD_PERSONS,
-        &ADD_RECORDINGS,
-        &ADD_JOBS,
-        &FIRST_TOUCH,
-        &PASS_TASKS,
-    ]),
-    Step::new(&[&SHOW_RECORDINGS, &ADD_TASKS, &OBSOLETE_TASKS]),
+    Step::new(&[&SHOW_RECORDINGS, &PASS_TASKS]),
+    Step::new(&[&ADD_TASKS, &OBSOLETE_TASKS]),
     Step::new(&[&SETTLE_TASKS]),
     Step::new(&[&TRY_TASKS]),
     Step::rare(&[&FORGET_NUMBERS]),
@@ -266,18 +261,21 @@ pub(super) static MOVE_RECORDINGS: Statement = Statement::new(
     MERGE,
 );
 pub(super) static MOVE_JOBS: Statement = Statement::new(
-    "update outbox set call = r.winner, lane = replace(lane, r.loser_text, r.winner_text) \
-     from {rows} as r where outbox.call = r.loser and outbox.state = 'waiting'",
+    "update outbox set call = r.winner, lane = case outbox.state when 'done' then lane \
+     else replace(lane, r.loser_text, r.winner_text) end \
+     from {rows} as r where outbox.call = r.loser",
     MERGE,
 );
-/// A recording that several have known is wanted once: the oldest job stays, as it is the one that a lane
-/// does next. Beside a job that is done one may wait: its file has got lost since.
+/// A recording that several have known is wanted once: the job that is at work stays, else the oldest, as it
+/// is the one that a lane does next. Beside a job that is done one may wait: its file has got lost since.
 pub(super) static DROP_DOUBLE_JOBS: Statement = Statement::new(
     "delete from outbox where id in (select o.id from {rows} as r \
      join recording k on k.call = r.winner \
      join outbox o on o.lane = 'recording/' || r.winner_text || '/' || k.recording \
      where o.state = 'waiting' and exists (select 1 from outbox w \
-     where w.lane = o.lane and w.state = 'waiting' and w.id < o.id))",
+     where w.lane = o.lane and w.state = 'waiting' \
+     and (coalesce(w.claimed_until, 0) > coalesce(o.claimed_until, 0) \
+     or (coalesce(w.claimed_until, 0) = coalesce(o.claimed_until, 0) and w.id < o.id))))",
     MERGE,
 );
 pub(super) static DROP_TASKS: Statement = Statement::new(

@@ -228,8 +228,7 @@ async fn standing(db: &Db, card: CardId) -> Standing {
     }
 }
 
-/// Both cards must carry these numbers now, in a version after the one before. A number that no call has
-/// brought after all may have gone in between.
+/// Both cards must carry these numbers now, in a version after the one before.
 async fn stand(
     db: &Db,
     what: &str,

@@ -414,6 +414,8 @@ pub async fn dead_letters(db: &Db, wrong: &mut Vec<String>) {
 /// How many messages before a kill may still be on their way to the disk though they are answered: what
 /// is sent with it at once, and what was sent just before.
 const NEAR_A_KILL: usize = 16;
+/// How many messages are sent together with a kill.
+const WITH_A_KILL: usize = 8;
 
 /// Whether a message asks who should ring, and is answered before it is committed: ITooLabs by a word,
 /// Twilio at addresses of their own. Zammad and sipgate ask only where an account says so.
@@ -441,7 +443,10 @@ async fn journal(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
         // A secret that stands in the message itself is not kept with it.
         let body = hook.post.body.replace(&told_secret, "");
         // A question is answered at once, and what it tells is committed afterwards: a kill may come between.
-        let is_near = |kill: &usize| kill.abs_diff(n) <= NEAR_A_KILL;
+        let is_near = |kill: &usize| match n <= *kill {
+            true => kill - n <= NEAR_A_KILL,
+            false => n - kill < WITH_A_KILL,
+        };
         let may_be_lost = is_question(&hook.post) && plan.crashes.iter().any(is_near);
         let (times, lost) = sent.entry(query.to_owned() + &body).or_default();
         *times += 1 + usize::from(plan.echo);

@@ -2,9 +2,11 @@
 create view call_by_rule as
 select c.id as call, r.channel as channel, c.started_at as started_at, coalesce(c.line, 0) as line,
        case when c.direction = 'in' and c.phase = 'ended' then 1::bigint else 0 end as counted,
-       case when c.result = 'answered' then 1::bigint else 0 end as reached,
-       case when c.result not in ('answered', 'blocked') then 1::bigint else 0 end as missed,
-       coalesce(c.talk_ms, 0) as talk_ms, c.client as client
+       case when c.direction = 'in' and c.phase = 'ended' and c.result = 'answered' then 1::bigint else 0 end as reached,
+       case when c.direction = 'in' and c.phase = 'ended' and c.result not in ('answered', 'blocked') then 1::bigint else 0 end
+           as missed,
+       case when c.direction = 'in' and c.phase = 'ended' then coalesce(c.talk_ms, 0) else 0 end as talk_ms,
+       case when c.direction = 'in' and c.phase = 'ended' then c.client end as client
 from call c
 join visit v on v.id = (
     select w.id from visit w where w.call = c.id
@@ -48,7 +50,8 @@ create table rule_change (
 create function place_calls(placed uuid[]) returns void language plpgsql as $$
 begin
     if placed is null
-       or not (exists (select 1 from channel_rule) or exists (select 1 from call_channel)) then
+       or not (exists (select 1 from channel_rule)
+               or exists (select 1 from call_channel where call = any (placed))) then
         return;
     end if;
     perform 1 from call where id = any (placed) order by id for no key update;
@@ -83,9 +86,17 @@ create trigger visit_gone after delete on visit
     referencing old table as was_told for each statement execute function visits_gone();
 
 create function call_placed() returns trigger language plpgsql as $$
+declare
+    counts boolean := coalesce(new.direction = 'in' and new.phase = 'ended', false);
 begin
-    if (exists (select 1 from channel_rule) or exists (select 1 from call_channel))
-       and exists (select 1 from visit where call = new.id) then
+    if new.line is not distinct from old.line then
+        update call_channel set started_at = new.started_at, counted = counts::int,
+            reached = (counts and coalesce(new.result, '') = 'answered')::int,
+            missed = (counts and coalesce(new.result, 'blocked') not in ('answered', 'blocked'))::int,
+            talk_ms = case when counts then coalesce(new.talk_ms, 0) else 0 end,
+            client = case when counts then new.client end
+        where call = new.id;
+    elsif exists (select 1 from visit where call = new.id) then
         perform place_calls(array[new.id]);
     end if;
     return null;

@@ -7,9 +7,11 @@
 create view call_by_rule as
 select c.id as call, r.channel as channel, c.started_at as started_at, coalesce(c.line, 0) as line,
        case when c.direction = 'in' and c.phase = 'ended' then 1 else 0 end as counted,
-       case when c.result = 'answered' then 1 else 0 end as reached,
-       case when c.result not in ('answered', 'blocked') then 1 else 0 end as missed,
-       coalesce(c.talk_ms, 0) as talk_ms, c.client as client
+       case when c.direction = 'in' and c.phase = 'ended' and c.result = 'answered' then 1 else 0 end as reached,
+       case when c.direction = 'in' and c.phase = 'ended' and c.result not in ('answered', 'blocked') then 1 else 0 end
+           as missed,
+       case when c.direction = 'in' and c.phase = 'ended' then coalesce(c.talk_ms, 0) else 0 end as talk_ms,
+       case when c.direction = 'in' and c.phase = 'ended' then c.client end as client
 from call c
 join visit v on v.id = (
     select w.id from visit w where w.call = c.id
@@ -38,7 +40,7 @@ create table call_channel (
     reached    integer not null,               -- 0/1
     missed     integer not null,               -- 0/1
     talk_ms    integer not null,
-    client     text                            -- E.164
+    client     text                            -- E.164; this and all from `reached` on: empty while not counted
 ) strict, without rowid;
 create index call_channel_by_channel on call_channel (channel, started_at desc, call desc);
 -- Holds all that figures of a period need.
@@ -71,13 +73,26 @@ begin
     delete from call_channel where call = old.call;
     insert into call_channel select * from call_by_rule where call = old.call;
 end;
-create trigger call_placed after update of phase, direction, result, talk_ms, client, line, started_at on call
-when (new.line is not old.line or new.started_at <> old.started_at
-      or ((new.phase = 'ended' or old.phase = 'ended')
-          and (new.phase <> old.phase or new.direction is not old.direction or new.result is not old.result
-               or new.talk_ms is not old.talk_ms or new.client is not old.client)))
-     and (exists (select 1 from channel_rule) or exists (select 1 from call_channel))
-     and exists (select 1 from visit where call = new.id)
+-- Visit and rule are as they were: only what figures need of the call is others.
+create trigger call_counted after update of phase, direction, result, talk_ms, client, started_at on call
+when new.started_at <> old.started_at
+     or ((new.phase = 'ended' or old.phase = 'ended')
+         and (new.phase <> old.phase or new.direction is not old.direction or new.result is not old.result
+              or new.talk_ms is not old.talk_ms or new.client is not old.client))
+begin
+    update call_channel
+    set started_at = new.started_at,
+        counted = coalesce(new.direction = 'in' and new.phase = 'ended', 0),
+        reached = coalesce(new.direction = 'in' and new.phase = 'ended' and new.result = 'answered', 0),
+        missed = coalesce(new.direction = 'in' and new.phase = 'ended'
+                          and new.result not in ('answered', 'blocked'), 0),
+        talk_ms = case when new.direction = 'in' and new.phase = 'ended'
+                       then coalesce(new.talk_ms, 0) else 0 end,
+        client = case when new.direction = 'in' and new.phase = 'ended' then new.client end
+    where call = new.id;
+end;
+create trigger call_moved after update of line on call
+when new.line is not old.line and exists (select 1 from visit where call = new.id)
 begin
     delete from call_channel where call = new.id;
     insert into call_channel select * from call_by_rule where call = new.id;
