@@ -81,8 +81,12 @@ pub fn start_log(settings: &Settings) {
 }
 
 fn filter(settings: &Settings) -> EnvFilter {
-    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    // At `trace` it writes whole handshakes, with the login that stands in them.
+    // At `trace` it writes whole handshakes, with the login that stands in them; a longer target would
+    // beat a shorter one.
+    let directives = settings.level.split(',');
+    let others = directives.filter(|one| !one.trim_start().starts_with("tungstenite"));
+    let level = others.collect::<Vec<_>>().join(",");
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let capped = "tungstenite=info".parse();
     filter.add_directive(capped.expect("it is a directive"))
 }
@@ -475,7 +479,12 @@ mod tests {
 
     #[test]
     fn no_level_makes_handshakes_readable() {
-        for level in ["trace", "info,tungstenite=trace"] {
+        for level in [
+            "trace",
+            "info,tungstenite=trace",
+            "info,tungstenite::handshake::client=trace",
+            "info, tungstenite::handshake=trace,debug",
+        ] {
             let settings = Settings {
                 level: level.to_owned(),
                 ..Settings::default()

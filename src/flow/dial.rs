@@ -125,17 +125,18 @@ impl Line {
         let historian = tokio::spawn(line.clone().reconcile_often(link.subscribe(), stop.clone()));
         let mut pauses = line.pauses();
         while !stop.is_cancelled() {
-            let was_up = tokio::select! {
+            let starts_anew = tokio::select! {
                 why = line.one_connection(&queue, &link) => {
                     let was_up = matches!(*link.borrow(), Link::Up { .. });
+                    let starts_anew = was_up || way::has_come(&line.intake, &why);
                     tracing::warn!(account = %line.account, %why, "connection to the PBX is down");
                     link.send_replace(Link::Down { since: (line.clock)(), why });
                     line.phones.forget(&line.account);
-                    was_up
+                    starts_anew
                 }
                 () = stop.cancelled() => break,
             };
-            if was_up {
+            if starts_anew {
                 pauses = line.pauses();
             }
             let pause = pauses

@@ -122,9 +122,11 @@ impl Talk {
         let mut buffer = BytesMut::with_capacity(16 * 1024);
         loop {
             if let Err(why) = fed {
-                return match self.ready {
-                    true => self.verdict(),
-                    false => Probe::Denied(why),
+                return match (self.ready, why) {
+                    (true, _) => self.verdict(),
+                    (false, Fault::Stranger(_)) => Probe::Stranger,
+                    (false, Fault::Closed) => Probe::HungUp,
+                    (false, why) => Probe::Denied(why),
                 };
             }
             if self.ready && self.asked {
@@ -167,5 +169,43 @@ impl Talk {
         }
         let fed = fed.unwrap_or(Ok(()));
         fed.map_err(Fault::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::pbx::{Tools, asterisk::PROVIDER};
+
+    /// What trying ARI comes to where this is said.
+    async fn over_ari(said: &'static str) -> Probe {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = format!("over = 'ari'\naddress = '{address}'\nsecret = 'invented'");
+        let settings = toml::from_str(&settings).unwrap();
+        let tools = Tools::of_tests(Default::default());
+        let pbx = (PROVIDER.open)("office".into(), settings, tools).unwrap();
+        let saying = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.write_all(said.as_bytes()).await.unwrap();
+            socket
+        };
+        let (probed, _socket) = tokio::join!(probe(&*pbx), saying);
+        probed.unwrap()
+    }
+
+    #[tokio::test]
+    async fn another_port_and_another_secret_are_told_apart() {
+        for other in [
+            "Asterisk Call Manager/9.0.0\r\n",
+            "SSH-2.0-OpenSSH_9\r\n",
+            "HTTP/1.1 404 Not Found\r\n\r\n",
+        ] {
+            assert_eq!(over_ari(other).await, Probe::Stranger, "{other}");
+        }
+        let denied = over_ari("HTTP/1.1 401 Unauthorized\r\n\r\n").await;
+        assert!(matches!(&denied, Probe::Denied(_)), "{denied:?}");
     }
 }

@@ -87,7 +87,7 @@ pub struct Detail {
 
 impl Detail {
     /// Every closed word.
-    pub const WORDS: [&str; 13] = [
+    pub const WORDS: [&str; 14] = [
         "refused",
         "unresolved",
         "unrouted",
@@ -101,6 +101,7 @@ impl Detail {
         "unknown_authority",
         "expired",
         "other_name",
+        "no_name",
     ];
 
     /// Beside a closed word.

@@ -120,7 +120,7 @@ pub struct Tools {
 #[cfg(test)]
 impl Tools {
     /// Of an account whose API is never asked.
-    fn of_tests(plan: crate::model::phone::NumberingPlan) -> Self {
+    pub(crate) fn of_tests(plan: crate::model::phone::NumberingPlan) -> Self {
         use std::sync::LazyLock;
         static HTTP: LazyLock<crate::http::Client> = LazyLock::new(|| {
             crate::http::Client::new(&crate::http::Settings::default())

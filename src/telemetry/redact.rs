@@ -16,6 +16,12 @@ static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
 /// Secrets shorter than this would blank out ordinary words.
 const SHORTEST_SECRET: usize = 4;
 
+/// What stands before user and secret in a header of HTTP.
+const LOGIN: &str = "Basic ";
+
+/// Letters of base64 that hold a user, a colon and a secret; ordinary words are mostly shorter.
+const SHORTEST_LOGIN: usize = 8;
+
 /// Makes these texts unreadable in every log line from now on.
 pub fn hide<'a>(secrets: impl IntoIterator<Item = &'a str>) {
     let mut known = SECRETS
@@ -39,12 +45,34 @@ pub fn redact(line: &str, level: Level) -> Cow<'_, str> {
             line = Cow::Owned(line.replace(secret.as_str(), "***"));
         }
     }
+    if let Some(masked) = mask_logins(&line) {
+        line = Cow::Owned(masked);
+    }
     if level <= Level::INFO
         && let Some(masked) = mask_numbers(&line)
     {
         line = Cow::Owned(masked);
     }
     line
+}
+
+/// Blanks out what follows `Basic `, as HTTP shows user and secret; `None` if nothing does.
+fn mask_logins(text: &str) -> Option<String> {
+    let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=-_".contains(letter);
+    let mut parts = text.split(LOGIN);
+    let mut masked = parts.next()?.to_owned();
+    let mut found = false;
+    for part in parts {
+        let rest = part.trim_start_matches(is_base64);
+        let is_login = part.len() - rest.len() >= SHORTEST_LOGIN;
+        found |= is_login;
+        masked.push_str(LOGIN);
+        match is_login {
+            true => masked.extend(["***", rest]),
+            false => masked.push_str(part),
+        }
+    }
+    found.then_some(masked)
 }
 
 /// Blanks out what looks like a phone number; `None` if nothing does.
@@ -189,6 +217,16 @@ mod tests {
             redact("login with correct-horse: abc", Level::TRACE),
             "login with ***: abc"
         );
+        for (line, shown) in [
+            (
+                "authorization: Basic cmluZ2NhcmQ6aW52ZW50ZWQ=\\r\\nHost: a",
+                "authorization: Basic ***\\r\\nHost: a",
+            ),
+            ("Basic YTpiOmM6ZA==, Basic x", "Basic ***, Basic x"),
+            ("Basic", "Basic"),
+        ] {
+            assert_eq!(redact(line, Level::TRACE), shown);
+        }
     }
 
     #[derive(Clone, Default)]

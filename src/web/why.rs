@@ -24,7 +24,7 @@ pub fn fault(t: Texts, why: &Fault) -> String {
         Fault::Unheard => t.say("fault-unheard"),
         Fault::Decoder => t.say("fault-decoder"),
         Fault::Behind => t.say("fault-behind"),
-        Fault::Refused(said) => t.fill("fault-refused", &words(said)),
+        Fault::Refused(said) => t.fill("fault-refused", &words(&refusal(t, said))),
         Fault::Stranger(_) => t.say("fault-stranger"),
         Fault::Intruder => t.say("fault-intruder"),
         Fault::Uninvited => t.say("fault-uninvited"),
@@ -59,8 +59,7 @@ pub fn reason(t: Texts, kept: &str) -> String {
         return fill("reason-too-large", bytes);
     }
     if let Some(said) = between("refused: ", "") {
-        let said = known(t, said).unwrap_or_else(|| said.to_owned());
-        return fill("reason-refused", &said);
+        return fill("reason-refused", &refusal(t, said));
     }
     if between("the PBX's answer cannot be understood: ", "").is_some() {
         return t.say("reason-answer");
@@ -71,12 +70,26 @@ pub fn reason(t: Texts, kept: &str) -> String {
     known(t, kept).unwrap_or_else(|| kept.to_owned())
 }
 
-/// One of the wrongs that [`WORDS`] knows. Where in the text it is wrong is left out.
+/// What a PBX, or we for it, said in refusing.
+fn refusal(t: Texts, said: &str) -> String {
+    known(t, said).unwrap_or_else(|| said.to_owned())
+}
+
+/// One of the wrongs that [`WORDS`] knows. Where in the text it is wrong is left out, and what stands in brackets.
 fn known(t: Texts, what: &str) -> Option<String> {
+    let fill = |key, words: &str| Some(t.fill(key, &[("words", words.into())]));
     if let Some(key) = what.strip_suffix(" stands twice") {
-        return Some(t.fill("unread-twice", &[("words", key.into())]));
+        return fill("unread-twice", key);
+    }
+    for (before, key) in [("status ", "unread-status"), ("code ", "unread-code")] {
+        let code = what.strip_prefix(before).unwrap_or_default();
+        let code = code.split([' ', ',']).next()?;
+        if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) {
+            return fill(key, code);
+        }
     }
     let what = what.split(" at line ").next()?.split(": ").next()?;
+    let what = what.split(" (").next()?;
     let what = match what.starts_with("a row of ") {
         true => "a row",
         false => what,
@@ -89,7 +102,7 @@ fn known(t: Texts, what: &str) -> Option<String> {
 
 /// What was said, as a closed word.
 fn word(said: &str) -> String {
-    let letters = said.chars().filter(|letter| *letter != '\'');
+    let letters = said.chars().filter(|letter| !['\'', ','].contains(letter));
     let letters = letters.map(|letter| match letter.is_ascii_alphanumeric() {
         true => letter.to_ascii_lowercase(),
         false => '_',
@@ -123,6 +136,36 @@ pub const WORDS: &[&str] = &[
     "the_redirects_lead_nowhere",
     "the_host_answered_too_slowly",
     "the_host_could_not_be_reached",
+    "not_asked",
+    "no_challenge",
+    "our_key_is_refused_or_blocked_for_two_minutes",
+    "the_key_of_the_api_is_not_taken",
+    "the_sign_in_is_not_taken",
+    "the_address_of_the_api_is_none",
+    "this_pbx_does_not_offer_it",
+    "the_access_token",
+    "the_direction_or_the_client_is_in_the_black_list",
+    "our_address_is_not_in_the_list_of_allowed_ones",
+    "the_state_of_the_call",
+    "the_virtual_number",
+    "a_component_is_switched_off",
+    "the_account_is_not_active",
+    "the_request",
+    "the_order_to_call_was_not_taken",
+    "the_pbx_did_not_take_the_order",
+    "nobody_there_has_this_extension",
+    "the_account_names_no_line_to_call_from",
+    "nobody_knows_what_to_dial_for_it",
+    "no_such_recording_can_be",
+    "no_such_login_can_be",
+    "no_such_extension_can_be",
+    "this_number_cannot_be_dialled",
+    "neither_a_folder_nor_an_address_of_recordings_is_set",
+    "the_file_lies_outside_the_recordings_folder",
+    "the_address_of_recordings_cannot_be_used",
+    "a_value_does_not_fit_where_it_should_stand",
+    "no_such_channel",
+    "somebody_has_answered",
 ];
 
 #[cfg(test)]
@@ -139,7 +182,7 @@ mod tests {
 
     /// Whether this is said in Russian, apart from what stands in it in words of others.
     fn is_russian(said: &str, others: &[&str]) -> bool {
-        let names = ["TLS", "JSON", "UTF-8"];
+        let names = ["TLS", "JSON", "UTF-8", "API"];
         let foreign = others.iter().chain(&names).filter(|one| !one.is_empty());
         let own = foreign.fold(said.to_owned(), |own, foreign| own.replace(foreign, " "));
         !own.trim().is_empty() && !own.contains(|letter: char| letter.is_ascii_alphabetic())
@@ -158,6 +201,8 @@ mod tests {
             Fault::Decoder,
             Fault::Behind,
             Fault::Refused("<1>".to_owned()),
+            Fault::Refused("no challenge".to_owned()),
+            Fault::Refused("status 503".to_owned()),
             Fault::Stranger("<1>".to_owned()),
             Fault::Intruder,
             Fault::Uninvited,
@@ -186,6 +231,7 @@ mod tests {
     #[test]
     fn what_is_kept_of_failed_messages_and_questions_is_said_in_russian() {
         let malformed = |what: &str| DecodeError::Malformed(what.to_owned()).to_string();
+        let refused = |what: &str| PbxError::Refused(what.to_owned()).to_string();
         for (kept, others) in [
             (DecodeError::Field("call_id").to_string(), "call_id"),
             (DecodeError::TooLarge { limit: 512 }.to_string(), "512"),
@@ -203,6 +249,10 @@ mod tests {
                 PbxError::Refused(crate::http::Error::Timeout.to_string()).to_string(),
                 "",
             ),
+            (refused("status 403"), ""),
+            (refused("code 3102, the signature does not fit (420)"), ""),
+            (refused("the access token (-32001 auth_failed)"), ""),
+            (refused("not asked: it was refused a while ago"), ""),
             (PbxError::NotThere.to_string(), ""),
             (PbxError::Unreachable.to_string(), ""),
             (
@@ -236,8 +286,10 @@ mod tests {
                 let own = text.split("#[cfg(test)]").next().unwrap_or_default();
                 for words in before {
                     let behind = own.split(words).skip(1);
-                    found
-                        .extend(behind.filter_map(|text| Some(text.split_once('"')?.0.to_owned())));
+                    let literals = behind.filter_map(|text| text.trim_start().strip_prefix('"'));
+                    found.extend(
+                        literals.filter_map(|text| Some(text.split_once('"')?.0.to_owned())),
+                    );
                 }
             }
         }
@@ -247,7 +299,7 @@ mod tests {
     fn whatever_a_decoder_complains_of_has_a_text() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut said = Vec::new();
-        let before = ["Malformed(\"", "malformed(\"", "unread(\""];
+        let before = ["Malformed(", "malformed(", "unread("];
         for folder in ["pbx", "web/hooks"] {
             literals(&sources.join(folder), &before, &mut said);
         }
@@ -256,6 +308,18 @@ mod tests {
             let kept = DecodeError::Malformed(said.clone()).to_string();
             let shown = reason(RUSSIAN, &kept);
             assert_ne!(shown, RUSSIAN.say("reason-unreadable"), "{said}");
+        }
+    }
+
+    #[test]
+    fn whatever_we_say_in_refusing_has_a_text() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pbx");
+        let mut said = Vec::new();
+        literals(&sources, &["Refused(", "refused("], &mut said);
+        assert!(said.len() >= 20, "{said:?}");
+        for said in said {
+            let shown = reason(RUSSIAN, &PbxError::Refused(said.clone()).to_string());
+            assert!(is_russian(&shown, &[]), "{said}: {shown}");
         }
     }
 }

@@ -34,23 +34,35 @@ pub(in crate::flow) async fn connect(intake: &Intake, patience: Duration) -> Res
     }
 }
 
+/// Whether somebody had dialled us: the next may come at once, whoever this was.
+pub(in crate::flow) fn has_come(intake: &Intake, why: &Fault) -> bool {
+    let is_dialled = matches!(intake, Intake::Listen { .. });
+    let is_ours = match why {
+        Fault::Deaf(_) => true,
+        Fault::Untrusted(why) => why.word == "no_file",
+        _ => false,
+    };
+    is_dialled && !is_ours
+}
+
 async fn listen(
     address: &SocketAddr,
     shown: Option<&Shown>,
     patience: Duration,
 ) -> Result<Socket, Fault> {
     // Before anybody can come: a file that cannot be used is told at once.
-    let acceptor = match shown {
-        Some(shown) => Some(acceptor(shown).await.map_err(Fault::Untrusted)?),
-        None => None,
-    };
+    if let Some(shown) = shown {
+        acceptor(shown).await.map_err(Fault::Untrusted)?;
+    }
     let deaf = |error: io::Error| Fault::Deaf(error.into());
     let listener = TcpListener::bind(address).await.map_err(deaf)?;
     let (socket, _) = listener.accept().await.map_err(deaf)?;
     drop(listener);
-    let Some(acceptor) = acceptor else {
+    let Some(shown) = shown else {
         return Ok(Either::Left(socket));
     };
+    // It may have been renewed in the weeks before.
+    let acceptor = acceptor(shown).await.map_err(Fault::Untrusted)?;
     let secured = timeout(patience, acceptor.accept(socket)).await;
     let secured = secured.map_err(|_| Fault::Late)?;
     let secured = secured.map_err(untrusted)?;
@@ -107,7 +119,7 @@ async fn dial(address: &str, tls: Option<&Tls>) -> Result<Socket, Fault> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(tls.name.as_deref().unwrap_or(host).to_owned());
-    let name = name.map_err(|error| Fault::Untrusted(Detail::new("other_name", error)))?;
+    let name = name.map_err(|error| Fault::Untrusted(Detail::new("no_name", error)))?;
     let trust = trust(tls).await.map_err(Fault::Untrusted)?;
     let secured = TlsConnector::from(Arc::new(trust))
         .connect(name, socket)
@@ -143,7 +155,7 @@ async fn trust(tls: &Tls) -> Result<ClientConfig, Detail> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
+    use std::{fs, io::ErrorKind};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -259,6 +271,61 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_shown_is_read_again_when_somebody_comes() {
+        let own = format!("ringcard-{}.pem", uuid::Uuid::now_v7());
+        let own = std::env::temp_dir().join(own);
+        fs::copy(file("server.pem"), &own).unwrap();
+        let shown = Some(Shown {
+            certificate: own.clone(),
+            key: file("server.key").into(),
+        });
+        let address = free_address().await;
+        let waiting = async {
+            let intake = Intake::Listen { address, shown };
+            connect(&intake, PATIENCE).await.err().unwrap()
+        };
+        let replacing = async {
+            // Nothing else runs between connecting and replacing: neither waits for anything here.
+            let pbx = loop {
+                match std::net::TcpStream::connect(address) {
+                    Ok(pbx) => break pbx,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            };
+            fs::remove_file(&own).unwrap();
+            pbx
+        };
+        let (why, _pbx) = tokio::join!(waiting, replacing);
+        let is_no_file = |why: &Detail| why.word == "no_file";
+        assert!(
+            matches!(&why, Fault::Untrusted(why) if is_no_file(why)),
+            "{why:?}"
+        );
+    }
+
+    #[test]
+    fn only_who_has_dialled_us_makes_room_for_the_next_at_once() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let shown = None;
+        let listen = Intake::Listen { address, shown };
+        let dial = Intake::Dial {
+            address: "127.0.0.1:1".to_owned(),
+            tls: None,
+        };
+        let untrusted = |word| Fault::Untrusted(Detail::new(word, "x"));
+        for (why, wanted) in [
+            (Fault::Closed, true),
+            (Fault::Uninvited, true),
+            (untrusted("no_tls"), true),
+            (untrusted("no_file"), false),
+            (Fault::Deaf(Detail::new("taken", "x")), false),
+        ] {
+            assert_eq!(has_come(&listen, &why), wanted, "{why}");
+            assert!(!has_come(&dial, &why), "{why}");
+        }
+    }
+
+    #[tokio::test]
     async fn who_posts_is_not_connected() {
         assert!(connect(&Intake::Webhook, PATIENCE).await.is_err());
     }
@@ -297,6 +364,7 @@ mod tests {
         assert_eq!(named, Ok("hello".to_owned()));
         for (authority, name, word) in [
             (authority.as_str(), Some("other.example"), "other_name"),
+            (authority.as_str(), Some("no name"), "no_name"),
             ("", None, "unknown_authority"), // the system does not know it
             ("tests/fixtures/tls/server.key", None, "no_file"),
             ("tests/fixtures/tls/nothing.pem", None, "no_file"),

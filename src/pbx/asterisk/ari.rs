@@ -336,6 +336,8 @@ impl Decoder for Session {
                     out.ignored.push(kind);
                 }
             }
+            // Nobody has shown that a WebSocket is spoken there at all.
+            Input::Timer if !self.has_begun => return Err(DecodeError::Down(Fault::Late)),
             Input::Timer if !self.is_ready => {
                 return Err(DecodeError::Down(Fault::Mute(SPOKEN_SINCE)));
             }

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Finding, Patient, Value, Verdict, certificate as der};
-use crate::{http, model::time::Timestamp, web::ops::free_mib};
+use super::{Account, Finding, Patient, Value, Verdict, certificate as der};
+use crate::{http, model::time::Timestamp, pbx::Intake, web::ops::free_mib};
 
 /// Renew a certificate in this time.
 const SOON_DAYS: i64 = 21;
@@ -124,6 +124,8 @@ pub(super) async fn permissions(patient: &Patient) -> Vec<Finding> {
             .iter()
             .map(|path| (path.clone(), Guarded::Secret)),
     );
+    let keys = patient.accounts.iter().filter_map(shown_key);
+    guarded.extend(keys.map(|path| (path, Guarded::Secret)));
     guarded.extend(patient.db.file().map(|path| (path, Guarded::Data)));
     let looked = move || {
         guarded
@@ -134,6 +136,14 @@ pub(super) async fn permissions(patient: &Patient) -> Vec<Finding> {
     tokio::task::spawn_blocking(looked)
         .await
         .unwrap_or_default()
+}
+
+/// The key of the certificate that we show to a PBX that dials us.
+fn shown_key(account: &Account) -> Option<PathBuf> {
+    match account.pbx.intake() {
+        Intake::Listen { shown, .. } => Some(shown?.key),
+        _ => None,
+    }
 }
 
 fn look(path: &Path, guarded: Guarded) -> Finding {
@@ -154,6 +164,23 @@ fn look(path: &Path, guarded: Guarded) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pbx::{Tools, asterisk::PROVIDER};
+
+    #[test]
+    fn the_key_of_the_certificate_that_is_shown_is_guarded() {
+        let tls = "\ntls = true\ntls_certificate = 'c'\ntls_key = 'k'";
+        for (more, key) in [(tls, Some("k".into())), ("", None)] {
+            let settings = "over = 'ari'\nari_listen = '127.0.0.1:1'\nsecret = 'invented'";
+            let settings = toml::from_str(&format!("{settings}{more}")).unwrap();
+            let tools = Tools::of_tests(Default::default());
+            let account = Account {
+                name: "office".into(),
+                pbx: (PROVIDER.open)("office".into(), settings, tools).unwrap(),
+                link: None,
+            };
+            assert_eq!(shown_key(&account), key);
+        }
+    }
 
     #[test]
     fn what_others_may_do_decides() {

@@ -202,7 +202,7 @@ fn records(
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     html! {
         @if let Some(since) = standing.failing_since {
-            p { span.badge.bad { "✕ " (t.say("records-failing")) } " " (ago(pen, since)) " " small { (why::reason(t, &standing.why)) } }
+            p { span.badge.bad { "✕ " (t.say("records-failing")) } " " (ago(pen, since)) " " small { (why::reason(t, &standing.why)) " " code { (standing.why) } } }
         }
         @if let Some(at) = standing.read_at { p data-read { (t.say("records-read")) " " (ago(pen, at)) } }
         @if let Some(at) = standing.brought_at {

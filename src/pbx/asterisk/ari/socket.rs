@@ -175,7 +175,7 @@ impl Socket {
                     let limit = LONGEST_MESSAGE;
                     return Err(DecodeError::TooLarge { limit });
                 }
-                Err(error) => return Err(broken(&error.to_string())),
+                Err(error) => return Err(DecodeError::Malformed(error.to_string())),
             }
         };
         Ok(self.stands(Stage::Open(socket), send, heard))
@@ -274,16 +274,21 @@ fn refusal(status: StatusCode) -> ErrorResponse {
 
 /// Why whom we dialled does not let us in.
 fn not_let_in(error: &Error) -> Fault {
-    match error {
-        Error::Http(response) => Fault::Refused(response.status().to_string()),
-        error => Fault::Stranger(error.to_string()),
+    let Error::Http(response) = error else {
+        return Fault::Stranger(error.to_string());
+    };
+    let status = response.status();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::Refused(status.to_string()),
+        // Another program's, or one that stands before the PBX.
+        _ => Fault::Stranger(status.to_string()),
     }
 }
 
 /// Why we do not let in who has dialled us; who can read it is told.
 fn turned_away(error: &Error, send: &mut Vec<u8>) -> Fault {
     let Error::Http(response) = error else {
-        return Fault::Stranger(error.to_string());
+        return Fault::Uninvited;
     };
     write_response(send, response).expect("what we say is text, and memory takes it");
     match response.status() {

@@ -167,7 +167,18 @@ fn after_the_first_answer_it_is_ready_and_asks_for_what_lives() {
 fn who_does_not_let_us_in_is_told_in_its_words() {
     let another = welcome("x");
     for (answer, why) in [
-        ("HTTP/1.1 401 Unauthorized\r\n\r\n", "401 Unauthorized"),
+        (
+            "HTTP/1.1 401 Unauthorized\r\n\r\n",
+            "refused us: 401 Unauthorized",
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\n\r\n",
+            "refused us: 403 Forbidden",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\n\r\n",
+            "does not speak as this PBX does: 404 Not Found",
+        ),
         (another.as_str(), "does not speak"),
         ("SSH-2.0-OpenSSH\r\n\r\n", "does not speak"),
     ] {
@@ -183,6 +194,28 @@ fn an_asterisk_that_takes_no_questions_is_given_up() {
     let mut decoder = connected(&account(DIALS));
     let told = feed(&mut *decoder, Input::Timer).unwrap_err();
     assert!(told.contains("22.4"), "{told}");
+}
+
+#[test]
+fn who_never_says_anything_is_late_and_not_too_old() {
+    for settings in [DIALS, IS_DIALLED] {
+        let mut decoder = account(settings).decoder();
+        assert!(
+            feed(&mut *decoder, Input::Opened)
+                .unwrap()
+                .wake_at
+                .is_some()
+        );
+        let told = feed(&mut *decoder, Input::Timer).unwrap_err();
+        assert_eq!(told, "not connected in time");
+    }
+}
+
+#[test]
+fn what_no_websocket_says_later_is_told_as_such() {
+    let mut decoder = connected(&account(DIALS));
+    let told = feed(&mut *decoder, Input::Bytes(&[0xc1, 1, b'x'])).unwrap_err();
+    assert!(told.starts_with("not readable: "), "{told}");
 }
 
 #[test]
@@ -235,7 +268,10 @@ fn only_an_asterisk_with_the_secret_is_let_in() {
     let told = try_with(&hello("cmluZ2NhcmQ6d3Jvbmc=", "ari")).unwrap_err();
     assert!(told.contains("401"), "{told}");
     assert!(try_with(&hello("cmluZ2NhcmQ6aW52ZW50ZWQ=", "chat")).is_err());
-    assert!(try_with("GET / HTTP/1.1\r\n\r\n").is_err());
+    for other in ["GET / HTTP/1.1\r\n\r\n", "SSH-2.0-OpenSSH\r\n\r\n"] {
+        let told = try_with(other).unwrap_err();
+        assert!(told.starts_with("who dials us is not this PBX"), "{told}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::{
 /// Settings that a form asks for; left empty, they are taken out.
 const ASKED: [&str; 6] = ["address", "user", "api_url", "numbers", "over", "tls"];
 /// Settings that mean something only with TLS.
-const OF_TLS: [&str; 2] = ["tls_ca", "tls_name"];
+const OF_TLS: [&str; 4] = ["tls_ca", "tls_name", "tls_certificate", "tls_key"];
 /// Secrets that mean something only beside a setting, and go with it.
 const BESIDE: [&str; 2] = ["api_key", "api_secret"];
 
