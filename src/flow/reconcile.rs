@@ -243,9 +243,12 @@ impl Reader {
             messages.iter_mut().for_each(only_aside);
         }
         if let (Some(other), Some(first)) = (&other, messages.first_mut()) {
-            first
-                .events
-                .push(self.is_also(&key, other, told.started_at));
+            // With files alone it changes nothing of the known call, its start the least.
+            let at = match tells_more {
+                true => told.started_at,
+                false => other.call.heard_at,
+            };
+            first.events.push(self.is_also(&key, other, at));
         }
         let mut is_new = false;
         for message in messages {

@@ -45,20 +45,21 @@ pub async fn by_key(
     Ok(row.and_then(stored))
 }
 
-/// Calls of a client (`None`: of those without a number) that began in this span.
+/// Calls of a client (`None`: of those without a number) that began in this span, those nearest to `at` first.
 pub async fn near(
     db: &Db,
     account: &AccountName,
     client: Option<&str>,
+    at: Timestamp,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Stored>, StoreError> {
     const SQL: [&str; 2] = [
         "select id, call_key, derived from call \
          where client = $1 and account = $2 and started_at between $3 and $4 \
-         order by started_at limit $5",
+         order by abs(started_at - $5) limit $6",
         "select id, call_key, derived from call \
          where client is null and coalesce($1, '') = '' and account = $2 and started_at between $3 and $4 \
-         order by started_at limit $5",
+         order by abs(started_at - $5) limit $6",
     ];
     let sql = SQL[usize::from(client.is_none())];
     let rows: Vec<Row> = on_read!(db, pool => {
@@ -67,6 +68,7 @@ pub async fn near(
             .bind(account.as_str())
             .bind(from.as_micros())
             .bind(to.as_micros())
+            .bind(at.as_micros())
             .bind(MOST_NEAR)
             .fetch_all(pool)
             .await?

@@ -28,6 +28,10 @@ pub fn tells_more(known: &Call, told: &Call) -> bool {
 pub fn fills(known: &Call, told: &Call) -> bool {
     let is_whole = known.is_over() && known.ended == Some(Ended::HungUp) && known.result.is_some();
     let answered = |call: &Call| call.result == Some(CallResult::Answered);
+    // What the list calls a talk may be the mailbox's.
+    if is_whole && known.result == Some(CallResult::Voicemail) {
+        return false;
+    }
     let is_headless = known.wait_ms.is_none(); // its beginning was not heard
     let begins_earlier = known.started_at.millis_since(told.started_at) > SAME_MS;
     let is_lacking = !is_whole
@@ -35,9 +39,13 @@ pub fn fills(known: &Call, told: &Call) -> bool {
         || (known.direction.is_none() && told.direction.is_some())
         || (known.answered_by.is_none() && told.answered_by.is_some())
         || (is_headless && begins_earlier);
-    // A part of the call that ended where the call was passed on does not end the call.
-    let passed_on = known.transfers.iter().map(|passed| passed.at).max();
-    let is_part = passed_on
+    // A part of the call that ended where the call was passed on, or before another phone rang, does not end it.
+    let passed = known.transfers.iter().map(|passed| passed.at);
+    let rang = known.legs.iter().filter_map(|leg| leg.rang_at);
+    let later = rang.filter(|at| *at > known.started_at);
+    let is_part = passed
+        .chain(later)
+        .max()
         .zip(told.ended_at)
         .is_some_and(|(passed, ended)| ended <= passed.plus_millis(SAME_MS));
     is_lacking && (!is_part || known.is_over())
@@ -86,7 +94,7 @@ pub fn differ(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
 mod tests {
     use super::*;
     use crate::model::{
-        call::{Phase, RecordingNews, Transfer},
+        call::{Leg, Phase, RecordingNews, Transfer},
         event::{Direction, RecordingSource, TransferKind},
     };
 
@@ -193,6 +201,11 @@ mod tests {
             ..known.clone()
         };
         assert!(fills(&unanswered, &told(1_000, 1_060)) && !fills(&known, &unanswered));
+        let mailbox = Call {
+            result: Some(CallResult::Voicemail),
+            ..unanswered
+        };
+        assert!(!fills(&mailbox, &told(1_000, 1_060)));
     }
 
     #[test]
@@ -213,5 +226,19 @@ mod tests {
         };
         assert!(fills(&live(Vec::new()), &whole()));
         assert!(!fills(&live(vec![passed]), &whole()));
+        let rung = |seconds| Call {
+            legs: vec![Leg {
+                key: "202".into(),
+                party: None,
+                caller: None,
+                rang_at: Some(Timestamp::from_seconds(seconds)),
+                answered_at: None,
+                ended_at: None,
+                result: None,
+                initiator: false,
+            }],
+            ..live(Vec::new())
+        };
+        assert!(fills(&rung(1_000), &whole()) && !fills(&rung(1_059), &whole()));
     }
 }

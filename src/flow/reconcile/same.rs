@@ -63,11 +63,14 @@ impl Listed {
         }
     }
 
-    /// Whether this call was heard of at a moment of the page.
+    /// Whether this call was heard of, at a moment that may be one of the page.
     fn could_hold(&self, known: &Stored) -> bool {
         let (from, to) = self.span;
-        let was_heard_of = !known.call.legs.is_empty() && !known.key.is_nameless();
-        was_heard_of && (from..=to).contains(&known.call.started_at)
+        let around = from.plus_millis(-IN_DOUBT_MS)..=to.plus_millis(IN_DOUBT_MS);
+        // Of a call that came in perhaps nobody was named whose phone rang.
+        let is_order = known.call.direction == Some(Direction::Out) && known.call.legs.is_empty();
+        let was_heard_of = !is_order && !known.key.is_nameless();
+        was_heard_of && around.contains(&known.call.started_at)
     }
 }
 
@@ -90,6 +93,7 @@ impl Reader {
                 &self.db,
                 &self.account,
                 client,
+                told.started_at,
                 (at(-before_ms), at(after_ms)),
             );
             let is_such = |near: &Stored| near.call.direction == told.direction;
@@ -117,7 +121,9 @@ impl Reader {
         if told.direction == Some(Direction::Out) && client.is_some() && !key.is_nameless() {
             // The latest order before the call.
             let ordered = near(ORDERED_BEFORE_MS, ORDERED_AFTER_MS).await?.into_iter();
-            let unheard = ordered.filter(|near| near.call.legs.is_empty());
+            let is_listed =
+                |near: &Stored| listed.is_some_and(|listed| listed.keys.contains(&near.key));
+            let unheard = ordered.filter(|near| near.call.legs.is_empty() && !is_listed(near));
             if let Some(order) = named(unheard.max_by_key(|near| near.call.started_at)) {
                 return Ok(order);
             }
@@ -160,5 +166,38 @@ impl Reader {
                 with: other.key.clone(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::ids::CallId;
+
+    #[test]
+    fn a_page_may_hold_what_was_heard_of_hours_around_it_whoever_was_named() {
+        let at = Timestamp::from_seconds(1_775_460_000);
+        let listed = Listed {
+            keys: BTreeSet::new(),
+            span: (at, at.plus_millis(60_000)),
+        };
+        let known = |key: &str, direction, after_ms: i64| Stored {
+            id: CallId(Uuid::nil()),
+            key: key.into(),
+            call: Call {
+                direction: Some(direction),
+                started_at: at.plus_millis(after_ms),
+                ..Call::default()
+            },
+        };
+        for after_ms in [-3_600_000, 0, 3_600_000] {
+            assert!(listed.could_hold(&known("1", Direction::In, after_ms)));
+            assert!(!listed.could_hold(&known("1", Direction::Out, after_ms)));
+        }
+        assert!(!listed.could_hold(&known("1", Direction::In, -10_000_000)));
+        let nameless = CallKey::nameless("1");
+        assert!(!listed.could_hold(&known(nameless.as_str(), Direction::In, 0)));
     }
 }

@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// So many answers make one part of history; a day has not more.
-const MOST_ANSWERS: usize = 200;
+/// So many entries make one part of history; a day has not more.
+const MOST_ENTRIES: usize = 20_000;
 
 /// The API with one personal access token.
 pub struct Api {
@@ -87,7 +87,7 @@ impl Api {
         let span = format!("from={}&to={}", second(from), second(to));
         let mut entries: Vec<Value> = Vec::new();
         let (mut seen, mut offset) = (HashSet::new(), 0);
-        for _ in 0..MOST_ANSWERS {
+        while offset < MOST_ENTRIES {
             let path = format!("/history?{span}&limit={ENTRIES}&offset={offset}");
             let mut said = self.ask(&path, read).await?;
             let total = said["totalCount"].as_u64();

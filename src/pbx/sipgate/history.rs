@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::{
     api::Api,
-    unconfirmed::{self, Choices, GOES_ON_WITHIN_MS, MAY_GO_ON_MS, Turned},
+    unconfirmed::{
+        self, Choices, GOES_ON_WITHIN_MS, LONGEST_RING_MS, LONGEST_S, MAY_GO_ON_MS, Turned,
+    },
 };
 use crate::{
     model::{
@@ -48,7 +50,8 @@ impl<'a> Entry<'a> {
     }
 
     fn duration_s(self) -> i64 {
-        self.0["duration"].as_i64().unwrap_or_default()
+        let told = self.0["duration"].as_i64().unwrap_or_default();
+        told.clamp(0, LONGEST_S)
     }
 
     fn direction(self) -> Option<Direction> {
@@ -62,6 +65,10 @@ impl<'a> Entry<'a> {
     /// Of calls; faxes and text messages are listed too.
     fn is_call(self) -> bool {
         matches!(self.text("type"), "CALL" | "VOICEMAIL" | "") && self.direction().is_some()
+    }
+
+    fn is_voicemail(self) -> bool {
+        self.text("type") == "VOICEMAIL"
     }
 
     fn turned(self) -> Turned {
@@ -130,7 +137,11 @@ impl Records<'_> {
     fn by_call(&self, entries: &[Value], now: Timestamp) -> Vec<Value> {
         let calls = entries.iter().map(Entry).filter(|entry| entry.is_call());
         let mut calls: Vec<Entry<'_>> = calls.collect();
-        calls.sort_by_key(|entry| entry.moment("created"));
+        // Of one second first what goes on as another, last what the mailbox took.
+        calls.sort_by_key(|entry| {
+            let is_last = entry.turned() != Turned::Forwarded;
+            (entry.moment("created"), is_last, entry.is_voicemail())
+        });
         let mut whole: Vec<Vec<Entry<'_>>> = Vec::new();
         for entry in calls {
             let mut before = whole.iter_mut().rev();
@@ -149,13 +160,17 @@ impl Records<'_> {
 
     /// Whether a call goes on as `next`: it was forwarded, or the mailbox took it.
     fn goes_on(&self, last: Entry<'_>, next: Entry<'_>, now: Timestamp) -> bool {
-        let mailbox = next.text("type") == "VOICEMAIL" && last.text("type") != "VOICEMAIL";
+        let mailbox = next.is_voicemail() && !last.is_voicemail();
         let came_in = [last, next].map(Entry::direction) == [Some(Direction::In); 2];
         let client = |entry: Entry<'_>| self.words.number(entry.text("source"));
         let is_same = client(last).e164().is_some() && client(last) == client(next);
         let follows = || {
             let (started, ended) = self.times(last, now).ok()?;
             let (follows, _) = self.times(next, now).ok()?;
+            // Where a note has moved its end, it may have rung for as long as a phone rings.
+            let may_end = started.plus_millis(last.duration_s() * 1_000 + LONGEST_RING_MS);
+            let is_moved = last.moment("lastModified").is_none_or(|at| at > may_end);
+            let ended = if is_moved { may_end } else { ended };
             Some((started..=ended.plus_millis(GOES_ON_WITHIN_MS)).contains(&follows))
         };
         let is_open = mailbox || last.turned() == Turned::Forwarded;
@@ -173,13 +188,23 @@ impl Records<'_> {
         }
     }
 
-    /// A call as a message; nothing for one that is not of this span, has not settled, may go on under a name
-    /// that is not listed yet, or cannot be told from others.
+    /// A call as a message; nothing for one that is not of this span, has not settled, may have begun before the
+    /// span or go on under a name that is not listed yet, or cannot be told from others.
     fn message(&self, call: &Value, span: Span, now: Timestamp) -> Option<Message> {
         let mut out = Decoded::default();
         let told = self.tell(call, now, &mut out).transpose()?;
-        let last = call.as_array().and_then(|entries| entries.last());
-        let is_open = last.is_some_and(|last| Entry(last).turned() == Turned::Forwarded);
+        let entries = call.as_array().map_or(&[][..], Vec::as_slice);
+        let is_open = entries
+            .last()
+            .is_some_and(|last| Entry(last).turned() == Turned::Forwarded);
+        // What the mailbox took stands without the call that rang before, which the last reading has told.
+        let head = span.from.plus_millis(LONGEST_RING_MS + GOES_ON_WITHIN_MS);
+        if let (Ok((started, _)), Some(first)) = (&told, entries.first())
+            && Entry(first).is_voicemail()
+            && *started < head
+        {
+            return None;
+        }
         if let Ok((_, ended)) = told
             && is_open
             && ended.plus_millis(MAY_GO_ON_MS) > now
@@ -231,7 +256,13 @@ impl Records<'_> {
             if entry.name().is_some() {
                 part.joins(&mut facts);
             }
-            self.tell_part(entry, &part, times, &mut facts);
+            // What the mailbox took at once nobody of ours has answered.
+            let next = entries.get(place + 1).map(|next| Entry(next).turned());
+            let turned = match (entry.turned(), next) {
+                (Turned::Answered, Some(Turned::Mailbox)) => Turned::Mailbox,
+                (turned, _) => turned,
+            };
+            self.tell_part((entry, turned), &part, times, &mut facts);
         }
         Ok(Some((started, over)))
     }
@@ -239,7 +270,7 @@ impl Records<'_> {
     /// Tells one part of a call.
     fn tell_part(
         &self,
-        entry: Entry<'_>,
+        (entry, turned): (Entry<'_>, Turned),
         part: &Part<'_>,
         (started, ended): Times,
         facts: &mut Facts<'_>,
@@ -253,8 +284,7 @@ impl Records<'_> {
         };
         facts.is_so(None, "parties", parties);
         let people = self.people(entry);
-        let answered = self.tell_talk(entry, part, &people, (started, ended), facts);
-        let turned = entry.turned();
+        let answered = self.tell_talk((entry, turned), part, &people, (started, ended), facts);
         if !part.is_first() && turned != Turned::Mailbox {
             part.is_passed_to(&people, started, facts);
         }
@@ -283,7 +313,7 @@ impl Records<'_> {
     /// Tells whose phones rang and who talked; gives when, or the start where somebody has and nobody knows when.
     fn tell_talk(
         &self,
-        entry: Entry<'_>,
+        (entry, turned): (Entry<'_>, Turned),
         part: &Part<'_>,
         people: &[Extension],
         (started, ended): Times,
@@ -305,12 +335,12 @@ impl Records<'_> {
         };
         if part.direction == Direction::Out {
             part.calls(one, rang, facts);
-        } else if one.is_some() || entry.turned() != Turned::Answered {
+        } else if one.is_some() || turned != Turned::Answered {
             people
                 .iter()
                 .for_each(|person| part.rings(person, rang, facts));
         }
-        match (entry.turned(), part.direction, one) {
+        match (turned, part.direction, one) {
             (Turned::Answered, Direction::Out, _) => {
                 part.client_answers(one, talked, facts);
                 return Some(since());
@@ -365,4 +395,109 @@ pub async fn link(api: &Api, source: &str) -> Result<String, PbxError> {
     let own = files.find(|(name, _)| name == file);
     own.map(|(_, link)| link.to_owned())
         .ok_or(PbxError::NotThere)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        model::{call::CallResult, phone::NumberingPlan},
+        pbx::{numbers::Numbers, push},
+        tracker,
+    };
+
+    const CREATED: &str = "2026-04-06T09:00:00Z";
+    const NOW: Timestamp = Timestamp::from_seconds(1_775_480_000);
+
+    fn words() -> Words {
+        Words {
+            account: "berlin".into(),
+            numbers: Numbers::new(NumberingPlan::default()),
+            people: toml::from_str("w1 = '301'").unwrap(),
+            names: &[],
+            keys: &[],
+            whole_numbers: true,
+            goes_on: true,
+            routes: false,
+            choices: push::Choices::default(),
+        }
+    }
+
+    /// The mailbox takes a call, newest first.
+    fn taken(call: &Value, mailbox: &str) -> Vec<Value> {
+        let entry = |own: &Value| {
+            let mut entry = json!({"direction": "INCOMING", "source": "+74950000021", "target": "+74950000096",
+                "created": CREATED, "endpoints": [{"endpoint": {"extension": "w1"}}]});
+            let own = own.as_object().unwrap().clone();
+            entry.as_object_mut().unwrap().extend(own);
+            entry
+        };
+        let mailbox = json!({"id": "H2", "type": "VOICEMAIL", "created": mailbox, "duration": 12});
+        vec![entry(&mailbox), entry(call)]
+    }
+
+    fn call(changes: Value) -> Value {
+        let mut call = json!({"id": "H1", "callId": "88", "type": "CALL", "callStatus": "MISSED",
+            "lastModified": "2026-04-06T09:00:25Z", "duration": 0});
+        let changes = changes.as_object().unwrap().clone();
+        call.as_object_mut().unwrap().extend(changes);
+        call
+    }
+
+    /// Told from this moment on.
+    fn messages(entries: &[Value], from: &str) -> Vec<Message> {
+        let (words, choices) = (words(), Choices::default());
+        let records = Records {
+            words: &words,
+            choices: &choices,
+        };
+        let span = Span {
+            from: Timestamp::parse_rfc3339(from).unwrap(),
+            to: NOW,
+            more: false,
+        };
+        let calls = records.by_call(entries, NOW);
+        let told = calls.iter();
+        told.filter_map(|call| records.message(call, span, NOW))
+            .collect()
+    }
+
+    #[test]
+    fn what_the_mailbox_took_is_no_call_of_its_own_and_no_talk() {
+        let success = json!({"callStatus": "SUCCESS", "duration": 20});
+        for (changes, mailbox) in [
+            (json!({}), "2026-04-06T09:00:26Z"),
+            (json!({}), CREATED),
+            (success, "2026-04-06T09:00:26Z"),
+            (
+                json!({"lastModified": "2026-04-06T09:40:00Z"}),
+                "2026-04-06T09:00:26Z",
+            ),
+        ] {
+            let entries = taken(&call(changes), mailbox);
+            let told = messages(&entries, "2026-04-06T08:00:00Z");
+            let [message] = told.as_slice() else {
+                panic!("{told:?}");
+            };
+            let call = tracker::derive(&message.events.iter().cloned().collect());
+            assert_eq!(call.result, Some(CallResult::Voicemail), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_mailbox_took_of_a_call_before_the_span_was_told_with_it() {
+        let mailbox = &taken(&call(json!({})), "2026-04-06T09:00:26Z")[..1];
+        assert_eq!(messages(mailbox, "2026-04-06T09:00:10Z").len(), 0);
+        assert_eq!(messages(mailbox, "2026-04-06T08:00:00Z").len(), 1);
+    }
+
+    #[test]
+    fn no_length_is_too_long_to_be_counted() {
+        for duration in [i64::MIN, i64::MAX] {
+            let entry = json!({"duration": duration});
+            assert!((0..=LONGEST_S).contains(&Entry(&entry).duration_s()));
+        }
+    }
 }

@@ -60,7 +60,8 @@ impl Choices {
     /// Start and end of a listed call.
     ///
     /// `lastModified` was seen to be the end. A note or a mark may well move it, so it is believed only as far as
-    /// a phone rings and somebody talks for `duration`; later, the call is taken to have lasted for `duration`.
+    /// a phone rings and somebody talks for `duration`; later, the call is taken to have lasted for `duration`, or
+    /// where nobody talked as long as a phone rings: it is a missed call rather than one that was given up at once.
     pub fn times(
         &self,
         (created, modified): (Timestamp, Option<Timestamp>),
@@ -73,13 +74,15 @@ impl Choices {
         let earliest = created.plus_millis(lasted_ms);
         let latest = earliest.plus_millis(LONGEST_RING_MS);
         let is_end = |at: &Timestamp| (earliest..=latest).contains(at);
-        (created, modified.filter(is_end).unwrap_or(earliest))
+        let rang_out = modified.filter(|at| lasted_ms == 0 && *at > latest);
+        let end = modified.filter(is_end).or(rang_out.map(|_| latest));
+        (created, end.unwrap_or(earliest))
     }
 }
 
 /// Longest talk and ringing that are believed.
-const LONGEST_S: i64 = 86_400;
-const LONGEST_RING_MS: i64 = 180_000;
+pub const LONGEST_S: i64 = 86_400;
+pub const LONGEST_RING_MS: i64 = 180_000;
 /// What follows a call that was forwarded begins so soon after its end.
 pub const GOES_ON_WITHIN_MS: i64 = 5_000;
 /// Until so long after its end what a forwarded call went on to may not be listed: it may go on still.
@@ -168,6 +171,7 @@ mod tests {
         assert_eq!(ended(Some(4_000), 60), 60);
         assert_eq!(ended(Some(20), 60), 60);
         assert_eq!((ended(Some(25), 0), ended(None, 0)), (25, 0));
+        assert_eq!(ended(Some(4_000), 0), 180); // missed, and noted later
         let otherwise = Choices {
             created_is_start: false,
             ..choices

@@ -194,11 +194,15 @@ impl<'a> Sweep<'_, 'a> {
             if moment.leg != NONE || moment.event.fact != Fact::TakesOver {
                 continue;
             }
+            let over_at = self.known.line.iter().filter_map(told_over).max();
             for (place, leg) in self.legs.iter_mut().enumerate() {
                 let is_ours = matches!(leg.ends(self.known).party, Some(Party::Person(_)));
                 if is_ours && leg.end.is_none() && leg.last_at < moment.at {
+                    // The word may come after the last one of the call.
+                    let over_at = over_at.filter(|over| *over >= leg.last_at);
+                    let at = over_at.map_or(moment.at, |over| over.min(moment.at));
                     leg.end = Some(LegEnd {
-                        at: moment.at,
+                        at,
                         is_bound: !moment.is_exact,
                         cause: match leg.talked_at {
                             Some(_) => Cause::Normal,
@@ -206,7 +210,7 @@ impl<'a> Sweep<'_, 'a> {
                         },
                         by: None,
                     });
-                    self.talks.end_by(place as u32, moment.at);
+                    self.talks.end_by(place as u32, at);
                 }
             }
         }
@@ -246,6 +250,15 @@ impl<'a> Sweep<'_, 'a> {
         } else {
             self.talks.close(leg, told.at, None);
         }
+    }
+}
+
+/// When the call, or a part of it, is over by this fact.
+fn told_over(moment: &Moment<'_>) -> Option<Timestamp> {
+    match &moment.event.fact {
+        Fact::Over { .. } => Some(moment.at),
+        Fact::Summary(summary) => summary.ended,
+        _ => None,
     }
 }
 

@@ -452,10 +452,16 @@ async fn a_call_listed_under_another_name_or_none_is_not_doubled() {
             client: None,
             ..past_call(3)
         };
-        for story in [&heard, &withheld] {
+        let recorded = Story {
+            client: Some("+74950000097".to_owned()),
+            recorded: true,
+            ..past_call(5)
+        };
+        for story in [&heard, &withheld, &recorded] {
             tell_all(&office, &cloud, story).await;
         }
-        for story in [&heard, &unheard, &withheld] {
+        let before = calls(&office).await;
+        for story in [&heard, &unheard, &withheld, &recorded] {
             cloud.remember(story);
         }
         let standing = read_now(&office, "berlin").await;
@@ -468,7 +474,12 @@ async fn a_call_listed_under_another_name_or_none_is_not_doubled() {
             (1, 0, 0),
             "{standing:?}"
         );
-        assert_eq!(calls(&office).await.len(), 3);
+        let after = calls(&office).await;
+        assert_eq!(after.len(), 4);
+        // That it has a file leaves a call as it was heard, its start and wait too.
+        for known in but_files(&before) {
+            assert!(but_files(&after).contains(&known), "{known:?}");
+        }
         // A listed call of a client whose known one is not listed may be that one by a wrong clock.
         lock(&cloud.past).clear();
         cloud.earlier_ms.store(3_600_000, SeqCst);

@@ -80,6 +80,17 @@ fn who_has_passed_the_client_on_is_free_at_once() {
 }
 
 #[test]
+fn nobody_has_the_client_after_the_end_whenever_it_comes_that_the_call_was_passed_on() {
+    let mut told = passed_on();
+    told.retain(|(at, ..)| *at < 35.0);
+    told.extend([(90.0, "", over()), (95.0, "", Fact::TakesOver)]);
+    let call = call(&told);
+    assert_eq!(call.ended_at, Some(moment(90.0)));
+    let ended = call.employees_legs().map(|(_, leg)| leg.ended_at);
+    assert_eq!(ended.collect::<Vec<_>>(), [call.ended_at]);
+}
+
+#[test]
 fn the_start_of_a_later_part_is_not_the_answer() {
     let mut told = passed_on();
     told.extend([(35.0, "", part(0.0, 35.0)), (90.0, "", part(35.0, 90.0))]);
