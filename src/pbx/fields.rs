@@ -4,6 +4,7 @@
 
 pub mod multipart;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::pbx::{DecodeError, Request, form};
@@ -64,7 +65,12 @@ impl Fields {
 
 /// The JSON object that a body is.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, DecodeError> {
-    serde_json::from_slice(body)
+    from_json(body)
+}
+
+/// What JSON says, read as this type. Told without its words: they may be a client's.
+pub fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, DecodeError> {
+    serde_json::from_slice(text)
         .map_err(|error| DecodeError::Malformed(format!("JSON {:?} error", error.classify())))
 }
 

@@ -21,6 +21,7 @@ use crate::{
     pbx::{
         DecodeError, Decoded, Message, Page, PbxError,
         facts::Facts,
+        fields::from_json,
         form::in_path,
         push::{Part, Words},
         span::Span,
@@ -216,9 +217,7 @@ impl Records<'_> {
 
     /// Tells the facts of a call as the journal keeps it.
     pub fn read(&self, raw: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
-        let call = serde_json::from_slice(raw).map_err(|error| {
-            DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-        })?;
+        let call = from_json(raw)?;
         self.tell(&call, now, out).map(|_| ())
     }
 

@@ -18,7 +18,10 @@ use crate::{
         phone::{Number, NumberingPlan},
         time::Timestamp,
     },
-    pbx::{DecodeError, Decoded, Message, Page, PbxError, facts::Facts, span::Span, wall},
+    pbx::{
+        DecodeError, Decoded, Message, Page, PbxError, facts::Facts, fields::from_json, span::Span,
+        wall,
+    },
 };
 
 /// Reads records of one account.
@@ -80,9 +83,7 @@ impl Records<'_> {
 
     /// Tells the facts of a row as the journal keeps it.
     pub fn read(&self, raw: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
-        let row: Row = serde_json::from_slice(raw).map_err(|error| {
-            DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-        })?;
+        let row: Row = from_json(raw)?;
         self.tell(&row, now, out).map(|_| ())
     }
 

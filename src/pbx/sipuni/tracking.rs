@@ -13,7 +13,7 @@ use crate::{
         time::Timestamp,
         visit::{Hints, Visit, WITHIN_MS},
     },
-    pbx::{DecodeError, form},
+    pbx::{DecodeError, fields::from_json, form},
 };
 
 /// Longest value that is kept.
@@ -47,8 +47,7 @@ pub fn visit(
     body: &[u8],
     now: Timestamp,
 ) -> Result<Visit, DecodeError> {
-    let said: Value = serde_json::from_slice(body)
-        .map_err(|error| DecodeError::Malformed(format!("JSON {:?} error", error.classify())))?;
+    let said: Value = from_json(body)?;
     let text = |field: &str| match &said[field] {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),

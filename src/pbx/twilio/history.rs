@@ -17,7 +17,9 @@ use crate::{
         phone::Number,
         time::Timestamp,
     },
-    pbx::{DecodeError, Decoded, Message, Page, PbxError, facts::Facts, span::Span},
+    pbx::{
+        DecodeError, Decoded, Message, Page, PbxError, facts::Facts, fields::from_json, span::Span,
+    },
 };
 
 /// One call of the API.
@@ -164,9 +166,7 @@ impl Words {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(Timestamp, Timestamp), DecodeError> {
-        let call = serde_json::from_slice(record).map_err(|error| {
-            DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-        })?;
+        let call = from_json(record)?;
         self.told(&call, now, out)
     }
 

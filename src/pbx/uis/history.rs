@@ -25,8 +25,8 @@ use crate::{
         time::Timestamp,
     },
     pbx::{
-        DecodeError, Decoded, Message, Page, PbxError, facts::Facts, numbers::Numbers, span::Span,
-        wall,
+        DecodeError, Decoded, Message, Page, PbxError, facts::Facts, fields::from_json,
+        numbers::Numbers, span::Span, wall,
     },
 };
 
@@ -183,9 +183,7 @@ impl Records<'_> {
         now: Timestamp,
         out: &mut Decoded,
     ) -> Result<(Timestamp, Timestamp), DecodeError> {
-        let kept: Kept = serde_json::from_slice(raw).map_err(|error| {
-            DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-        })?;
+        let kept: Kept = from_json(raw)?;
         self.tell(&kept, now, out)
     }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::pbx::{DecodeError, Request, form};
+use crate::pbx::{DecodeError, Request, fields::from_json, form};
 
 /// How the body of messages is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -138,13 +138,13 @@ impl Fields {
         let mut json = Value::Null;
         match body {
             _ if request.body.is_empty() => {}
-            Body::Json => json = parsed(&request.body)?,
-            Body::Auto if begins_json => json = parsed(&request.body)?,
+            Body::Json => json = from_json(&request.body)?,
+            Body::Auto if begins_json => json = from_json(&request.body)?,
             Body::Auto | Body::Form => form.extend(form::texts(&request.body)?),
         }
         let field = json_field.and_then(|name| form.iter().find(|(known, _)| known == name));
         if let Some((_, text)) = field {
-            json = parsed(text.as_bytes())?;
+            json = from_json(text.as_bytes())?;
         }
         let pointers = form
             .iter()
@@ -191,11 +191,6 @@ impl Fields {
             None => in_form(),
         }
     }
-}
-
-fn parsed(bytes: &[u8]) -> Result<Value, DecodeError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| DecodeError::Malformed(format!("JSON {:?} error", error.classify())))
 }
 
 /// `a[b][c]` as `/a/b/c`; `None` for names without brackets.

@@ -22,8 +22,8 @@ use crate::{
         time::Timestamp,
     },
     pbx::{
-        DecodeError, Decoded, Message, Page, PbxError, facts::Facts, numbers::Numbers, span::Span,
-        wall,
+        DecodeError, Decoded, Message, Page, PbxError, facts::Facts, fields::from_json,
+        numbers::Numbers, span::Span, wall,
     },
 };
 
@@ -124,9 +124,7 @@ impl Records<'_> {
 
     /// Tells the facts of a call's rows as the journal keeps them.
     pub fn read(&self, raw: &[u8], now: Timestamp, out: &mut Decoded) -> Result<(), DecodeError> {
-        let rows: Vec<Row> = serde_json::from_slice(raw).map_err(|error| {
-            DecodeError::Malformed(format!("JSON {:?} error", error.classify()))
-        })?;
+        let rows: Vec<Row> = from_json(raw)?;
         self.tell(&rows, now, out).map(|_| ())
     }
 

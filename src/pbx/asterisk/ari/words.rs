@@ -24,6 +24,7 @@ use crate::{
             events::{CHANNELS, COMMAND, HOLDING, SIP_CALL_ID},
             wire::UNKNOWN,
         },
+        fields::from_json,
     },
 };
 
@@ -157,8 +158,7 @@ impl Channel {
 
 /// Reads one message.
 pub fn read(raw: &[u8]) -> Result<Told, DecodeError> {
-    let told: Told = serde_json::from_slice(raw)
-        .map_err(|error| DecodeError::Malformed(format!("JSON {:?} error", error.classify())))?;
+    let told: Told = from_json(raw)?;
     match told.kind.is_empty() {
         true => Err(DecodeError::Field("type")),
         false => Ok(told),
