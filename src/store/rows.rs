@@ -17,7 +17,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use self::json::{push_span, push_text};
-pub use self::script::{Script, ScriptRows, Stand, Step, fetch_committed};
+pub use self::script::{Alone, Script, ScriptRows, Stand, Step};
 use super::Db;
 
 /// What a column holds.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use sqlx::{Sqlite, sqlite::SqliteArguments};
 
-pub use self::alone::{Stand, fetch_committed};
+pub use self::alone::{Alone, Stand};
 use super::{Cells, Engine, Rows, Statement, Tx, bind_column, mixed_engines};
 
 /// Statements of a [`Script`] that PostgreSQL may run as one: none reads what another of them writes,

@@ -9,8 +9,6 @@
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
 //! the plain way: read and written in one transaction.
 
-use sqlx::SqlitePool;
-
 use super::{
     Submission,
     apply::{Applied, ApplyError, Committer, Stored},
@@ -20,16 +18,12 @@ use super::{
 };
 use crate::{
     model::ids::CallId,
-    store::{
-        Db,
-        rows::{ScriptRows, Stand},
-    },
+    store::rows::{Alone, ScriptRows, Stand},
 };
 
 /// A batch ready to be written.
 pub(super) struct Prepared {
-    batch: SqlitePool,
-    write: SqlitePool,
+    alone: Alone,
     writes: ScriptRows,
     /// Where the database must stand.
     stand: Stand,
@@ -40,8 +34,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Writes it in one transaction, whole or not at all. It is durable once the log is synced.
     pub(super) async fn write(self) -> Result<Applied, sqlx::Error> {
-        let pools = (&self.batch, &self.write);
-        self.writes.commit_alone(pools, self.stand).await?;
+        self.alone.commit(self.writes, self.stand).await?;
         Ok(self.applied)
     }
 }
@@ -49,19 +42,10 @@ impl Prepared {
 impl Committer {
     /// Prepares a batch. `None`: it must wait for the one on its way, and go in one transaction.
     pub(super) async fn prepare(&mut self, batch: &[&Submission]) -> Option<Prepared> {
-        let Db::Lite {
-            ahead,
-            batch: alone,
-            write,
-            ..
-        } = &self.db
-        else {
-            return None;
-        };
-        let (ahead, alone, write) = (ahead.clone(), alone.clone(), write.clone());
+        let alone = self.alone.clone()?;
         let stand = self.stand?;
         self.next_unread = Unread::default();
-        let plan = match self.plan(&mut Source::Ahead(&ahead), batch).await {
+        let plan = match self.plan(&mut Source::Ahead(&alone), batch).await {
             Ok(plan) => plan,
             Err(ApplyError::Later) => return None,
             // Whatever is wrong will show itself in the transaction, too.
@@ -78,8 +62,7 @@ impl Committer {
             ..stand
         });
         Some(Prepared {
-            batch: alone,
-            write,
+            alone,
             writes: plan.writes,
             stand,
             applied: self.remember(plan.works, plan.receipts),
@@ -89,7 +72,7 @@ impl Committer {
     /// Which call each key names: by the batch on its way, by memory, else as committed.
     pub(super) async fn find_ahead(
         &mut self,
-        ahead: &SqlitePool,
+        ahead: &Alone,
         keys: &Keys<'_>,
     ) -> Result<Stored, ApplyError> {
         let mut stored = Vec::with_capacity(keys.list().len());

@@ -29,7 +29,7 @@ use crate::{
     rules::matching::MatchReason,
     store::{
         Db,
-        rows::{self, Engine, Rows, ScriptRows, Tx},
+        rows::{self, Alone, Engine, Rows, ScriptRows, Tx},
     },
     tracker::{self, Facts},
 };
@@ -91,6 +91,8 @@ fn is_about_values(error: &sqlx::Error) -> bool {
 /// Applies batches to the database.
 pub(super) struct Committer {
     pub(super) db: Db,
+    /// By which batches are prepared ahead, where they are.
+    pub(super) alone: Option<Alone>,
     pub(super) engine: Engine,
     node: i64,
     pub(super) call_back: Arc<ArcSwap<effects::CallBack>>,
@@ -151,6 +153,7 @@ impl Committer {
     pub(super) fn new(db: Db, node: i64, settings: &Settings, derive: Derive) -> Self {
         Self {
             engine: Engine::of(&db),
+            alone: Alone::of(&db),
             db,
             node,
             call_back: Arc::new(ArcSwap::from_pointee(effects::CallBack::of(settings))),

@@ -6,20 +6,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{FromRow, SqlitePool, postgres::PgRow, sqlite::SqliteRow};
+use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::{
     model::ids::{AccountName, CallId, CallKey},
     rules::matching::Candidate,
-    store::rows::{Rows, Tx, fetch_committed},
+    store::rows::{Alone, Rows, Tx},
 };
 
 /// Where to read.
 pub(super) enum Source<'a> {
     /// In the transaction that writes the batch.
     Held(&'a mut Tx),
-    /// Before it, on SQLite: what is committed by now.
-    Ahead(&'a SqlitePool),
+    /// Before it: what is committed by now.
+    Ahead(&'a Alone),
 }
 
 impl Source<'_> {
@@ -30,7 +30,7 @@ impl Source<'_> {
     {
         match self {
             Self::Held(tx) => tx.fetch(rows).await,
-            Self::Ahead(pool) => fetch_committed(pool, rows).await,
+            Self::Ahead(alone) => alone.fetch(rows).await,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What SQLite does without a transaction that somebody holds open: a whole script in one trip, and
 //! reading what is committed.
 
-use sqlx::{FromRow, SqlitePool, sqlite::SqliteRow};
+use sqlx::{FromRow, SqlitePool, postgres::PgRow, sqlite::SqliteRow};
 
 use super::{Script, ScriptRows};
-use crate::store::rows::{Cells, Rows, Tx, mixed_engines};
+use crate::store::{
+    Db,
+    rows::{Cells, Rows, Tx, mixed_engines},
+};
 
 /// Where a SQLite database stands: what a batch prepared ahead depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -13,6 +16,58 @@ pub struct Stand {
     pub version: i64,
     /// Batches written so far.
     pub batches: i64,
+}
+
+/// The connections by which batches are read ahead and written, each in one trip.
+#[derive(Clone, Debug)]
+pub enum Alone {
+    /// SQLite.
+    Lite {
+        /// Reads what is committed.
+        ahead: SqlitePool,
+        /// Writes, and does not wait for the disk.
+        batch: SqlitePool,
+        /// Everybody else's: held while the other writes, so that the two take turns.
+        write: SqlitePool,
+    },
+}
+
+impl Alone {
+    /// Those of this database; `None` if batches are not prepared ahead there.
+    pub fn of(db: &Db) -> Option<Self> {
+        let Db::Lite {
+            ahead,
+            batch,
+            write,
+            ..
+        } = db
+        else {
+            return None;
+        };
+        Some(Self::Lite {
+            ahead: ahead.clone(),
+            batch: batch.clone(),
+            write: write.clone(),
+        })
+    }
+
+    /// Reads outside any write transaction: what is committed by now.
+    pub async fn fetch<T>(&self, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        match self {
+            Self::Lite { ahead, .. } => fetch_committed(ahead, rows).await,
+        }
+    }
+
+    /// Runs the script as a transaction of its own, in one trip: whole or not at all, and only if the
+    /// database stands where it should.
+    pub async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Lite { batch, write, .. } => writes.commit_alone((batch, write), stand).await,
+        }
+    }
 }
 
 /// Every batch that is written on SQLite is counted.
@@ -38,10 +93,9 @@ impl Script {
 }
 
 impl ScriptRows {
-    /// Runs the script on SQLite as a transaction of its own, in one trip: whole or not at all, and only
-    /// if the database stands where it should. `batch` may be a connection that does not wait for the
-    /// disk; nobody writes with another one meanwhile.
-    pub async fn commit_alone(
+    /// The same on SQLite. `batch` may be a connection that does not wait for the disk; nobody writes with
+    /// another one meanwhile.
+    async fn commit_alone(
         self,
         (batch, write): (&SqlitePool, &SqlitePool),
         stand: Stand,
@@ -86,7 +140,7 @@ impl Tx {
 }
 
 /// Reads on a SQLite connection outside any write transaction: what is committed by now.
-pub async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
 where
     T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
 {
