@@ -7,17 +7,20 @@
 mod json;
 mod script;
 
-use std::{fmt::Write as _, sync::OnceLock};
+use std::{
+    fmt::Write as _,
+    sync::{LazyLock, OnceLock},
+};
 
 use sqlx::{
-    FromRow, Postgres, Sqlite, Transaction,
+    AssertSqlSafe, FromRow, PgExecutor, Postgres, Sqlite, Transaction,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteConnection, SqliteRow},
 };
 use uuid::Uuid;
 
 use self::json::{push_span, push_text};
-pub use self::script::{Alone, Script, ScriptRows, Stand, Step};
+pub use self::script::{Alone, Function, Script, ScriptRows, Stand, Step};
 use super::Db;
 
 /// What a column holds.
@@ -36,6 +39,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What PostgreSQL calls an array of it.
+    fn pg_array(self) -> &'static str {
+        match self {
+            Self::Id => "uuid[]",
+            Self::Int => "bigint[]",
+            Self::Text | Self::Long => "text[]",
+            Self::Bytes => "bytea[]",
+        }
+    }
+
     /// Whether SQLite is told a place in the blob.
     fn is_span(self) -> bool {
         matches!(self, Self::Long | Self::Bytes)
@@ -121,20 +134,13 @@ impl Statement {
 
     /// The text for PostgreSQL with a parameter per column, numbered from `first` on.
     fn pg_from(&self, first: usize) -> String {
-        let arrays: Vec<String> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(i, (_, kind))| {
-                let array = match kind {
-                    Kind::Id => "uuid[]",
-                    Kind::Int => "bigint[]",
-                    Kind::Text | Kind::Long => "text[]",
-                    Kind::Bytes => "bytea[]",
-                };
-                format!("${}::{array}", i + first)
-            })
-            .collect();
+        self.pg_over(|n, (_, kind)| format!("${}::{}", n + first, kind.pg_array()))
+    }
+
+    /// The text for PostgreSQL over the arrays that `array` names, one for each column.
+    fn pg_over(&self, array: impl Fn(usize, &(&str, Kind)) -> String) -> String {
+        let columns = self.columns.iter().enumerate();
+        let arrays: Vec<String> = columns.map(|(n, column)| array(n, column)).collect();
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         let rows = format!(
             "(select * from unnest({}) as rows_of({}))",
@@ -327,6 +333,31 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// Reads what the statement returns over these rows from PostgreSQL.
+    async fn fetch_pg<T>(self, from: impl PgExecutor<'_>) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Cells::Pg(columns) = self.cells else {
+            return Err(mixed_engines());
+        };
+        let mut query = sqlx::query_as(self.statement.pg());
+        for column in columns {
+            query = match column {
+                Column::Id(cells) => query.bind(cells),
+                Column::Int(cells) => query.bind(cells),
+                Column::Text(cells) => query.bind(cells),
+                Column::Bytes(cells) => query.bind(cells),
+            };
+        }
+        query.fetch_all(from).await
+    }
+}
+
 fn without_nul(text: &str) -> String {
     if memchr::memchr(0, text.as_bytes()).is_some() {
         text.replace('\0', "")
@@ -347,16 +378,26 @@ pub enum Tx {
 /// Every statement of a commit finds a handful of rows by index. Without being told so, PostgreSQL
 /// plans each of them anew for the arrays it is given (dearer than running it), and joins young tables,
 /// of which it has no statistics yet, by reading them whole.
-const BEGIN_PG: &str = "begin; set local plan_cache_mode = force_generic_plan; \
-    set local enable_seqscan = off; set local enable_hashjoin = off; \
-    set local enable_mergejoin = off; set local jit = off";
+const PLANS_PG: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
+/// Begins a transaction with such plans.
+static BEGIN_PG: LazyLock<String> = LazyLock::new(|| {
+    let plans = PLANS_PG.map(|(name, value)| format!("; set local {name} = {value}"));
+    format!("begin{}", plans.concat())
+});
 
 impl Tx {
     /// Begins a write transaction.
     pub async fn begin(db: &Db) -> Result<Self, sqlx::Error> {
         Ok(match db {
             Db::Lite { write, .. } => Self::Lite(write.begin_with("begin immediate").await?),
-            Db::Pg(pool) => Self::Pg(pool.begin_with(BEGIN_PG).await?),
+            Db::Pg(pool) => Self::Pg(pool.begin_with(AssertSqlSafe(BEGIN_PG.as_str())).await?),
         })
     }
 
@@ -398,26 +439,16 @@ impl Tx {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        match (self, rows.cells) {
-            (Self::Lite(tx), Cells::Lite { mut json, blob }) => {
-                json.push(']');
-                let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
-                query.fetch_all(&mut **tx).await
-            }
-            (Self::Pg(tx), Cells::Pg(columns)) => {
-                let mut query = sqlx::query_as(rows.statement.pg());
-                for column in columns {
-                    query = match column {
-                        Column::Id(cells) => query.bind(cells),
-                        Column::Int(cells) => query.bind(cells),
-                        Column::Text(cells) => query.bind(cells),
-                        Column::Bytes(cells) => query.bind(cells),
-                    };
-                }
-                query.fetch_all(&mut **tx).await
-            }
-            _ => Err(mixed_engines()),
-        }
+        let tx = match self {
+            Self::Lite(tx) => tx,
+            Self::Pg(tx) => return rows.fetch_pg(&mut **tx).await,
+        };
+        let Cells::Lite { mut json, blob } = rows.cells else {
+            return Err(mixed_engines());
+        };
+        json.push(']');
+        let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
+        query.fetch_all(&mut **tx).await
     }
 
     /// Reads with a statement that takes no rows.

@@ -4,12 +4,17 @@
 //! more. So SQLite is given the whole script as one text, and PostgreSQL one statement a step.
 
 mod alone;
+mod function;
+mod session;
 
 use std::sync::OnceLock;
 
 use sqlx::{Sqlite, sqlite::SqliteArguments};
 
-pub use self::alone::{Alone, Stand};
+pub use self::{
+    alone::{Alone, Stand},
+    function::Function,
+};
 use super::{Cells, Engine, Rows, Statement, Tx, bind_column, mixed_engines};
 
 /// Statements of a [`Script`] that PostgreSQL may run as one: none reads what another of them writes,

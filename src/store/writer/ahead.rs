@@ -1,30 +1,33 @@
-//! On SQLite a batch is prepared while the one before it is on its way to disk.
+//! A batch is prepared while the one before it is on its way to disk.
 //!
-//! Everything a batch must know is read and derived outside its transaction, so the write lock is held
-//! for the writing alone. Calls come from the writer's memory, which no one else changes; numbers and
+//! Everything a batch must know is read and derived outside its transaction, so locks are held for the
+//! writing alone. Calls come from the writer's memory, which no one else changes; numbers and
 //! forgotten calls are read as committed, and what the batch on its way has made is known besides
 //! ([`Unread`]). The transaction begins by asking whether `directory_version` still is what the
-//! preparation was made with: triggers let it grow with every change by which it may be wrong, and it
-//! counts the batches, should another writer be at work. If it has grown, or anything else is out of the
+//! preparation was made with: triggers let it grow with every change by which it may be wrong, and batches
+//! are counted, should another writer be at work. PostgreSQL, where others write meanwhile, is also asked
+//! for the versions of the calls, and keeps other writers away. If anything is not as it was, or out of the
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
-//! the plain way: read and written in one transaction.
+//! the plain way: read and written in one transaction. While other nodes write too, all batches do.
 
 use super::{
     Submission,
-    apply::{Applied, ApplyError, Committer, Stored},
+    apply::{Applied, ApplyError, Committer, Stored, Work},
     group::Keys,
     source::{Source, Unread},
     statements as sql,
 };
 use crate::{
     model::ids::CallId,
-    store::rows::{Alone, ScriptRows, Stand},
+    store::rows::{Alone, Engine, Rows, ScriptRows, Stand},
 };
 
 /// A batch ready to be written.
 pub(super) struct Prepared {
     alone: Alone,
     writes: ScriptRows,
+    /// The calls it changes, as they must be.
+    held: Rows,
     /// Where the database must stand.
     stand: Stand,
     /// What to tell once it is written.
@@ -34,7 +37,13 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Writes it in one transaction, whole or not at all. It is durable once the log is synced.
     pub(super) async fn write(self) -> Result<Applied, sqlx::Error> {
-        self.alone.commit(self.writes, self.stand).await?;
+        let Self {
+            alone,
+            held,
+            writes,
+            ..
+        } = self;
+        alone.commit(held, writes, self.stand).await?;
         Ok(self.applied)
     }
 }
@@ -42,8 +51,12 @@ impl Prepared {
 impl Committer {
     /// Prepares a batch. `None`: it must wait for the one on its way, and go in one transaction.
     pub(super) async fn prepare(&mut self, batch: &[&Submission]) -> Option<Prepared> {
-        let alone = self.alone.clone()?;
         let stand = self.stand?;
+        if self.company > 0 {
+            self.company -= 1;
+            return None;
+        }
+        let alone = self.alone.clone();
         self.next_unread = Unread::default();
         let plan = match self.plan(&mut Source::Ahead(&alone), batch).await {
             Ok(plan) => plan,
@@ -55,18 +68,32 @@ impl Committer {
             }
         };
         let mut unread = std::mem::take(&mut self.next_unread);
+        let held = self.held(&plan.works);
         unread.calls = plan.works.iter().map(|work| work.known.id).collect();
         self.unread = unread;
+        self.count = stand.batches + 1;
         self.stand = Some(Stand {
-            batches: stand.batches + 1,
+            batches: self.count,
             ..stand
         });
         Some(Prepared {
             alone,
+            held,
             writes: plan.writes,
             stand,
             applied: self.remember(plan.works, plan.receipts),
         })
+    }
+
+    /// The calls that a batch changes, as they were.
+    fn held(&self, works: &[Work]) -> Rows {
+        let mut held = sql::HOLD_CALLS.rows(self.engine);
+        if self.engine == Engine::Pg {
+            for work in works.iter().filter(|work| work.before.is_some()) {
+                held.id(work.known.id.0).int(work.known.version - 1);
+            }
+        }
+        held
     }
 
     /// Which call each key names: by the batch on its way, by memory, else as committed.
@@ -76,7 +103,7 @@ impl Committer {
         keys: &Keys<'_>,
     ) -> Result<Stored, ApplyError> {
         let mut stored = Vec::with_capacity(keys.list().len());
-        let mut unknown = sql::FIND_KEYS.rows(self.engine);
+        let mut unknown = sql::READ_KEYS.rows(self.engine);
         for (n, (account, key)) in (0_i64..).zip(keys.list()) {
             let call = self
                 .unread

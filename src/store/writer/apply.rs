@@ -34,6 +34,9 @@ use crate::{
     tracker::{self, Facts},
 };
 
+/// Batches that are not prepared ahead after another writer was met: each would be prepared for nothing.
+const COMPANY: u32 = 100;
+
 /// Tries to lock calls whose names other nodes keep moving.
 const LOCK_TRIES: usize = 5;
 
@@ -91,8 +94,8 @@ fn is_about_values(error: &sqlx::Error) -> bool {
 /// Applies batches to the database.
 pub(super) struct Committer {
     pub(super) db: Db,
-    /// By which batches are prepared ahead, where they are.
-    pub(super) alone: Option<Alone>,
+    /// By which batches are prepared ahead.
+    pub(super) alone: Alone,
     pub(super) engine: Engine,
     node: i64,
     pub(super) call_back: Arc<ArcSwap<effects::CallBack>>,
@@ -100,8 +103,12 @@ pub(super) struct Committer {
     pub(super) memory: Memory,
     directory: Directory,
     sizes: Sizes,
-    /// Where a SQLite database will stand when all that is prepared is written; `None`: not known.
+    /// Where the database will stand when all that is prepared is written; `None`: not known.
     pub(super) stand: Option<rows::Stand>,
+    /// How many batches there are with all of ours.
+    pub(super) count: i64,
+    /// Others write, too: so many batches are not prepared ahead.
+    pub(super) company: u32,
     /// Of the batch on its way to disk, if there is one.
     pub(super) unread: Unread,
     /// Of the batch that is prepared meanwhile.
@@ -153,7 +160,7 @@ impl Committer {
     pub(super) fn new(db: Db, node: i64, settings: &Settings, derive: Derive) -> Self {
         Self {
             engine: Engine::of(&db),
-            alone: Alone::of(&db),
+            alone: Alone::of(&db, &sql::WRITE_AHEAD),
             db,
             node,
             call_back: Arc::new(ArcSwap::from_pointee(effects::CallBack::of(settings))),
@@ -162,6 +169,8 @@ impl Committer {
             directory: Directory::default(),
             sizes: Sizes::new(),
             stand: None,
+            count: 0,
+            company: 0,
             unread: Unread::default(),
             next_unread: Unread::default(),
         }
@@ -178,10 +187,12 @@ impl Committer {
     /// Commits a whole batch or nothing of it. After an error nothing in memory can be trusted.
     pub(super) async fn commit(&mut self, batch: &[&Submission]) -> Result<Applied, ApplyError> {
         let mut tx = Tx::begin(&self.db).await?;
+        if self.engine == Engine::Pg {
+            let _: Vec<(i64,)> = tx.read(sql::WRITERS_TOGETHER).await?;
+        }
         let begun = tx.stand().await?;
         if self.stand != begun {
-            // Somebody else has written: names and calls, also of other batches, may be others by now.
-            self.memory.clear();
+            self.meet_others(begun);
         }
         let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
         tx.run_script(plan.writes).await?;
@@ -189,10 +200,25 @@ impl Committer {
         let stand = tx.stand().await?;
         tx.commit().await?;
         // What the batch itself has outdated is known here, if only the directory is as it was found.
-        let read = |begun: rows::Stand| self.directory.version() >= begun.version;
-        self.stand = stand.filter(|_| begun.is_some_and(read));
+        let read = |begun: rows::Stand, stand: rows::Stand| {
+            self.directory.version() >= begun.version && stand.batches == begun.batches + 1
+        };
+        self.stand = stand.filter(|stand| begun.is_some_and(|begun| read(begun, *stand)));
+        self.count = stand.map_or(0, |stand| stand.batches);
         self.unread = Unread::default();
         Ok(self.remember(plan.works, plan.receipts))
+    }
+
+    /// Somebody else has written: names and calls, also of other batches, may be others by now. On PostgreSQL
+    /// a call is used only if it is of the version that is found under its lock.
+    fn meet_others(&mut self, begun: Option<rows::Stand>) {
+        match self.engine {
+            Engine::Lite => self.memory.clear(),
+            Engine::Pg => self.memory.forget_names(),
+        }
+        if self.count > 0 && begun.is_some_and(|begun| begun.batches > self.count) {
+            self.company = COMPANY;
+        }
     }
 
     /// Keeps in memory what is written, or on its way to be.
@@ -301,10 +327,7 @@ impl Committer {
                 if let Source::Ahead(_) = from {
                     self.next_unread.name(account, key, id);
                 }
-                // Elsewhere other nodes may give a name to another call.
-                if self.engine == Engine::Lite {
-                    self.memory.name(account, key, id);
-                }
+                self.memory.name(account, key, id);
                 if places[*place].is_none() {
                     names.text(account.as_str()).text(key.as_str()).id(id.0);
                 }

@@ -43,7 +43,7 @@ impl Written {
 const UNSYNCED: usize = 16;
 
 impl Press {
-    /// Starts it; it ends when it is dropped. On PostgreSQL it has nothing to do.
+    /// Starts it; it ends when it is dropped.
     pub(super) fn start(
         db: &Db,
         changes: broadcast::Sender<Arc<Change>>,
@@ -52,14 +52,14 @@ impl Press {
         // One batch is written, one waits.
         let (orders, waiting) = mpsc::channel(1);
         let (stopping, stopped) = watch::channel(false);
-        if let (Db::Lite { checkpoint, .. }, Some(log)) = (db, Log::of(db, health)) {
-            let told = Arc::new(Notify::new());
+        let told = Arc::new(Notify::new());
+        if let Db::Lite { checkpoint, .. } = db {
             let news = Arc::downgrade(&told);
             tokio::spawn(checkpoints::run(checkpoint.clone(), news));
-            let (written, unsynced) = mpsc::channel(UNSYNCED);
-            tokio::spawn(run(waiting, written, stopping));
-            tokio::spawn(tell(unsynced, log, changes, told));
         }
+        let (written, unsynced) = mpsc::channel(UNSYNCED);
+        tokio::spawn(run(waiting, written, stopping));
+        tokio::spawn(tell(unsynced, Log::of(db, health), changes, told));
         Self { orders, stopped }
     }
 
@@ -125,15 +125,16 @@ async fn run(
 /// Tells the senders of each batch once it is durable, in the order of the batches.
 async fn tell(
     mut written: mpsc::Receiver<Written>,
-    mut log: Log,
+    mut log: Option<Log>,
     changes: broadcast::Sender<Arc<Change>>,
     told: Arc<Notify>,
 ) {
     let mut next = Vec::new();
     while written.recv_many(&mut next, UNSYNCED).await > 0 {
-        if next
-            .iter()
-            .any(|written| matches!(written, Written::Batch(..)))
+        if let Some(log) = &mut log
+            && next
+                .iter()
+                .any(|written| matches!(written, Written::Batch(..)))
         {
             log.make_durable(|| next.iter().any(Written::is_awaited))
                 .await;

@@ -1,7 +1,7 @@
 //! The SQL of a commit: one text for both engines, many rows at once.
 //!
-//! Lock order over all tables, the same on every node: cards where they are, calls by key, lines, cards and numbers, then as
-//! [`WRITES`] lists them. On SQLite the write lock covers everything.
+//! Lock order over all tables, the same on every node: that of the writers, cards where they are, calls by key, lines, cards
+//! and numbers, then as [`WRITES`] lists them. On SQLite the write lock covers everything.
 
 mod tasks;
 mod visits;
@@ -9,7 +9,7 @@ mod visits;
 pub(in crate::store) use tasks::{ADD_TASKS, OBSOLETE_TASKS, PASS_TASKS, SETTLE_TASKS, TRY_TASKS};
 pub(super) use visits::{ADD_VISITS, DROP_VISITS, MOVE_VISITS};
 
-use crate::store::rows::{Kind, Script, Statement, Step};
+use crate::store::rows::{Function, Kind, Script, Statement, Step};
 
 use Kind::{Bytes, Id, Int, Long, Text};
 
@@ -92,6 +92,37 @@ pub(in crate::store) const CARDS_TOGETHER: &str = concat!(
 pub(in crate::store) const CARDS_ALONE: &str =
     concat!("select count(pg_advisory_xact_lock(", cards_lock!(), "))");
 
+/// PostgreSQL: the lock of the nodes' writers. A batch that was prepared ahead is written alone, because it
+/// stands on what no other writer may change; those that read under their own locks hold it together.
+macro_rules! writers_lock {
+    () => {
+        "7202617462"
+    };
+}
+/// Taken first by a batch that reads under its own locks.
+pub(super) const WRITERS_TOGETHER: &str = concat!(
+    "select count(pg_advisory_xact_lock_shared(",
+    writers_lock!(),
+    "))"
+);
+
+/// How a batch that was prepared ahead is written on PostgreSQL.
+pub(super) static WRITE_AHEAD: Function = Function::new(
+    &WRITES,
+    &[
+        concat!("pg_advisory_xact_lock(", writers_lock!(), ")"),
+        concat!("pg_advisory_xact_lock_shared(", cards_lock!(), ")"),
+    ],
+    &HOLD_CALLS,
+);
+
+/// PostgreSQL: locks the calls that are still of the version they had.
+pub(super) static HOLD_CALLS: Statement = Statement::new(
+    "select c.id from {rows} as r join call c on c.id = r.id where c.version = r.version \
+     order by c.id for update of c",
+    &[("id", Id), ("version", Int)],
+);
+
 /// PostgreSQL: locks cards where they are, then the names of calls, known or not, before anything is
 /// read under them.
 pub(super) static LOCK_KEYS: Statement = Statement::new(
@@ -108,9 +139,7 @@ pub(super) static LOCK_KEYS: Statement = Statement::new(
 /// calls in the order of their ids; beside them it tells, without versions, what each key names: a call
 /// that has just become another one is gone when its lock is free, and must not look like a new one.
 pub(super) static FIND_KEYS: Statement = Statement::per_engine(
-    "select r.n, c.id, c.version, (select version from directory_version) from {rows} as r \
-     left join call_key k on k.account = r.account and k.key = r.key \
-     left join call c on c.id = k.call",
+    COMMITTED_KEYS,
     "with named as materialized (select r.n, k.call from {rows} as r \
      left join call_key k on k.account = r.account and k.key = r.key), \
      locked as (select named.n, c.id, c.version from named join call c on c.id = named.call \
@@ -120,7 +149,13 @@ pub(super) static FIND_KEYS: Statement = Statement::per_engine(
     KEYS,
 );
 
-/// What it returns: place of the key, id, version, version of the directory.
+/// The same of what is committed, without a lock.
+pub(super) static READ_KEYS: Statement = Statement::new(COMMITTED_KEYS, KEYS);
+const COMMITTED_KEYS: &str = "select r.n, c.id, c.version, (select version from directory_version) \
+     from {rows} as r left join call_key k on k.account = r.account and k.key = r.key \
+     left join call c on c.id = k.call";
+
+/// What they return: place of the key, id, version, version of the directory.
 pub(super) type FoundKey = (i64, Option<uuid::Uuid>, Option<i64>, i64);
 
 /// What is stored of calls.

@@ -71,6 +71,7 @@ impl Worker {
             }
         }
         self.catch_up(&mut press).await;
+        self.committer.alone.close().await;
     }
 
     async fn prepare(&mut self, batch: &[Waiting]) -> Option<Prepared> {

@@ -1,15 +1,19 @@
-//! What SQLite does without a transaction that somebody holds open: a whole script in one trip, and
-//! reading what is committed.
+//! What is done without a transaction that somebody holds open: a whole script in one trip, and reading
+//! what is committed.
 
 use sqlx::{FromRow, SqlitePool, postgres::PgRow, sqlite::SqliteRow};
 
-use super::{Script, ScriptRows};
+use super::{
+    Function, Script, ScriptRows,
+    function::{COUNT_BATCH_PG, reading},
+    session::Session,
+};
 use crate::store::{
     Db,
     rows::{Cells, Rows, Tx, mixed_engines},
 };
 
-/// Where a SQLite database stands: what a batch prepared ahead depends on.
+/// Where a database stands: what a batch prepared ahead depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Stand {
     /// Of the directory: grows with every change by somebody else that matters to the writer.
@@ -30,25 +34,45 @@ pub enum Alone {
         /// Everybody else's: held while the other writes, so that the two take turns.
         write: SqlitePool,
     },
+    /// PostgreSQL.
+    Pg {
+        /// Reads what is committed.
+        ahead: Session,
+        /// Writes by the function.
+        batch: Session,
+        /// What it runs.
+        function: &'static Function,
+    },
 }
 
 impl Alone {
-    /// Those of this database; `None` if batches are not prepared ahead there.
-    pub fn of(db: &Db) -> Option<Self> {
-        let Db::Lite {
-            ahead,
-            batch,
-            write,
-            ..
-        } = db
-        else {
-            return None;
-        };
-        Some(Self::Lite {
-            ahead: ahead.clone(),
-            batch: batch.clone(),
-            write: write.clone(),
-        })
+    /// Those of this database, for this script.
+    pub fn of(db: &Db, function: &'static Function) -> Self {
+        match db {
+            Db::Lite {
+                ahead,
+                batch,
+                write,
+                ..
+            } => Self::Lite {
+                ahead: ahead.clone(),
+                batch: batch.clone(),
+                write: write.clone(),
+            },
+            Db::Pg(shared) => Self::Pg {
+                ahead: reading(shared),
+                batch: function.session(shared),
+                function,
+            },
+        }
+    }
+
+    /// Closes those that nobody else has.
+    pub async fn close(&self) {
+        if let Self::Pg { ahead, batch, .. } = self {
+            ahead.close().await;
+            batch.close().await;
+        }
     }
 
     /// Reads outside any write transaction: what is committed by now.
@@ -58,14 +82,28 @@ impl Alone {
     {
         match self {
             Self::Lite { ahead, .. } => fetch_committed(ahead, rows).await,
+            Self::Pg { ahead, .. } => {
+                ahead
+                    .with(async |connection| rows.fetch_pg(connection).await)
+                    .await
+            }
         }
     }
 
     /// Runs the script as a transaction of its own, in one trip: whole or not at all, and only if the
-    /// database stands where it should.
-    pub async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), sqlx::Error> {
+    /// database stands where it should. On PostgreSQL the rows of `held` must be as they were, too; on
+    /// SQLite nobody changes any without the database standing elsewhere.
+    pub async fn commit(
+        &self,
+        held: Rows,
+        writes: ScriptRows,
+        stand: Stand,
+    ) -> Result<(), sqlx::Error> {
         match self {
             Self::Lite { batch, write, .. } => writes.commit_alone((batch, write), stand).await,
+            Self::Pg {
+                batch, function, ..
+            } => function.run(batch, (held, writes), stand).await,
         }
     }
 }
@@ -117,23 +155,22 @@ impl ScriptRows {
 }
 
 impl Tx {
-    /// Where a SQLite database stands.
+    /// Where the database stands.
     pub async fn stand(&mut self) -> Result<Option<Stand>, sqlx::Error> {
-        match self {
-            Self::Lite(_) => {
-                let stands = self
-                    .read("select version, batches from directory_version")
-                    .await?;
-                Ok(stands.into_iter().next())
+        let stands = match self {
+            Self::Lite(_) => self.read("select version, batches from directory_version"),
+            Self::Pg(_) => {
+                self.read("select version, batches from directory_version, writer_stand")
             }
-            Self::Pg(_) => Ok(None),
-        }
+        };
+        Ok(stands.await?.into_iter().next())
     }
 
-    /// Counts the batch of this transaction, on SQLite.
+    /// Counts the batch of this transaction.
     pub async fn count_batch(&mut self) -> Result<(), sqlx::Error> {
-        if let Self::Lite(tx) = self {
-            sqlx::query(COUNT_BATCH).execute(&mut **tx).await?;
+        match self {
+            Self::Lite(tx) => _ = sqlx::query(COUNT_BATCH).execute(&mut **tx).await?,
+            Self::Pg(tx) => _ = sqlx::query(COUNT_BATCH_PG).execute(&mut **tx).await?,
         }
         Ok(())
     }

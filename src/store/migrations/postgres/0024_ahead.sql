@@ -1,0 +1,13 @@
+-- The writer prepares a batch while the one before is on its way, as on SQLite (0011). `directory_version`
+-- grows with every change of numbers and cards by which such a preparation may be wrong; calls that somebody
+-- else rewrote or removed are told by their own versions, under lock.
+create trigger card_phone_moved after update or delete on card_phone
+    for each statement execute function directory_has_changed();
+create trigger card_merged after update of merged_into or delete on card
+    for each statement execute function directory_has_changed();
+-- Counts what writers have written, so that each notices the others. A row of its own: whoever changes the
+-- directory in a long transaction must not hold them up.
+create table writer_stand (
+    batches bigint not null
+);
+insert into writer_stand (batches) values (0);

@@ -1,0 +1,2 @@
+-- Nothing: `directory_version` counts the batches (0011).
+select 1;
