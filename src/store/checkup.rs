@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
-use super::{Db, StoreError, raw::RawMessage};
+use super::{Db, StoreError, derived, raw::RawMessage};
 use crate::{
     model::{
-        call::Call,
         ids::{AccountName, Extension},
         time::Timestamp,
     },
@@ -59,19 +59,16 @@ pub async fn extensions(db: &Db) -> Result<BTreeSet<(String, String)>, StoreErro
 
 /// Extensions of the latest calls that belong to nobody.
 pub async fn extensions_of_nobody(db: &Db) -> Result<BTreeSet<(String, Extension)>, StoreError> {
-    let calls: Vec<(String, String)> = on_read!(db, pool => {
-        sqlx::query_as("select account, derived from call order by started_at desc limit $1")
-            .bind(LATEST_CALLS)
-            .fetch_all(pool)
-            .await?
+    type Row = (Uuid, String, String, Option<Vec<u8>>);
+    const SQL: &str =
+        "select id, account, derived, facts from call order by started_at desc limit $1";
+    let calls: Vec<Row> = on_read!(db, pool => {
+        sqlx::query_as(SQL).bind(LATEST_CALLS).fetch_all(pool).await?
     });
     let known = extensions(db).await?;
     let mut found = BTreeSet::new();
-    for (account, derived) in calls {
-        let call: Call = serde_json::from_str(&derived).map_err(|source| StoreError::Value {
-            what: "call.derived",
-            source,
-        })?;
+    for (id, account, derived, facts) in calls {
+        let call = derived::read(id, &derived, facts.as_deref())?;
         for extension in call.extensions() {
             let key = (account.clone(), extension.as_str().to_owned());
             if !known.contains(&key) {

@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use self::statements as sql;
 use super::{
-    Db, StoreError,
+    Db, StoreError, derived,
     rows::{Statement, Tx},
 };
 use crate::{
-    model::{call::Call, ids::CardId, traces::Traces},
+    model::{ids::CardId, traces::Traces},
     on_read,
-    tracker::{Facts, erase},
+    tracker::erase,
 };
 
 /// Journal rows read at once.
@@ -273,11 +273,9 @@ impl Erasing<'_> {
         let mut changed = sql::SCRUB_CALLS.rows(self.tx.engine());
         for (id, derived, facts) in rows {
             let value = |what| move |source| StoreError::Value { what, source };
-            let call: Call = serde_json::from_str(&derived).map_err(value("call.derived"))?;
+            let (call, facts) = derived::with_facts(id, &derived, facts.as_deref())?;
             let call = erase::of_call(&call, traces).map_err(value("call.derived"))?;
             let derived = serde_json::to_string(&call).map_err(value("call.derived"))?;
-            let facts = Facts::unseal(facts.as_deref().unwrap_or(b"[]"))
-                .map_err(|source| StoreError::Sealed { call: id, source })?;
             let facts = erase::of_facts(&facts, traces).map_err(value("call.facts"))?;
             changed.id(id).text(derived.as_str()).bytes(&facts.pack());
         }

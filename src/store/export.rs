@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Db, StoreError,
     channel_rules::OF_CALL,
+    derived,
     sql::{Bound, Sql, fetch_all},
 };
 use crate::{
@@ -64,6 +65,7 @@ struct Row {
     call_key: String,
     started_at: i64,
     derived: String,
+    facts: Option<Vec<u8>>,
     person: Option<String>,
     channel: Option<String>,
     card: Option<Uuid>,
@@ -145,7 +147,7 @@ pub async fn page(
     after: After,
     to: Timestamp,
 ) -> Result<(Vec<Exported>, After), StoreError> {
-    const SQL: &str = "select c.id, c.account, c.call_key, c.started_at, c.derived, \
+    const SQL: &str = "select c.id, c.account, c.call_key, c.started_at, c.derived, c.facts, \
          p.login as person, ch.name as channel, c.card, c.match_reason, c.route_reason, c.pop_ms \
          from call c left join person p on p.id = c.answered_by";
     let mut sql = Sql::default();
@@ -201,10 +203,7 @@ fn exported(
     row: Row,
     recordings: &mut HashMap<Uuid, Vec<Recording>>,
 ) -> Result<Exported, StoreError> {
-    let call = serde_json::from_str(&row.derived).map_err(|source| StoreError::Value {
-        what: "call.derived",
-        source,
-    })?;
+    let call = derived::read(row.id, &row.derived, row.facts.as_deref())?;
     Ok(Exported {
         recordings: recordings.remove(&row.id).unwrap_or_default(),
         id: row.id,

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Db, StoreError};
+use super::{Db, StoreError, derived};
 use crate::{
     model::{
         call::Change,
@@ -20,6 +20,7 @@ struct Row {
     call_key: String,
     version: i64,
     derived: String,
+    facts: Option<Vec<u8>>,
     card: Option<Uuid>,
     line: Option<i64>,
     heard_at: i64,
@@ -30,15 +31,15 @@ struct Row {
 pub async fn calls(db: &Db, heard_since: Timestamp) -> Result<Vec<Change>, StoreError> {
     let rows: Vec<Row> = on_read!(db, pool => {
         sqlx::query_as(
-            "select id, account, call_key, version, derived, card, line, heard_at from call
-             where phase <> 'ended' and heard_at >= $1 order by started_at, id",
+            "select id, account, call_key, version, derived, facts, card, line, heard_at
+             from call where phase <> 'ended' and heard_at >= $1 order by started_at, id",
         )
         .bind(heard_since.as_micros())
         .fetch_all(pool)
         .await?
     });
     let calls = rows.into_iter().filter_map(|row| {
-        let call = serde_json::from_str(&row.derived)
+        let call = derived::read(row.id, &row.derived, row.facts.as_deref())
             .inspect_err(
                 |error| tracing::warn!(call = %row.id, %error, "an open call cannot be read"),
             )

@@ -12,7 +12,7 @@ use self::filter::{Along, select};
 pub use self::filter::{Came, Figure, Filter, LocalTime, Outcome, Whose};
 pub(super) use self::filter::{FIRST, target};
 use super::{
-    Db, StoreError,
+    Db, StoreError, derived,
     sources::counts,
     sql::{Bound, Sql, fetch_all},
 };
@@ -305,10 +305,7 @@ pub async fn call(db: &Db, id: CallId) -> Result<Option<CallPage>, StoreError> {
     let (Some(row), Some(more)) = (rows.into_iter().next(), more) else {
         return Ok(None);
     };
-    let call = serde_json::from_str(&more.derived).map_err(|source| StoreError::Value {
-        what: "call.derived",
-        source,
-    })?;
+    let call = derived::read(id.0, &more.derived, more.facts.as_deref())?;
     Ok(Some(CallPage { row, call, more }))
 }
 

@@ -19,6 +19,7 @@ pub mod channels;
 pub mod checkup;
 pub mod deliveries;
 pub mod depths;
+pub mod derived;
 pub mod erase;
 pub mod export;
 pub mod figures;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Db, StoreError};
+use super::{Db, StoreError, derived};
 use crate::{
     model::{
         call::Call,
@@ -25,7 +25,7 @@ pub struct Stored {
     pub call: Call,
 }
 
-type Row = (Uuid, String, String);
+type Row = (Uuid, String, String, Option<Vec<u8>>);
 
 /// The call known under this key.
 pub async fn by_key(
@@ -33,7 +33,7 @@ pub async fn by_key(
     account: &AccountName,
     key: &CallKey,
 ) -> Result<Option<Stored>, StoreError> {
-    const SQL: &str = "select c.id, c.call_key, c.derived from call_key k \
+    const SQL: &str = "select c.id, c.call_key, c.derived, c.facts from call_key k \
          join call c on c.id = k.call where k.account = $1 and k.key = $2";
     let row: Option<Row> = on_read!(db, pool => {
         sqlx::query_as(SQL)
@@ -54,10 +54,10 @@ pub async fn near(
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Stored>, StoreError> {
     const SQL: [&str; 2] = [
-        "select id, call_key, derived from call \
+        "select id, call_key, derived, facts from call \
          where client = $1 and account = $2 and started_at between $3 and $4 \
          order by abs(started_at - $5) limit $6",
-        "select id, call_key, derived from call \
+        "select id, call_key, derived, facts from call \
          where client is null and coalesce($1, '') = '' and account = $2 and started_at between $3 and $4 \
          order by abs(started_at - $5) limit $6",
     ];
@@ -87,11 +87,11 @@ pub async fn keys(db: &Db, call: CallId) -> Result<Vec<CallKey>, StoreError> {
     Ok(rows.into_iter().map(|(key,)| key.into()).collect())
 }
 
-/// A derived call that an older release wrote otherwise is as good as unknown: it is told again.
-fn stored((id, key, derived): Row) -> Option<Stored> {
+/// A call that cannot be read is as good as unknown: it is told again.
+fn stored((id, key, derived, facts): Row) -> Option<Stored> {
     Some(Stored {
         id: CallId(id),
         key: key.into(),
-        call: serde_json::from_str(&derived).ok()?,
+        call: derived::read(id, &derived, facts.as_deref()).ok()?,
     })
 }

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Db, StoreError,
+    Db, StoreError, derived,
     recordings::{LOCK_CALL, SHOW_ON_CALL},
 };
 use crate::{
@@ -142,20 +142,19 @@ pub async fn of_call(db: &Db, call: CallId) -> Result<Option<(LineRule, Call)>, 
     const RULE: &str = "select r.line, r.valid_from, r.kept, r.notice, r.prompt, r.consent \
          from call c join line_recording r on r.line = c.line and r.valid_from <= c.started_at \
          where c.id = $1 order by r.valid_from desc limit 1";
-    const CALL: &str = "select derived from call where id = $1";
+    const CALL: &str = "select derived, facts from call where id = $1";
     let row: Option<RuleRow> = on_read!(db, pool => {
         sqlx::query_as(RULE).bind(call.0).fetch_optional(pool).await?
     });
     let Some(row) = row else { return Ok(None) };
-    let text: Option<(String,)> = on_read!(db, pool => {
+    let known: Option<(String, Option<Vec<u8>>)> = on_read!(db, pool => {
         sqlx::query_as(CALL).bind(call.0).fetch_optional(pool).await?
     });
-    let Some((text,)) = text else { return Ok(None) };
-    let derived = serde_json::from_str(&text).map_err(|source| StoreError::Value {
-        what: "call.derived",
-        source,
-    })?;
-    Ok(Some((row.into_rule(), derived)))
+    let Some((text, facts)) = known else {
+        return Ok(None);
+    };
+    let known = derived::read(call.0, &text, facts.as_deref())?;
+    Ok(Some((row.into_rule(), known)))
 }
 
 /// What becomes of the recordings of a call, by the rule its line had when it began.

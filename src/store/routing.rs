@@ -332,24 +332,24 @@ mod tests {
     #[tokio::test]
     async fn an_open_call_that_cannot_be_read_is_left_out() {
         let (db, folder) = open().await;
-        for derived in [
-            serde_json::to_string(&crate::model::call::Call::default()).unwrap(),
-            "?".into(),
-        ] {
+        let call = serde_json::to_string(&crate::model::call::Call::default()).unwrap();
+        for (derived, facts) in [(call.as_str(), "[]"), ("", "[]"), ("?", "[]"), ("", "?")] {
             on_write!(&db, pool => {
                 sqlx::query("insert into call (id, account, call_key, version, phase, started_at, \
-                             heard_at, derived) values ($1, 'office', 'k', 1, 'ringing', 0, 0, $2)")
+                             heard_at, derived, facts) \
+                             values ($1, 'office', 'k', 1, 'ringing', 0, 0, $2, $3)")
                     .bind(Uuid::now_v7())
                     .bind(derived)
+                    .bind(facts.as_bytes())
                     .execute(pool)
                     .await
                     .map(|_| ())
             })
             .unwrap();
         }
-        assert_eq!(super::super::open::calls(&db).await.unwrap().len(), 1);
+        assert_eq!(super::super::open::calls(&db).await.unwrap().len(), 2);
         let going_on = super::super::going_on::calls(&db, Timestamp::from_micros(0));
-        assert_eq!(going_on.await.unwrap().len(), 1);
+        assert_eq!(going_on.await.unwrap().len(), 2);
         db.close().await;
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -77,4 +77,4 @@ pub use join::{keys, main_key, winner};
 pub use seal::SealError;
 
 #[cfg(test)]
-mod story;
+pub(crate) mod story;

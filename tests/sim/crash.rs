@@ -27,8 +27,9 @@ use ringcard::{
     model::time::Timestamp,
     on_read,
     simulator::{connection::Connection, dice::Dice, ledger::Ledger, mango::Mango},
-    store::{Db, Settings, StoreError},
+    store::{Db, Settings, StoreError, derived},
 };
+use uuid::Uuid;
 
 use crate::{
     check::{Told, differences},
@@ -399,16 +400,19 @@ impl<'a> Trial<'a> {
 
     /// Every call must be what its messages told, all of which were taken in the end.
     async fn told_of_calls(&self, db: &Db) -> Result<Vec<String>, StoreError> {
-        let calls: Vec<(String, String)> = on_read!(db, pool => {
-            sqlx::query_as("select call_key, derived from call").fetch_all(pool).await
+        type Row = (String, Uuid, String, Option<Vec<u8>>);
+        let rows: Vec<Row> = on_read!(db, pool => {
+            sqlx::query_as("select call_key, id, derived, facts from call").fetch_all(pool).await
         })?;
-        let calls: BTreeMap<String, String> = calls.into_iter().collect();
+        let mut calls = BTreeMap::new();
+        for (key, id, text, facts) in rows {
+            calls.insert(key, derived::read(id, &text, facts.as_deref())?);
+        }
         let mut wrong = Vec::new();
         for ledger in &self.calls {
-            let derived = calls.get(&ledger.call_key);
-            match derived.and_then(|derived| serde_json::from_str(derived).ok()) {
+            match calls.get(&ledger.call_key) {
                 Some(call) => {
-                    let differences = differences(ledger, &call, Told::All).into_iter();
+                    let differences = differences(ledger, call, Told::All).into_iter();
                     // This load leaves out the news that the file can be had.
                     let told = differences.filter(|what| !what.starts_with("recording:"));
                     wrong.extend(told.map(|what| format!("{}: {what}", ledger.call_key)));

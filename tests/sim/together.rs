@@ -21,8 +21,9 @@ use ringcard::{
         ledger::Ledger,
         played::{PLAYED, Played},
     },
-    store::Db,
+    store::{Db, derived},
 };
+use uuid::Uuid;
 
 use crate::{
     check::{Told, differences},
@@ -221,14 +222,14 @@ async fn compare(place: &Place, ledgers: &[Ledger]) -> Vec<String> {
 }
 
 async fn calls(db: &Db, ledgers: &[Ledger]) -> Vec<String> {
-    let rows: Vec<(String, String, String)> = on_read!(db, pool => {
-        sqlx::query_as("select account, call_key, derived from call").fetch_all(pool).await
-    })
-    .expect("the journal can be read");
+    type Row = (String, String, Uuid, String, Option<Vec<u8>>);
+    const SQL: &str = "select account, call_key, id, derived, facts from call";
+    let rows: Vec<Row> = on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await)
+        .expect("the journal can be read");
     let mut found: BTreeMap<(String, String), Call> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (account, key, derived) in rows {
-        let call = serde_json::from_str(&derived).expect("a call can be read");
+    for (account, key, id, text, facts) in rows {
+        let call = derived::read(id, &text, facts.as_deref()).expect("a call can be read");
         let name = format!("{account} {key}");
         if found.insert((account, key), call).is_some() {
             wrong.push(format!("{name}: twice in the journal"));

@@ -17,9 +17,13 @@ use crate::{
     store::{
         StoreError,
         cards::CardPhone,
+        derived,
         rows::{Rows, Statement, Tx},
     },
 };
+
+/// A call with what it is derived from.
+type CallRow = (Uuid, String, Option<Vec<u8>>);
 
 /// From a card to another one, in a transaction that nobody else moves cards in.
 pub(super) struct Moving<'a> {
@@ -181,10 +185,10 @@ impl<'a> Moving<'a> {
         for id in ids {
             left.id(*id).id(self.source.0);
         }
-        let left: Vec<(Uuid, String)> = self.tx.fetch(left).await?;
+        let left: Vec<CallRow> = self.tx.fetch(left).await?;
         let mut going = Vec::new();
-        for (id, derived) in left {
-            if !carried.leads(&read_call(&derived)?) {
+        for (id, derived, facts) in left {
+            if !carried.leads(&derived::read(id, &derived, facts.as_deref())?) {
                 going.push(id);
             }
         }
@@ -241,10 +245,10 @@ impl<'a> Moving<'a> {
             return Ok(Vec::new());
         }
         let carried = self.carried().await?;
-        let calls: Vec<(Uuid, String)> = self.come_by(&sql::CALLS_FROM, numbers).await?;
+        let calls: Vec<CallRow> = self.come_by(&sql::CALLS_FROM, numbers).await?;
         let mut moved = Vec::new();
-        for (id, derived) in calls {
-            if carried.leads(&read_call(&derived)?) {
+        for (id, derived, facts) in calls {
+            if carried.leads(&derived::read(id, &derived, facts.as_deref())?) {
                 moved.push(id);
             }
         }
@@ -449,13 +453,6 @@ fn reason(phones: &[CardPhone], e164: &str, ext: &str) -> Option<MatchReason> {
         })
         .collect();
     rank(ext, &candidates).first().map(|(reason, _)| *reason)
-}
-
-fn read_call(derived: &str) -> Result<Call, StoreError> {
-    serde_json::from_str(derived).map_err(|source| StoreError::Value {
-        what: "call.derived",
-        source,
-    })
 }
 
 fn calls_of(rows: Vec<(Uuid, i64)>) -> Vec<(CallId, i64)> {

@@ -66,12 +66,14 @@ pub(super) static MOVE_TOUCH: Statement = Statement::new(
 // ---- what a number has brought to a card
 
 pub(super) static CALLS_LEFT: Statement = Statement::new(
-    "select c.id, c.derived from {rows} as r join call c on c.id = r.moved and c.card = r.source",
+    "select c.id, c.derived, c.facts from {rows} as r \
+     join call c on c.id = r.moved and c.card = r.source",
     &[("moved", Id), ("source", Id)],
 );
 
 pub(super) static CALLS_FROM: Statement = Statement::new(
-    "select c.id, c.derived from {rows} as r join call c on c.card = r.card and c.client = r.client",
+    "select c.id, c.derived, c.facts from {rows} as r \
+     join call c on c.card = r.card and c.client = r.client",
     OF_CLIENT,
 );
 pub(super) static TASKS_FROM: Statement = Statement::new(

@@ -28,10 +28,10 @@ use crate::{
     },
     rules::matching::MatchReason,
     store::{
-        Db,
+        Db, derived,
         rows::{self, Alone, Engine, Rows, ScriptRows, Tx},
     },
-    tracker::{self, Facts},
+    tracker,
 };
 
 /// Batches that are not prepared ahead after another writer was met: each would be prepared for nothing.
@@ -281,7 +281,7 @@ impl Committer {
                 .await?;
             self.place(from, &mut works).await?;
             self.find_cards(from, &mut works, &mut writes).await?;
-            self.write(&mut writes, &works)?;
+            self.write(&mut writes, &works);
         }
         Ok(Plan {
             writes,
@@ -513,12 +513,12 @@ impl Committer {
     }
 
     /// Fills in the calls with their facts, then all that follows from them.
-    fn write(&self, writes: &mut ScriptRows, works: &[Work]) -> Result<(), ApplyError> {
+    fn write(&self, writes: &mut ScriptRows, works: &[Work]) {
         for work in works {
             let known = &work.known;
             match &work.before {
-                None => columns::add(writes, known)?,
-                Some(before) => columns::change(writes, before, known, work.renamed)?,
+                None => columns::add(writes, known),
+                Some(before) => columns::change(writes, before, known, work.renamed),
             }
         }
         effects::merge(writes, works);
@@ -530,7 +530,6 @@ impl Committer {
             now: now.unwrap_or_default(),
         }
         .write(writes, works);
-        Ok(())
     }
 }
 
@@ -573,13 +572,8 @@ fn winner(mut calls: Vec<Known>) -> (Option<Known>, Vec<Known>) {
 
 fn read_call(row: CallRow) -> Result<Known, ApplyError> {
     let (id, version, account, key, derived, card, reason, line, answered_by, facts, sealed) = row;
-    let call: Call = serde_json::from_str(&derived)
+    let (call, facts) = derived::with_facts(id, &derived, facts.as_deref())
         .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?;
-    let facts = match &facts {
-        Some(blob) => Facts::unseal(blob)
-            .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?,
-        None => Facts::new(),
-    };
     Ok(Known {
         id: CallId(id),
         version,

@@ -2,9 +2,7 @@
 //! cheaper it is.
 
 use super::{
-    apply::ApplyError,
     known::{Known, Stand},
-    short::Short,
     statements as sql,
 };
 use crate::{
@@ -14,24 +12,19 @@ use crate::{
 };
 
 /// Fills in a call seen for the first time.
-pub(super) fn add(writes: &mut ScriptRows, known: &Known) -> Result<(), ApplyError> {
-    write_call(writes.of(&sql::ADD_CALLS), known)
+pub(super) fn add(writes: &mut ScriptRows, known: &Known) {
+    write_call(writes.of(&sql::ADD_CALLS), known);
 }
 
 /// Fills in a call that was as `before`; `renamed`: it is shown by another key now.
-pub(super) fn change(
-    writes: &mut ScriptRows,
-    before: &Stand,
-    known: &Known,
-    renamed: bool,
-) -> Result<(), ApplyError> {
+pub(super) fn change(writes: &mut ScriptRows, before: &Stand, known: &Known, renamed: bool) {
     if known.sealed {
-        return write_call(writes.of(&sql::CHANGE_CALLS), known);
+        write_call(writes.of(&sql::CHANGE_CALLS), known);
+    } else if !renamed && is_only_noted(before, &known.stand) {
+        note_call(writes.of(&sql::NOTE_CALLS), known);
+    } else {
+        write_call(writes.of(statement_for(before, &known.stand)), known);
     }
-    if !renamed && is_only_noted(before, &known.stand) {
-        return note_call(writes.of(&sql::NOTE_CALLS), known);
-    }
-    write_call(writes.of(statement_for(before, &known.stand)), known)
 }
 
 /// The statement that names the columns of indexes that change.
@@ -75,7 +68,7 @@ fn is_only_noted(before: &Stand, after: &Stand) -> bool {
             hold_ms,
             answered_by,
             route_reason,
-            // Written whatever changes, or only within `derived`.
+            // Written whatever changes, or in no column: it follows from the facts.
             phase: _,
             heard_at: _,
             legs: _,
@@ -102,23 +95,20 @@ fn is_only_noted(before: &Stand, after: &Stand) -> bool {
         && before.reason == after.reason
 }
 
-fn note_call(rows: &mut Rows, known: &Known) -> Result<(), ApplyError> {
+fn note_call(rows: &mut Rows, known: &Known) {
     let call = &*known.stand.call;
     rows.id(known.id.0)
         .bytes(&known.facts.pack())
-        .text(derived(call)?.as_str())
         .int(known.version)
         .text(call.phase.as_str())
         .int(call.heard_at.as_micros());
-    Ok(())
 }
 
-fn write_call(rows: &mut Rows, known: &Known) -> Result<(), ApplyError> {
+fn write_call(rows: &mut Rows, known: &Known) {
     let stand = &known.stand;
     let call = &*stand.call;
     rows.id(known.id.0)
         .bytes(&known.facts.pack())
-        .text(derived(call)?.as_str())
         .text(known.key.as_str())
         .int(known.version)
         .text(call.phase.as_str())
@@ -146,12 +136,6 @@ fn write_call(rows: &mut Rows, known: &Known) -> Result<(), ApplyError> {
         .text(call.client.as_ref().and_then(|client| client.e164()))
         .int(stand.line.map(|line| line.0))
         .id(stand.card.map(|card| card.0));
-    Ok(())
-}
-
-fn derived(call: &Call) -> Result<String, ApplyError> {
-    serde_json::to_string(&Short(call))
-        .map_err(|error| ApplyError::Unusable(format!("a call: {error}")))
 }
 
 /// Our number, as the line table writes it.

@@ -15,7 +15,6 @@ mod group;
 mod known;
 mod log;
 mod press;
-mod short;
 mod sizes;
 mod source;
 pub(super) mod statements;

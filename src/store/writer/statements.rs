@@ -165,12 +165,12 @@ pub(super) static LOAD_CALLS: Statement = Statement::new(
     &[("id", Id)],
 );
 
-/// Columns of `call` that follow from facts, in the order [`super::apply`] fills them. SQLite counts a
-/// row's cells from its beginning to find one: those that every change writes come first.
+/// Columns of `call` that follow from facts, in the order [`super::columns`] fills them. `derived` stays
+/// empty ([`crate::store::derived`]); every update says so, for an earlier version may have filled it.
+/// SQLite counts a row's cells from its beginning to find one: those that every change writes come first.
 const CALL: &[(&str, Kind)] = &[
     ("id", Id),
     ("facts", Bytes),
-    ("derived", Long),
     ("call_key", Text),
     ("version", Int),
     ("phase", Text),
@@ -209,7 +209,7 @@ pub(super) static ADD_CALLS: Statement = Statement::new(
      select id, account, call_key, version, phase, direction, result, ended, hangup_by, \
      client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
      wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
-     route_reason, heard_at, derived, facts from {rows} as r",
+     route_reason, heard_at, '', facts from {rows} as r",
     CALL,
 );
 
@@ -224,7 +224,7 @@ macro_rules! update_call {
              rang_at = r.rang_at, answered_at = r.answered_at, wait_ms = r.wait_ms, \
              ring_ms = r.ring_ms, talk_ms = r.talk_ms, hold_ms = r.hold_ms, \
              answered_ext = r.answered_ext, match_reason = r.match_reason, \
-             route_reason = r.route_reason, heard_at = r.heard_at, derived = r.derived, \
+             route_reason = r.route_reason, heard_at = r.heard_at, derived = '', \
              facts = r.facts",
             $more,
             " from {rows} as r where call.id = r.id"
@@ -235,11 +235,10 @@ macro_rules! update_call {
 /// Something was told that changes no other column: half of what is told of a call.
 pub(super) static NOTE_CALLS: Statement = Statement::new(
     "update call set version = r.version, phase = r.phase, heard_at = r.heard_at, \
-     derived = r.derived, facts = r.facts from {rows} as r where call.id = r.id",
+     derived = '', facts = r.facts from {rows} as r where call.id = r.id",
     &[
         ("id", Id),
         ("facts", Bytes),
-        ("derived", Long),
         ("version", Int),
         ("phase", Text),
         ("heard_at", Int),

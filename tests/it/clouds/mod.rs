@@ -23,7 +23,9 @@ mod zammad;
 use ringcard::{
     model::{call::Call, recording::RecordingState},
     on_read, on_write,
+    store::derived,
 };
+use uuid::Uuid;
 
 use crate::{
     pages::office::{CLIENT, Office},
@@ -41,10 +43,15 @@ async fn office(settings: &str) -> Office {
 
 /// Every call in the journal: key, and the call.
 async fn calls(office: &Office) -> Vec<(String, Call)> {
-    let rows: Vec<(String, String)> = on_read!(office.gateway.db(), pool => {
-        sqlx::query_as("select call_key, derived from call").fetch_all(pool).await.unwrap()
+    type Row = (String, Uuid, String, Option<Vec<u8>>);
+    const SQL: &str = "select call_key, id, derived, facts from call";
+    let rows: Vec<Row> = on_read!(office.gateway.db(), pool => {
+        sqlx::query_as(SQL).fetch_all(pool).await.unwrap()
     });
-    let read = |(key, derived): (String, String)| (key, serde_json::from_str(&derived).unwrap());
+    let read = |(key, id, text, facts): Row| {
+        let call = derived::read(id, &text, facts.as_deref());
+        (key, call.unwrap())
+    };
     rows.into_iter().map(read).collect()
 }
 

@@ -1,6 +1,7 @@
 //! What the store promises, on both engines.
 
 mod call_backs;
+mod derived;
 mod doctor;
 mod faults;
 mod leaving;

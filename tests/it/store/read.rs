@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ringcard::{on_read, on_write, store::Db};
+use ringcard::{
+    on_read, on_write,
+    store::{Db, derived},
+};
+use uuid::Uuid;
 
 /// One row of several texts.
 type Texts = Vec<String>;
@@ -10,7 +14,7 @@ type Texts = Vec<String>;
 /// All that must be the same in whatever order messages came, as text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Picture {
-    /// Calls by key: what was derived, and the numbers of their cards.
+    /// Calls by key: what is derived, what the columns say, and the numbers of their cards.
     pub calls: Vec<Texts>,
     /// Cards by number: owner, first touch.
     pub cards: Vec<Texts>,
@@ -70,19 +74,37 @@ pub async fn people(db: &Db) {
     .await;
 }
 
+/// Calls by key: what is derived, what the columns say, and what stands beside them.
+async fn calls(db: &Db) -> Vec<Texts> {
+    type Row = (String, Uuid, String, Option<Vec<u8>>, String);
+    const SQL: &str = "select c.call_key, c.id, c.derived, c.facts, \
+         coalesce(c.result, '') || '|' || coalesce(cast(c.line as text), '') || '|' || \
+         coalesce(cast(c.answered_by as text), '') || '|' || \
+         coalesce((select p.e164 || '/' || p.ext from card_phone p where p.card = c.card), '') \
+         || '|' || coalesce(c.recording, '') || '|' || \
+         (select count(*) from call_key k where k.call = c.id) || '|' || \
+         c.phase || '|' || coalesce(c.direction, '') || '|' || coalesce(c.ended, '') || '|' || \
+         coalesce(c.hangup_by, '') || '|' || coalesce(c.client, c.client_shown) || '|' || \
+         c.client_name || '|' || coalesce(c.did, '') || '|' || c.started_at || '|' || \
+         coalesce(c.rang_at, 0) || '|' || coalesce(c.answered_at, 0) || '|' || \
+         coalesce(c.ended_at, 0) || '|' || coalesce(c.wait_ms, -1) || '|' || \
+         coalesce(c.ring_ms, -1) || '|' || coalesce(c.talk_ms, -1) || '|' || \
+         coalesce(c.hold_ms, -1) || '|' || coalesce(c.answered_ext, '') || '|' || c.heard_at \
+         from call c order by c.call_key";
+    let rows: Vec<Row> = on_read!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await.unwrap());
+    let read = |(key, id, text, facts, beside): Row| {
+        let call = derived::read(id, &text, facts.as_deref()).unwrap();
+        let call = serde_json::to_string(&call).unwrap();
+        let beside = beside.split('|').map(str::to_owned);
+        [key, call].into_iter().chain(beside).collect()
+    };
+    rows.into_iter().map(read).collect()
+}
+
 /// Everything that must not depend on order.
 pub async fn picture(db: &Db) -> Picture {
     Picture {
-        calls: texts(
-            db,
-            "select c.call_key || '|' || c.derived || '|' || coalesce(c.result, '') || '|' || \
-             coalesce(cast(c.line as text), '') || '|' || coalesce(cast(c.answered_by as text), '') \
-             || '|' || coalesce((select p.e164 || '/' || p.ext from card_phone p \
-             where p.card = c.card), '') || '|' || coalesce(c.recording, '') || '|' || \
-             (select count(*) from call_key k where k.call = c.id) \
-             from call c order by c.call_key",
-        )
-        .await,
+        calls: calls(db).await,
         cards: texts(
             db,
             "select p.e164 || '/' || p.ext || '|' || coalesce(cast(c.owner as text), '') || '|' || \

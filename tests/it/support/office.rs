@@ -580,13 +580,18 @@ impl Office {
 
     /// Every call as derived.
     pub async fn derived(&self) -> Vec<(uuid::Uuid, Call)> {
-        let rows: Vec<(uuid::Uuid, String)> = ringcard::on_read!(&self.db, pool => {
-            let sql = "select id, derived from call where account = 'office' order by started_at";
+        type Row = (uuid::Uuid, String, Option<Vec<u8>>);
+        let rows: Vec<Row> = ringcard::on_read!(&self.db, pool => {
+            let sql = "select id, derived, facts from call where account = 'office' \
+                       order by started_at";
             sqlx::query_as(sql).fetch_all(pool).await
         })
         .expect("calls can be read");
-        let read = |text: &str| serde_json::from_str(text).expect("our own");
-        rows.iter().map(|(id, text)| (*id, read(text))).collect()
+        let read = |(id, text, facts): Row| {
+            let call = store::derived::read(id, &text, facts.as_deref());
+            (id, call.expect("our own"))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Where the recordings stand.

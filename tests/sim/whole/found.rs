@@ -210,6 +210,7 @@ struct Stored {
     talk_ms: Option<i64>,
     hold_ms: Option<i64>,
     answered_ext: Option<String>,
+    derived: String,
     facts: Option<Vec<u8>>,
 }
 
@@ -237,6 +238,7 @@ async fn columns(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
             talk_ms,
             hold_ms,
             answered_ext,
+            derived,
             facts,
         } = on_read!(db, pool => {
             sqlx::query_as("select * from call where id = $1")
@@ -293,6 +295,9 @@ async fn columns(rows: &[Row], db: &Db, wrong: &mut Vec<String>) {
                     row.name()
                 ));
             }
+        }
+        if !derived.is_empty() {
+            wrong.push(format!("{}: what follows from facts is stored", row.name()));
         }
         let facts = Facts::unseal(facts.as_deref().unwrap_or(b"[]"));
         let again = facts.map(|facts| tracker::derive(&facts));
