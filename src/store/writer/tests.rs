@@ -1,13 +1,16 @@
 //! A planted panic, and what the writer does with the rest of the batch. (Stories that need no plant
 //! stand in `tests/it/store`.)
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::*;
 use crate::{
+    bench::cluster::Cluster,
     model::event::{Clock, Fact},
-    on_read, store,
+    on_read, on_write, store,
 };
 
 /// Derives as ever, but for one call.
@@ -58,6 +61,20 @@ impl Base {
         .await
         .unwrap();
         db.migrate().await.unwrap();
+        Self { db, folder }
+    }
+
+    /// A database of a PostgreSQL for these tests.
+    async fn postgres() -> Self {
+        static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start("").unwrap());
+        let url = tokio::task::spawn_blocking(|| CLUSTER.database());
+        let settings = store::Settings {
+            url: url.await.unwrap().unwrap(),
+            ..store::Settings::default()
+        };
+        let db = Db::open(&settings).await.unwrap();
+        db.migrate().await.unwrap();
+        let folder = std::path::PathBuf::new();
         Self { db, folder }
     }
 
@@ -186,15 +203,35 @@ mod ahead {
     }
 
     async fn execute(base: &Base, sql: &'static str) {
-        let Db::Lite { write, .. } = &base.db else {
-            unreachable!("these tests are about SQLite");
-        };
-        sqlx::query(sql).execute(write).await.unwrap();
+        on_write!(&base.db, pool => sqlx::query(sql).execute(pool).await.map(drop)).unwrap();
     }
 
-    #[tokio::test]
-    async fn a_batch_knows_what_the_one_on_its_way_has_made() {
-        let base = Base::new().await;
+    /// Makes two tests of one story, one for each engine.
+    macro_rules! on_both_engines {
+        ($($story:ident),* $(,)?) => {$(
+            mod $story {
+                #[tokio::test]
+                async fn sqlite() {
+                    super::$story(super::Base::new().await).await;
+                }
+                #[tokio::test]
+                async fn postgres() {
+                    super::$story(super::Base::postgres().await).await;
+                }
+            }
+        )*};
+    }
+
+    on_both_engines!(
+        a_batch_knows_what_the_one_on_its_way_has_made,
+        a_batch_is_not_written_after_a_number_has_left_its_card,
+        a_batch_is_not_written_after_its_call_was_sealed,
+        a_batch_is_not_written_after_somebody_elses,
+        in_company_batches_are_not_prepared_ahead,
+        what_a_batch_outdates_itself_keeps_the_next_one_from_nothing,
+    );
+
+    async fn a_batch_knows_what_the_one_on_its_way_has_made(base: Base) {
         let mut committer = committer(&base).await;
         let one = call_from("1", CLIENT);
         let first = committer.prepare(&[&one]).await.unwrap();
@@ -209,9 +246,7 @@ mod ahead {
         assert_eq!(base.count("select count(*) from call").await, 3);
     }
 
-    #[tokio::test]
-    async fn a_batch_is_not_written_after_a_number_has_left_its_card() {
-        let base = Base::new().await;
+    async fn a_batch_is_not_written_after_a_number_has_left_its_card(base: Base) {
         let mut committer = committer(&base).await;
         committer.commit(&[&call_from("1", CLIENT)]).await.unwrap();
         let next = call_from("2", CLIENT);
@@ -228,9 +263,32 @@ mod ahead {
         );
     }
 
-    #[tokio::test]
-    async fn a_batch_is_not_written_after_somebody_elses() {
-        let base = Base::new().await;
+    async fn a_batch_is_not_written_after_its_call_was_sealed(base: Base) {
+        let mut committer = committer(&base).await;
+        let call = submission("1");
+        committer.commit(&[&call]).await.unwrap();
+        let mut more = submission("1");
+        more.events[0].id = "1/more".into();
+        let prepared = committer.prepare(&[&more]).await.unwrap();
+        const SEAL: &str = "update call set sealed = 1, version = version + 1 where call_key = '1'";
+        execute(&base, SEAL).await;
+        assert!(prepared.write().await.is_err());
+        assert_eq!(
+            base.count("select count(*) from call where sealed = 1")
+                .await,
+            1
+        );
+        committer.forget();
+        let applied = committer.commit(&[&more]).await.unwrap();
+        assert_eq!(applied.receipts[0].new_facts, 1);
+        assert_eq!(
+            base.count("select count(*) from call where sealed = 1")
+                .await,
+            0
+        );
+    }
+
+    async fn a_batch_is_not_written_after_somebody_elses(base: Base) {
         let mut committer = committer(&base).await;
         let call = submission("1");
         let prepared = committer.prepare(&[&call]).await.unwrap();
@@ -243,9 +301,20 @@ mod ahead {
         assert_eq!(base.count("select count(*) from call").await, 2);
     }
 
-    #[tokio::test]
-    async fn what_a_batch_outdates_itself_keeps_the_next_one_from_nothing() {
-        let base = Base::new().await;
+    async fn in_company_batches_are_not_prepared_ahead(base: Base) {
+        let mut committer = committer(&base).await;
+        let mut other = Committer::new(base.db.clone(), 2, &Settings::default(), tracker::derive);
+        other.commit(&[&submission("2")]).await.unwrap();
+        committer.commit(&[&submission("1")]).await.unwrap();
+        let next = submission("3");
+        assert!(committer.prepare(&[&next]).await.is_none());
+        committer.company = 0;
+        let prepared = committer.prepare(&[&next]).await.unwrap();
+        prepared.write().await.unwrap();
+        assert_eq!(base.count("select count(*) from call").await, 4);
+    }
+
+    async fn what_a_batch_outdates_itself_keeps_the_next_one_from_nothing(base: Base) {
         let mut committer = committer(&base).await;
         // Two calls turn out to be one: rows go, and the version grows.
         committer
