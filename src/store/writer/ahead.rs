@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     model::ids::CallId,
-    store::rows::{Alone, ScriptRows, Stand},
+    store::{
+        direct::DirectError,
+        rows::{Alone, ScriptRows, Stand},
+    },
 };
 
 /// A batch ready to be written.
@@ -33,8 +36,8 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Writes it in one transaction, whole or not at all. It is durable once the log is synced.
-    pub(super) async fn write(self) -> Result<Applied, sqlx::Error> {
-        self.alone.commit(self.writes, self.stand).await?;
+    pub(super) fn write(self) -> Result<Applied, DirectError> {
+        self.alone.commit(self.writes, self.stand)?;
         Ok(self.applied)
     }
 }

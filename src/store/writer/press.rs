@@ -1,15 +1,23 @@
 //! Writes prepared batches one after another, while the next is prepared; tells their senders when they
 //! are durable, while the next is written.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use futures_util::FutureExt;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
+};
 
-use super::{Waiting, ahead::Prepared, apply::Applied, checkpoints, log::Log, worker::HealthTold};
+use super::{
+    Waiting, ahead::Prepared, apply::Applied, checkpoints, log::Log, thread, turn::Turn,
+    worker::HealthTold,
+};
 use crate::{model::call::Change, store::Db};
 
-/// The task that writes what was prepared. Once a batch could not be written it writes nothing more,
+/// The threads that write what was prepared, and tell. Once a batch could not be written it writes nothing more,
 /// because what came after stands on it, and gives all of it back.
 pub(super) struct Press {
     orders: mpsc::Sender<Order>,
@@ -43,22 +51,33 @@ impl Written {
 const UNSYNCED: usize = 16;
 
 impl Press {
-    /// Starts it; it ends when it is dropped. On PostgreSQL it has nothing to do.
+    /// Starts it; it ends when it is dropped. On PostgreSQL it has nothing to do. `runtime` is that of
+    /// everybody else who uses the database.
     pub(super) fn start(
         db: &Db,
         changes: broadcast::Sender<Arc<Change>>,
         health: HealthTold,
+        runtime: &Handle,
     ) -> Self {
         // One batch is written, one waits.
         let (orders, waiting) = mpsc::channel(1);
         let (stopping, stopped) = watch::channel(false);
-        if let (Db::Lite { checkpoint, .. }, Some(log)) = (db, Log::of(db, health)) {
+        if let (
+            Db::Lite {
+                checkpoint, write, ..
+            },
+            Some(log),
+        ) = (db, Log::of(db, health, runtime))
+        {
             let told = Arc::new(Notify::new());
             let news = Arc::downgrade(&told);
             tokio::spawn(checkpoints::run(checkpoint.clone(), news));
             let (written, unsynced) = mpsc::channel(UNSYNCED);
-            tokio::spawn(run(waiting, written, stopping));
-            tokio::spawn(tell(unsynced, log, changes, told));
+            let turn = Turn::of(write, runtime);
+            thread::start("writer-commits", || {
+                commit(waiting, written, stopping, turn)
+            });
+            thread::start("writer-tells", move || tell(unsynced, log, &changes, &told));
         }
         Self { orders, stopped }
     }
@@ -90,15 +109,18 @@ impl Press {
     }
 }
 
-async fn run(
+/// Commits what was prepared, one after another.
+fn commit(
     mut orders: mpsc::Receiver<Order>,
     told: mpsc::Sender<Written>,
     stopping: watch::Sender<bool>,
+    mut turn: Turn,
 ) {
     let mut lost: Vec<Waiting> = Vec::new();
-    while let Some(order) = orders.recv().await {
+    while let Some(order) = next(&mut orders, &mut turn) {
         let next = match order {
             Order::Finish(done) => {
+                turn.end();
                 stopping.send_replace(false);
                 Written::Finish(done, std::mem::take(&mut lost))
             }
@@ -106,7 +128,7 @@ async fn run(
                 lost.extend(batch);
                 continue;
             }
-            Order::Write(batch, prepared) => match written(prepared).await {
+            Order::Write(batch, prepared) => match written(prepared, &mut turn) {
                 Some(applied) => Written::Batch(batch, applied),
                 None => {
                     lost.extend(batch);
@@ -115,32 +137,39 @@ async fn run(
                 }
             },
         };
-        if told.send(next).await.is_err() {
+        if told.blocking_send(next).is_err() {
             // Who should tell is gone: nobody is told anything any more, and all of it comes again.
             return;
         }
     }
 }
 
+/// The next order. The turn is kept only while there is one at once.
+fn next(orders: &mut mpsc::Receiver<Order>, turn: &mut Turn) -> Option<Order> {
+    orders.try_recv().ok().or_else(|| {
+        turn.end();
+        orders.blocking_recv()
+    })
+}
+
 /// Tells the senders of each batch once it is durable, in the order of the batches.
-async fn tell(
+fn tell(
     mut written: mpsc::Receiver<Written>,
     mut log: Log,
-    changes: broadcast::Sender<Arc<Change>>,
-    told: Arc<Notify>,
+    changes: &broadcast::Sender<Arc<Change>>,
+    told: &Notify,
 ) {
     let mut next = Vec::new();
-    while written.recv_many(&mut next, UNSYNCED).await > 0 {
+    while written.blocking_recv_many(&mut next, UNSYNCED) > 0 {
         if next
             .iter()
             .any(|written| matches!(written, Written::Batch(..)))
         {
-            log.make_durable(|| next.iter().any(Written::is_awaited))
-                .await;
+            log.make_durable(|| next.iter().any(Written::is_awaited));
         }
         for written in next.drain(..) {
             match written {
-                Written::Batch(batch, applied) => acknowledge(&changes, batch, applied),
+                Written::Batch(batch, applied) => acknowledge(changes, batch, applied),
                 // Who asked waits for the answer.
                 Written::Finish(done, lost) => _ = done.send(lost),
             }
@@ -149,8 +178,12 @@ async fn tell(
     }
 }
 
-async fn written(prepared: Prepared) -> Option<Applied> {
-    match AssertUnwindSafe(prepared.write()).catch_unwind().await {
+fn written(prepared: Prepared, turn: &mut Turn) -> Option<Applied> {
+    let attempt = catch_unwind(AssertUnwindSafe(|| {
+        turn.take()?;
+        Ok::<_, sqlx::Error>(prepared.write()?)
+    }));
+    match attempt {
         Ok(Ok(applied)) => Some(applied),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a prepared batch goes the plain way");

@@ -1,12 +1,14 @@
-//! What SQLite does without a transaction that somebody holds open: a whole script in one trip, and
+//! What SQLite does on the writer's own connections, without a trip: a whole script in one transaction, and
 //! reading what is committed.
 
-use sqlx::{FromRow, SqlitePool, postgres::PgRow, sqlite::SqliteRow};
+use rusqlite::TransactionBehavior;
+use sqlx::SqlitePool;
 
-use super::{Script, ScriptRows};
+use super::ScriptRows;
 use crate::store::{
     Db,
-    rows::{Cells, Rows, Tx, mixed_engines},
+    direct::{Direct, DirectError},
+    rows::{Rows, Tx},
 };
 
 /// Where a SQLite database stands: what a batch prepared ahead depends on.
@@ -18,15 +20,15 @@ pub struct Stand {
     pub batches: i64,
 }
 
-/// The connections by which batches are read ahead and written, each in one trip.
+/// The connections by which batches are read ahead and written, each in the thread that asks.
 #[derive(Clone, Debug)]
 pub enum Alone {
     /// SQLite.
     Lite {
         /// Reads what is committed.
-        ahead: SqlitePool,
+        ahead: Direct,
         /// Writes, and does not wait for the disk.
-        batch: SqlitePool,
+        batch: Direct,
         /// Everybody else's: held while the other writes, so that the two take turns.
         write: SqlitePool,
     },
@@ -52,78 +54,55 @@ impl Alone {
     }
 
     /// Reads outside any write transaction: what is committed by now.
-    pub async fn fetch<T>(&self, rows: Rows) -> Result<Vec<T>, sqlx::Error>
+    pub fn fetch<T>(&self, rows: Rows) -> Result<Vec<T>, DirectError>
     where
-        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+        T: for<'r> TryFrom<&'r rusqlite::Row<'r>, Error = rusqlite::Error>,
     {
-        match self {
-            Self::Lite { ahead, .. } => fetch_committed(ahead, rows).await,
+        let Self::Lite { ahead, .. } = self;
+        if rows.is_empty() {
+            return Ok(Vec::new());
         }
+        ahead.with(|connection| {
+            // All rows see the same, and the lock that readers take is taken once.
+            let reading = connection.transaction()?;
+            rows.fetch_on(&reading)
+        })
     }
 
-    /// Runs the script as a transaction of its own, in one trip: whole or not at all, and only if the
-    /// database stands where it should.
-    pub async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Lite { batch, write, .. } => writes.commit_alone((batch, write), stand).await,
-        }
-    }
-}
-
-/// Every batch that is written on SQLite is counted.
-const COUNT_BATCH: &str = "update directory_version set batches = batches + 1";
-
-impl Script {
-    /// The same as a whole transaction, which fails if the directory is not of the version, or the last
-    /// batch not of the number, that come as the last parameters.
-    fn alone(&'static self, with_rare: bool) -> &'static str {
-        self.alone[usize::from(with_rare)].get_or_init(|| {
-            let steps = self.steps.iter().filter(|step| with_rare || !step.rare);
-            let statements: usize = steps.map(|step| step.statements.len()).sum();
-            format!(
-                "begin immediate;\n\
-                 insert into directory_version (version) select null from directory_version \
-                 where version <> ${} or batches <> ${};\n{};\n{COUNT_BATCH};\ncommit",
-                2 * statements + 1,
-                2 * statements + 2,
-                self.lite(with_rare),
-            )
+    /// Runs the script as a transaction of its own: whole or not at all, and only if the database stands
+    /// where it should. Nobody writes with another connection meanwhile: who calls it has a turn.
+    pub fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), DirectError> {
+        let Self::Lite { batch, .. } = self;
+        batch.with(|connection| {
+            // When it is dropped, by an error or a panic, all is taken back.
+            let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let found: Stand = writing.prepare_cached(STAND)?.query_row([], |row| {
+                let (version, batches) = row.try_into()?;
+                Ok(Stand { version, batches })
+            })?;
+            if found != stand {
+                return Err(DirectError::Outdated);
+            }
+            for rows in writes.rows {
+                rows.run_on(&writing)?;
+            }
+            writing.prepare_cached(COUNT_BATCH)?.execute([])?;
+            Ok(writing.commit()?)
         })
     }
 }
 
-impl ScriptRows {
-    /// The same on SQLite. `batch` may be a connection that does not wait for the disk; nobody writes with
-    /// another one meanwhile.
-    async fn commit_alone(
-        self,
-        (batch, write): (&SqlitePool, &SqlitePool),
-        stand: Stand,
-    ) -> Result<(), sqlx::Error> {
-        let with_rare = self.with_rare();
-        let query = sqlx::query(self.script.alone(with_rare));
-        let query = self.bind(query, with_rare)?;
-        let query = query.bind(stand.version).bind(stand.batches);
-        // SQLite would let the two ask for the lock again and again; this way they take turns.
-        let _turn = write.acquire().await?;
-        let mut connection = batch.acquire().await?;
-        let done = query.execute(&mut *connection).await;
-        if done.is_err() {
-            // Fails where nothing was begun, or SQLite has taken it back by itself.
-            _ = sqlx::query("rollback").execute(&mut *connection).await;
-        }
-        done.map(drop)
-    }
-}
+/// Where the database stands.
+const STAND: &str = "select version, batches from directory_version";
+/// Every batch that is written on SQLite is counted.
+const COUNT_BATCH: &str = "update directory_version set batches = batches + 1";
 
 impl Tx {
     /// Where a SQLite database stands.
     pub async fn stand(&mut self) -> Result<Option<Stand>, sqlx::Error> {
         match self {
             Self::Lite(_) => {
-                let stands = self
-                    .read("select version, batches from directory_version")
-                    .await?;
+                let stands = self.read(STAND).await?;
                 Ok(stands.into_iter().next())
             }
             Self::Pg(_) => Ok(None),
@@ -137,20 +116,4 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// Reads on a SQLite connection outside any write transaction: what is committed by now.
-async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
-where
-    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
-{
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Cells::Lite { mut json, blob } = rows.cells else {
-        return Err(mixed_engines());
-    };
-    json.push(']');
-    let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
-    query.fetch_all(pool).await
 }
