@@ -20,6 +20,7 @@ pub mod checkup;
 pub mod deliveries;
 pub mod depths;
 pub mod derived;
+pub mod direct;
 pub mod erase;
 pub mod export;
 pub mod figures;
@@ -69,8 +70,10 @@ use sqlx::{
     Connection, PgPool, SqlitePool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
+
+use self::direct::Direct;
 
 /// The migrations; both engines have the same numbers.
 static LITE_SCHEMA: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
@@ -178,9 +181,9 @@ pub enum Db {
         /// The writer's own, for batches: it does not wait for the disk. Who writes with it holds the
         /// connection of `write` meanwhile, and has the log synced before anybody is told
         /// ([`writer`], `log`).
-        batch: SqlitePool,
+        batch: Direct,
         /// The writer's own read-only connection: no page may keep the writer waiting for one.
-        ahead: SqlitePool,
+        ahead: Direct,
         /// Copies the log back into the file.
         checkpoint: SqlitePool,
     },
@@ -193,18 +196,8 @@ impl Db {
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let acquire = Duration::from_millis(settings.acquire_timeout_ms);
         if settings.url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(&settings.url)?
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                // FULL: an acknowledged message survives power loss.
-                .synchronous(synchronous(SqliteSynchronous::Full))
-                .busy_timeout(Duration::from_secs(5))
-                // The default of 2 MB holds no more than one batch's pages; taken only as needed.
-                .pragma("cache_size", "-32000")
-                .pragma("temp_store", "memory")
-                // 64 MB. While the writer runs, little is left to be copied by then.
-                .pragma("wal_autocheckpoint", "16384")
-                .statement_cache_capacity(256);
+            let options = SqliteConnectOptions::from_str(&settings.url)?.create_if_missing(true);
+            let options = direct::COMMON.of_pool(options);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)
                 // A file does not hang up; asking it before every batch is a trip for nothing.
@@ -219,21 +212,16 @@ impl Db {
                 // The rows of a batch come in one go, not in portions that each wait for their reader.
                 .connect_with(options.clone().row_buffer_size(1_024))
                 .await?;
-            let batch = batch_pool(options.clone(), acquire);
+            let batch = Direct::writing(&options, direct::BATCH);
+            let ahead = Direct::reading(&options, direct::COMMON);
             let checkpoint = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(acquire)
                 .connect_lazy_with(options.clone());
-            let options = options.read_only(true).create_if_missing(false);
-            let ahead = SqlitePoolOptions::new()
-                .max_connections(1)
-                .test_before_acquire(false)
-                .acquire_timeout(acquire)
-                .connect_lazy_with(options.clone().row_buffer_size(1_024));
             let read = SqlitePoolOptions::new()
                 .max_connections(settings.read_connections)
                 .acquire_timeout(acquire)
-                .connect_lazy_with(options);
+                .connect_lazy_with(options.read_only(true).create_if_missing(false));
             return Ok(Self::Lite {
                 read,
                 write,
@@ -303,27 +291,6 @@ impl Db {
             Self::Pg(_) => None,
         }
     }
-}
-
-/// The connection that commits batches and does not wait for the disk.
-fn batch_pool(options: SqliteConnectOptions, acquire: Duration) -> SqlitePool {
-    let options = options
-        // SQLite looks through all of it at every commit that has split a page.
-        .pragma("cache_size", "-8000")
-        .synchronous(synchronous(SqliteSynchronous::Normal));
-    SqlitePoolOptions::new()
-        .max_connections(1)
-        .test_before_acquire(false)
-        .acquire_timeout(acquire)
-        .connect_lazy_with(options)
-}
-
-fn synchronous(wanted: SqliteSynchronous) -> SqliteSynchronous {
-    #[cfg(feature = "planted")]
-    if crate::planted::is("synchronous_off") {
-        return SqliteSynchronous::Off;
-    }
-    wanted
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! Many rows in one statement, for both engines from one SQL text.
 //!
-//! A [`Statement`] names its columns and says `{rows}` where the rows come in. On SQLite the rows
-//! travel as one JSON text (long texts and bytes beside it as one blob, cut out by position, so that
-//! nothing is escaped); on PostgreSQL as one array per column. Leaves out: what the statements mean.
+//! A [`Statement`] names its columns and says `{rows}` where the rows come in. On PostgreSQL the rows
+//! travel as one array per column. On SQLite they are bound one by one where no trip lies between (the
+//! writer's own connections); by sqlx they travel as one JSON text (long texts and bytes beside it as one
+//! blob, cut out by position, so that nothing is escaped). Leaves out: what the statements mean.
 
+mod by_row;
+mod cells;
 mod json;
 mod script;
 
-use std::{
-    fmt::Write as _,
-    sync::{LazyLock, OnceLock},
-};
+use std::sync::{LazyLock, OnceLock};
 
 use sqlx::{
     AssertSqlSafe, FromRow, PgExecutor, Postgres, Sqlite, Transaction,
@@ -19,7 +19,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use self::json::{push_span, push_text};
+use self::cells::LiteCells;
 pub use self::script::{Alone, Function, Script, ScriptRows, Stand, Step};
 use super::Db;
 
@@ -61,7 +61,9 @@ pub struct Statement {
     text: &'static str,
     pg_text: &'static str,
     columns: &'static [(&'static str, Kind)],
+    is_together: bool,
     lite: OnceLock<String>,
+    by_row: OnceLock<Vec<String>>,
     pg: OnceLock<String>,
 }
 
@@ -82,9 +84,18 @@ impl Statement {
             text: lite,
             pg_text: pg,
             columns,
+            is_together: false,
             lite: OnceLock::new(),
+            by_row: OnceLock::new(),
             pg: OnceLock::new(),
         }
+    }
+
+    /// The same for rows that mean something only together: run for one after another, the first would
+    /// change what the next finds.
+    pub const fn together(mut self) -> Self {
+        self.is_together = true;
+        self
     }
 
     /// An empty set of rows for this statement.
@@ -94,10 +105,7 @@ impl Statement {
             len: 0,
             at: 0,
             cells: match db {
-                Engine::Lite => Cells::Lite {
-                    json: String::from("["),
-                    blob: Vec::new(),
-                },
+                Engine::Lite => Cells::Lite(LiteCells::default()),
                 Engine::Pg => Cells::Pg(self.columns.iter().map(|c| Column::new(c.1)).collect()),
             },
         }
@@ -181,7 +189,7 @@ pub struct Rows {
 
 #[derive(Debug)]
 enum Cells {
-    Lite { json: String, blob: Vec<u8> },
+    Lite(LiteCells),
     Pg(Vec<Column>),
 }
 
@@ -215,120 +223,78 @@ impl Rows {
         self.len == 0
     }
 
-    /// Begins the next cell; tells what its column holds.
-    fn next(&mut self) -> Kind {
-        let columns = self.statement.columns;
-        let kind = columns[self.at].1;
-        if let Cells::Lite { json, .. } = &mut self.cells {
-            json.push_str(match (self.at, self.len) {
-                (0, 0) => "[",
-                (0, _) => ",[",
-                _ => ",",
-            });
-        }
+    /// Goes on to the next cell; tells the place of its column.
+    fn next(&mut self, fits: impl Fn(Kind) -> bool) -> usize {
+        let (at, columns) = (self.at, self.statement.columns);
+        debug_assert!(
+            fits(columns[at].1),
+            "column {at} of {}",
+            self.statement.text
+        );
         self.at += 1;
         if self.at == columns.len() {
             self.at = 0;
             self.len += 1;
         }
-        kind
-    }
-
-    fn close(&mut self) {
-        if let (0, Cells::Lite { json, .. }) = (self.at, &mut self.cells) {
-            json.push(']');
-        }
+        at
     }
 
     /// An id, or null.
     pub fn id(&mut self, value: impl Into<Option<Uuid>>) -> &mut Self {
         let value = value.into();
-        let at = self.at;
-        let kind = self.next();
-        debug_assert_eq!(kind, Kind::Id, "column {at} of {}", self.statement.text);
+        let at = self.next(|kind| kind == Kind::Id);
         match &mut self.cells {
-            Cells::Lite { json, .. } => match value {
-                Some(id) => {
-                    let mut text = [0; 32];
-                    json.push('"');
-                    json.push_str(id.simple().encode_lower(&mut text));
-                    json.push('"');
-                }
-                None => json.push_str("null"),
-            },
+            Cells::Lite(cells) => cells.id(value),
             Cells::Pg(columns) => {
                 if let Column::Id(cells) = &mut columns[at] {
                     cells.push(value);
                 }
             }
         }
-        self.close();
         self
     }
 
     /// An integer, or null.
     pub fn int(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
         let value = value.into();
-        let at = self.at;
-        let kind = self.next();
-        debug_assert_eq!(kind, Kind::Int, "column {at} of {}", self.statement.text);
+        let at = self.next(|kind| kind == Kind::Int);
         match &mut self.cells {
-            Cells::Lite { json, .. } => match value {
-                // Writing to a String cannot fail.
-                Some(number) => _ = write!(json, "{number}"),
-                None => json.push_str("null"),
-            },
+            Cells::Lite(cells) => cells.int(value),
             Cells::Pg(columns) => {
                 if let Column::Int(cells) = &mut columns[at] {
                     cells.push(value);
                 }
             }
         }
-        self.close();
         self
     }
 
     /// A text, or null. PostgreSQL refuses NUL characters, so neither engine gets them.
     pub fn text<'a>(&mut self, value: impl Into<Option<&'a str>>) -> &mut Self {
         let value = value.into();
-        let at = self.at;
-        let kind = self.next();
-        debug_assert!(
-            matches!(kind, Kind::Text | Kind::Long),
-            "column {at} of {}",
-            self.statement.text
-        );
+        let at = self.next(|kind| matches!(kind, Kind::Text | Kind::Long));
         match &mut self.cells {
-            Cells::Lite { json, blob } => match value {
-                Some(text) if kind == Kind::Long => push_span(json, blob, text.as_bytes()),
-                Some(text) => push_text(json, text),
-                None if kind == Kind::Long => json.push_str("null,null"),
-                None => json.push_str("null"),
-            },
+            Cells::Lite(cells) => cells.text(value),
             Cells::Pg(columns) => {
                 if let Column::Text(cells) = &mut columns[at] {
                     cells.push(value.map(without_nul));
                 }
             }
         }
-        self.close();
         self
     }
 
     /// Bytes.
     pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
-        let at = self.at;
-        let kind = self.next();
-        debug_assert_eq!(kind, Kind::Bytes, "column {at} of {}", self.statement.text);
+        let at = self.next(|kind| kind == Kind::Bytes);
         match &mut self.cells {
-            Cells::Lite { json, blob } => push_span(json, blob, value),
+            Cells::Lite(cells) => cells.bytes(value),
             Cells::Pg(columns) => {
                 if let Column::Bytes(cells) = &mut columns[at] {
                     cells.push(Some(value.to_vec()));
                 }
             }
         }
-        self.close();
         self
     }
 }
@@ -415,8 +381,8 @@ impl Tx {
             return Ok(0);
         }
         Ok(match (self, rows.cells) {
-            (Self::Lite(tx), Cells::Lite { mut json, blob }) => {
-                json.push(']');
+            (Self::Lite(tx), Cells::Lite(cells)) => {
+                let (json, blob) = cells.into_json(rows.statement.columns);
                 let query = sqlx::query(rows.statement.lite()).bind(json).bind(blob);
                 query.execute(&mut **tx).await?.rows_affected()
             }
@@ -443,10 +409,10 @@ impl Tx {
             Self::Lite(tx) => tx,
             Self::Pg(tx) => return rows.fetch_pg(&mut **tx).await,
         };
-        let Cells::Lite { mut json, blob } = rows.cells else {
+        let Cells::Lite(cells) = rows.cells else {
             return Err(mixed_engines());
         };
-        json.push(']');
+        let (json, blob) = cells.into_json(rows.statement.columns);
         let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
         query.fetch_all(&mut **tx).await
     }
@@ -503,3 +469,6 @@ fn bind_column(
 fn mixed_engines() -> sqlx::Error {
     sqlx::Error::Configuration("rows were filled for another engine".into())
 }
+
+#[cfg(test)]
+mod tests;

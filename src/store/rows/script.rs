@@ -1,7 +1,8 @@
 //! Many statements in a fixed order: the writes of a batch, without a trip for each.
 //!
-//! A trip to SQLite's thread and back costs as much as a small statement, a round trip to PostgreSQL
-//! more. So SQLite is given the whole script as one text, and PostgreSQL one statement a step.
+//! A trip to the thread that sqlx has for SQLite costs as much as a small statement, a round trip to
+//! PostgreSQL more. So sqlx is given the whole script as one text for SQLite, and PostgreSQL one statement
+//! a step; the writer's own connections ([`Alone`]) make no trips at all.
 
 mod alone;
 mod function;
@@ -59,13 +60,12 @@ impl Step {
     }
 }
 
-/// Statements that always run in this order, each over its own rows: in one trip to SQLite's thread,
+/// Statements that always run in this order, each over its own rows: in one trip to SQLite,
 /// in one round trip a step to PostgreSQL. Keep it in a `static`.
 #[derive(Debug)]
 pub struct Script {
     steps: &'static [Step],
     lite: [OnceLock<String>; 2],
-    alone: [OnceLock<String>; 2],
 }
 
 impl Script {
@@ -74,7 +74,6 @@ impl Script {
         Self {
             steps,
             lite: [OnceLock::new(), OnceLock::new()],
-            alone: [OnceLock::new(), OnceLock::new()],
         }
     }
 
@@ -85,6 +84,12 @@ impl Script {
             script: self,
             rows: statements.map(|statement| statement.rows(engine)).collect(),
         }
+    }
+
+    /// All its statements, in their order.
+    #[cfg(test)]
+    pub fn statements(&'static self) -> impl Iterator<Item = &'static Statement> {
+        self.steps.iter().flat_map(|step| step.statements).copied()
     }
 
     /// Every statement for SQLite, with or without the rare ones; two parameters each.
@@ -143,10 +148,10 @@ impl ScriptRows {
             .zip(wanted)
             .filter(|(_, wanted)| *wanted)
         {
-            let Cells::Lite { mut json, blob } = rows.cells else {
+            let Cells::Lite(cells) = rows.cells else {
                 return Err(mixed_engines());
             };
-            json.push(']');
+            let (json, blob) = cells.into_json(rows.statement.columns);
             query = query.bind(json).bind(blob);
         }
         Ok(query)

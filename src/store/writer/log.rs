@@ -18,6 +18,7 @@ use std::{
 };
 
 use sqlx::SqlitePool;
+use tokio::runtime::Handle;
 
 use super::{Health, worker::HealthTold};
 use crate::store::Db;
@@ -33,12 +34,13 @@ pub(super) struct Log {
     /// A sync has failed, and the log has not been copied back since.
     is_behind: bool,
     checkpoint: SqlitePool,
+    runtime: Handle,
     health: HealthTold,
 }
 
 impl Log {
     /// The log of this database; `None` on PostgreSQL, which syncs its own.
-    pub(super) fn of(db: &Db, health: HealthTold) -> Option<Self> {
+    pub(super) fn of(db: &Db, health: HealthTold, runtime: &Handle) -> Option<Self> {
         let Db::Lite { checkpoint, .. } = db else {
             return None;
         };
@@ -52,15 +54,16 @@ impl Log {
             known: None,
             is_behind: false,
             checkpoint: checkpoint.clone(),
+            runtime: runtime.clone(),
             health,
         })
     }
 
     /// Returns when everything that was committed before is on the disk; while the disk does not take
     /// it, only for as long as somebody waits for that.
-    pub(super) async fn make_durable(&mut self, is_awaited: impl Fn() -> bool) {
+    pub(super) fn make_durable(&mut self, is_awaited: impl Fn() -> bool) {
         if !self.is_behind {
-            let Err(error) = self.sync().await else {
+            let Err(error) = self.sync() else {
                 return;
             };
             self.is_behind = true;
@@ -68,7 +71,7 @@ impl Log {
             self.health.is(Health::Failing(reason));
         }
         while self.is_behind && is_awaited() {
-            let reason = match self.copy_back().await {
+            let reason = match self.copy_back() {
                 Ok(true) => {
                     self.is_behind = false;
                     self.health.is(Health::Good);
@@ -78,26 +81,23 @@ impl Log {
                 Err(error) => format!("the log could not be copied back: {error}"),
             };
             self.health.is(Health::Failing(reason));
-            tokio::time::sleep(PAUSE).await;
+            std::thread::sleep(PAUSE);
         }
     }
 
-    async fn sync(&mut self) -> io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
         #[cfg(feature = "planted")]
         if crate::planted::is("log_not_synced") || crate::planted::is("synchronous_off") {
             return Ok(());
         }
-        let (path, known) = (self.path.clone(), self.known);
-        let synced = tokio::task::spawn_blocking(move || sync(&path, known)).await;
-        self.known = Some(synced.map_err(io::Error::other)??);
+        self.known = Some(sync(&self.path, self.known)?);
         Ok(())
     }
 
     /// Copies the whole log into the file and empties it; `false` if somebody still reads from it.
-    async fn copy_back(&self) -> Result<bool, sqlx::Error> {
-        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("pragma wal_checkpoint(truncate)")
-            .fetch_one(&self.checkpoint)
-            .await?;
+    fn copy_back(&self) -> Result<bool, sqlx::Error> {
+        let copy = sqlx::query_as("pragma wal_checkpoint(truncate)").fetch_one(&self.checkpoint);
+        let (busy, _, _): (i64, i64, i64) = self.runtime.block_on(copy)?;
         Ok(busy == 0)
     }
 }
@@ -152,7 +152,7 @@ mod tests {
             panic!("a SQLite file is a SQLite database");
         };
         for sql in ["create table t (n)", "insert into t values (1)"] {
-            sqlx::query(sql).execute(batch).await.unwrap();
+            batch.run(sql).unwrap();
         }
         let mut reader = read.begin().await.unwrap();
         let seen: (i64,) = sqlx::query_as("select n from t")
@@ -160,20 +160,17 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(seen.0, 1);
-        sqlx::query("insert into t values (2)")
-            .execute(batch)
-            .await
-            .unwrap();
+        batch.run("insert into t values (2)").unwrap();
 
         let (told, health) = watch::channel(Health::Good);
-        let mut log = Log::of(&db, HealthTold(told)).unwrap();
+        let mut log = Log::of(&db, HealthTold(told), &Handle::current()).unwrap();
         let wal = std::mem::replace(&mut log.path, folder.join("gone"));
         // Nobody waits: it is not tried for ever, and not forgotten either.
-        log.make_durable(|| false).await;
+        log.make_durable(|| false);
         assert!(log.is_behind);
         log.path.clone_from(&wal);
-        let durable = tokio::spawn(async move {
-            log.make_durable(|| true).await;
+        let durable = tokio::task::spawn_blocking(move || {
+            log.make_durable(|| true);
             log.is_behind
         });
         let being_read = "the log is being read and cannot be copied back";

@@ -19,6 +19,7 @@ mod sizes;
 mod source;
 pub(super) mod statements;
 mod thread;
+mod turn;
 mod visits;
 mod worker;
 
@@ -27,8 +28,9 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{
-    Mutex, Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch,
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -210,6 +212,7 @@ impl Writer {
             changes: changes.clone(),
             health: worker::HealthTold(health_told),
             batch_messages: settings.batch_messages,
+            runtime: Handle::current(),
         };
         let (ended, task) = oneshot::channel();
         match &worker.committer.db {

@@ -1,15 +1,23 @@
 //! Writes prepared batches one after another, while the next is prepared; tells their senders when they
 //! are durable, while the next is written.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use futures_util::FutureExt;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
+};
 
-use super::{Waiting, ahead::Prepared, apply::Applied, checkpoints, log::Log, worker::HealthTold};
+use super::{
+    Waiting, ahead::Prepared, apply::Applied, checkpoints, log::Log, thread, turn::Turn,
+    worker::HealthTold,
+};
 use crate::{model::call::Change, store::Db};
 
-/// The task that writes what was prepared. Once a batch could not be written it writes nothing more,
+/// The threads that write what was prepared, and tell. Once a batch could not be written it writes nothing more,
 /// because what came after stands on it, and gives all of it back.
 pub(super) struct Press {
     orders: mpsc::Sender<Order>,
@@ -43,23 +51,37 @@ impl Written {
 const UNSYNCED: usize = 16;
 
 impl Press {
-    /// Starts it; it ends when it is dropped.
+    /// Starts it; it ends when it is dropped. `runtime` is that of everybody else who uses the database.
     pub(super) fn start(
         db: &Db,
         changes: broadcast::Sender<Arc<Change>>,
         health: HealthTold,
+        runtime: &Handle,
     ) -> Self {
         // One batch is written, one waits.
         let (orders, waiting) = mpsc::channel(1);
         let (stopping, stopped) = watch::channel(false);
         let told = Arc::new(Notify::new());
-        if let Db::Lite { checkpoint, .. } = db {
-            let news = Arc::downgrade(&told);
-            tokio::spawn(checkpoints::run(checkpoint.clone(), news));
-        }
+        let turn = match db {
+            Db::Lite {
+                checkpoint, write, ..
+            } => {
+                let news = Arc::downgrade(&told);
+                tokio::spawn(checkpoints::run(checkpoint.clone(), news));
+                Some(Turn::of(write, runtime))
+            }
+            Db::Pg(_) => None,
+        };
+        let log = Log::of(db, health, runtime);
         let (written, unsynced) = mpsc::channel(UNSYNCED);
-        tokio::spawn(run(waiting, written, stopping));
-        tokio::spawn(tell(unsynced, Log::of(db, health), changes, told));
+        let commits = Commits {
+            turn,
+            runtime: runtime.clone(),
+        };
+        thread::start("writer-commits", || {
+            commits.run(waiting, written, stopping);
+        });
+        thread::start("writer-tells", move || tell(unsynced, log, &changes, &told));
         Self { orders, stopped }
     }
 
@@ -90,78 +112,109 @@ impl Press {
     }
 }
 
-async fn run(
-    mut orders: mpsc::Receiver<Order>,
-    told: mpsc::Sender<Written>,
-    stopping: watch::Sender<bool>,
-) {
-    let mut lost: Vec<Waiting> = Vec::new();
-    while let Some(order) = orders.recv().await {
-        let next = match order {
-            Order::Finish(done) => {
-                stopping.send_replace(false);
-                Written::Finish(done, std::mem::take(&mut lost))
-            }
-            Order::Write(batch, _) if !lost.is_empty() => {
-                lost.extend(batch);
-                continue;
-            }
-            Order::Write(batch, prepared) => match written(prepared).await {
-                Some(applied) => Written::Batch(batch, applied),
-                None => {
+/// Commits what was prepared, one after another.
+struct Commits {
+    /// On SQLite.
+    turn: Option<Turn>,
+    runtime: Handle,
+}
+
+impl Commits {
+    fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        told: mpsc::Sender<Written>,
+        stopping: watch::Sender<bool>,
+    ) {
+        let mut lost: Vec<Waiting> = Vec::new();
+        while let Some(order) = self.next(&mut orders) {
+            let next = match order {
+                Order::Finish(done) => {
+                    self.end_turn();
+                    stopping.send_replace(false);
+                    Written::Finish(done, std::mem::take(&mut lost))
+                }
+                Order::Write(batch, _) if !lost.is_empty() => {
                     lost.extend(batch);
-                    stopping.send_replace(true);
                     continue;
                 }
-            },
-        };
-        if told.send(next).await.is_err() {
-            // Who should tell is gone: nobody is told anything any more, and all of it comes again.
-            return;
+                Order::Write(batch, prepared) => match self.written(prepared) {
+                    Some(applied) => Written::Batch(batch, applied),
+                    None => {
+                        lost.extend(batch);
+                        stopping.send_replace(true);
+                        continue;
+                    }
+                },
+            };
+            if told.blocking_send(next).is_err() {
+                // Who should tell is gone: nobody is told anything any more, and all of it comes again.
+                return;
+            }
+        }
+    }
+
+    /// The next order. The turn is kept only while there is one at once.
+    fn next(&mut self, orders: &mut mpsc::Receiver<Order>) -> Option<Order> {
+        orders.try_recv().ok().or_else(|| {
+            self.end_turn();
+            orders.blocking_recv()
+        })
+    }
+
+    fn end_turn(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.end();
+        }
+    }
+
+    fn written(&mut self, prepared: Prepared) -> Option<Applied> {
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(turn) = &mut self.turn {
+                turn.take()?;
+            }
+            self.runtime.block_on(prepared.write())
+        }));
+        match attempt {
+            Ok(Ok(applied)) => Some(applied),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a prepared batch goes the plain way");
+                None
+            }
+            Err(panic) => {
+                let reason = panic_text(panic.as_ref());
+                tracing::error!(reason, "a prepared batch goes the plain way");
+                None
+            }
         }
     }
 }
 
 /// Tells the senders of each batch once it is durable, in the order of the batches.
-async fn tell(
+fn tell(
     mut written: mpsc::Receiver<Written>,
     mut log: Option<Log>,
-    changes: broadcast::Sender<Arc<Change>>,
-    told: Arc<Notify>,
+    changes: &broadcast::Sender<Arc<Change>>,
+    told: &Notify,
 ) {
     let mut next = Vec::new();
-    while written.recv_many(&mut next, UNSYNCED).await > 0 {
+    while written.blocking_recv_many(&mut next, UNSYNCED) > 0 {
+        // PostgreSQL has waited for its own.
         if let Some(log) = &mut log
             && next
                 .iter()
                 .any(|written| matches!(written, Written::Batch(..)))
         {
-            log.make_durable(|| next.iter().any(Written::is_awaited))
-                .await;
+            log.make_durable(|| next.iter().any(Written::is_awaited));
         }
         for written in next.drain(..) {
             match written {
-                Written::Batch(batch, applied) => acknowledge(&changes, batch, applied),
+                Written::Batch(batch, applied) => acknowledge(changes, batch, applied),
                 // Who asked waits for the answer.
                 Written::Finish(done, lost) => _ = done.send(lost),
             }
         }
         told.notify_one();
-    }
-}
-
-async fn written(prepared: Prepared) -> Option<Applied> {
-    match AssertUnwindSafe(prepared.write()).catch_unwind().await {
-        Ok(Ok(applied)) => Some(applied),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a prepared batch goes the plain way");
-            None
-        }
-        Err(panic) => {
-            let reason = panic_text(panic.as_ref());
-            tracing::error!(reason, "a prepared batch goes the plain way");
-            None
-        }
     }
 }
 

@@ -27,6 +27,7 @@ impl Source<'_> {
     pub(super) async fn fetch<T>(&mut self, rows: Rows) -> Result<Vec<T>, sqlx::Error>
     where
         T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+        T: for<'r> TryFrom<&'r rusqlite::Row<'r>, Error = rusqlite::Error>,
     {
         match self {
             Self::Held(tx) => tx.fetch(rows).await,

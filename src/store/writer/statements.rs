@@ -1,4 +1,6 @@
-//! The SQL of a commit: one text for both engines, many rows at once.
+//! The SQL of a commit: one text for both engines, many rows at once. On the writer's own connections to
+//! SQLite the same text runs row by row, so what one row does must not change what the next finds, or the
+//! statement says that its rows belong `together`. Cells are named with `r.`.
 //!
 //! Lock order over all tables, the same on every node: that of the writers, cards where they are, calls by key, lines, cards
 //! and numbers, then as [`WRITES`] lists them. On SQLite the write lock covers everything.
@@ -61,7 +63,7 @@ static STEPS: [Step; 23] = [
 /// The journal of raw messages.
 pub(super) static JOURNAL: Statement = Statement::new(
     "insert into raw (account, received_at, source, body, outcome, reason) \
-     select account, received_at, source, body, outcome, reason from {rows} as r",
+     select r.account, r.received_at, r.source, r.body, r.outcome, r.reason from {rows} as r",
     &[
         ("account", Text),
         ("received_at", Int),
@@ -206,10 +208,11 @@ pub(super) static ADD_CALLS: Statement = Statement::new(
      client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
      wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
      route_reason, heard_at, derived, facts) \
-     select id, account, call_key, version, phase, direction, result, ended, hangup_by, \
-     client, client_shown, client_name, did, line, started_at, rang_at, answered_at, ended_at, \
-     wait_ms, ring_ms, talk_ms, hold_ms, answered_ext, answered_by, card, match_reason, \
-     route_reason, heard_at, '', facts from {rows} as r",
+     select r.id, r.account, r.call_key, r.version, r.phase, r.direction, r.result, r.ended, \
+     r.hangup_by, r.client, r.client_shown, r.client_name, r.did, r.line, r.started_at, r.rang_at, \
+     r.answered_at, r.ended_at, r.wait_ms, r.ring_ms, r.talk_ms, r.hold_ms, r.answered_ext, \
+     r.answered_by, r.card, r.match_reason, r.route_reason, r.heard_at, '', r.facts \
+     from {rows} as r",
     CALL,
 );
 
@@ -268,8 +271,8 @@ pub(super) static CHANGE_CALLS: Statement = Statement::new(
 
 /// Names of calls.
 pub(super) static ADD_KEYS: Statement = Statement::new(
-    "insert into call_key (account, key, call) select account, key, call from {rows} as r \
-     where true on conflict (account, key) do update set call = excluded.call",
+    "insert into call_key (account, key, call) select r.account, r.key, r.call \
+     from {rows} as r where true on conflict (account, key) do update set call = excluded.call",
     &[("account", Text), ("key", Text), ("call", Id)],
 );
 
@@ -280,7 +283,7 @@ pub(super) static MOVE_KEYS: Statement = Statement::new(
     MERGE,
 );
 pub(super) static DROP_PERSONS_OF_LOSERS: Statement = Statement::new(
-    "delete from call_person where call in (select loser from {rows} as r)",
+    "delete from call_person where call in (select r.loser from {rows} as r)",
     MERGE,
 );
 /// A recording that both know stays where it was kept.
@@ -289,7 +292,8 @@ pub(super) static DROP_DOUBLE_RECORDINGS: Statement = Statement::new(
      then w.id else l.id end from {rows} as r join recording l on l.call = r.loser \
      join recording w on w.call = r.winner and w.recording = l.recording)",
     MERGE,
-);
+)
+.together();
 pub(super) static MOVE_RECORDINGS: Statement = Statement::new(
     "update recording set call = r.winner from {rows} as r where recording.call = r.loser",
     MERGE,
@@ -311,13 +315,14 @@ pub(super) static DROP_DOUBLE_JOBS: Statement = Statement::new(
      and (coalesce(w.claimed_until, 0) > coalesce(o.claimed_until, 0) \
      or (coalesce(w.claimed_until, 0) = coalesce(o.claimed_until, 0) and w.id < o.id))))",
     MERGE,
-);
+)
+.together();
 pub(super) static DROP_TASKS: Statement = Statement::new(
-    "delete from task where call in (select loser from {rows} as r)",
+    "delete from task where call in (select r.loser from {rows} as r)",
     MERGE,
 );
 pub(super) static DROP_CALLS: Statement = Statement::new(
-    "delete from call where id in (select loser from {rows} as r)",
+    "delete from call where id in (select r.loser from {rows} as r)",
     MERGE,
 );
 /// Loser, winner, and both as text for lanes.
@@ -348,8 +353,9 @@ pub(in crate::store) static FIND_NUMBERS: Statement = Statement::new(
 /// Cards for numbers that nobody carries, with those numbers, in a batch prepared ahead on SQLite: it
 /// fails if somebody has been quicker, and is prepared anew.
 pub(super) static NEW_CARDS: Statement = Statement::new(
-    "insert into card (id, created_at, updated_at) select card, at, at from {rows} as r; \
-     insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from {rows} as r",
+    "insert into card (id, created_at, updated_at) select r.card, r.at, r.at from {rows} as r; \
+     insert into card_phone (e164, ext, card, kind) select r.e164, r.ext, r.card, 'own' \
+     from {rows} as r",
     NEW_CARD,
 );
 /// The same in the transaction that has looked for the numbers; another node may still have been quicker
@@ -367,7 +373,7 @@ pub(in crate::store) static ADD_CARDS: Statement = Statement::per_engine(
 );
 const NEW_CARD: &[(&str, Kind)] = &[("card", Id), ("at", Int), ("e164", Text), ("ext", Text)];
 pub(in crate::store) static DROP_CARDS: Statement = Statement::new(
-    "delete from card where id in (select id from {rows} as r)",
+    "delete from card where id in (select r.id from {rows} as r)",
     &[("id", Id)],
 );
 /// First touch: the earliest call that came in.
@@ -389,19 +395,19 @@ pub(super) static RECOUNT_OWNER: Statement = Statement::new(
     "update card set (owner, owner_since) = (select c.answered_by, c.answered_at from call c \
      where c.card = card.id and c.answered_by is not null and c.answered_at is not null \
      order by c.answered_at, c.answered_by limit 1) \
-     where id in (select id from {rows} as r) and (owner is null or owner_since is not null)",
+     where id in (select r.id from {rows} as r) and (owner is null or owner_since is not null)",
     &[("id", Id)],
 );
 pub(super) static RECOUNT_FIRST: Statement = Statement::new(
     "update card set (first_line, first_at) = (select c.line, c.started_at from call c \
      where c.card = card.id and c.direction = 'in' \
      order by c.started_at, coalesce(c.line, 9223372036854775807) limit 1) \
-     where id in (select id from {rows} as r)",
+     where id in (select r.id from {rows} as r)",
     &[("id", Id)],
 );
 /// A card made for a call that turned out to be another client's, never touched by anybody, goes again.
 pub(super) static FORGET_CARDS: Statement = Statement::new(
-    "delete from card where id in (select id from {rows} as r) and name = '' and company = '' \
+    "delete from card where id in (select r.id from {rows} as r) and name = '' and company = '' \
      and note = '' and version = 1 and (owner is null or owner_since is not null) \
      and not exists (select 1 from call where call.card = card.id) \
      and not exists (select 1 from task where task.card = card.id) \
@@ -422,7 +428,7 @@ pub(super) static FORGET_NUMBERS: Statement = Statement::new(
 
 pub(super) static ADD_PERSONS: Statement = Statement::new(
     "insert into call_person (call, person, started_at, rang, talked) \
-     select call, person, started_at, rang, talked from {rows} as r where true \
+     select r.call, r.person, r.started_at, r.rang, r.talked from {rows} as r where true \
      on conflict (person, started_at, call) do update set rang = excluded.rang, \
      talked = excluded.talked",
     &[
@@ -434,7 +440,7 @@ pub(super) static ADD_PERSONS: Statement = Statement::new(
     ],
 );
 pub(super) static DROP_PERSONS: Statement = Statement::new(
-    "delete from call_person where call in (select id from {rows} as r)",
+    "delete from call_person where call in (select r.id from {rows} as r)",
     &[("id", Id)],
 );
 
@@ -442,7 +448,7 @@ pub(super) static DROP_PERSONS: Statement = Statement::new(
 
 pub(super) static ADD_RECORDINGS: Statement = Statement::new(
     "insert into recording (call, account, recording, source, state, created_at) \
-     select call, account, recording, source, state, now from {rows} as r where true \
+     select r.call, r.account, r.recording, r.source, r.state, r.now from {rows} as r where true \
      on conflict (call, recording) do update set source = excluded.source, \
      state = case when recording.state in ('waiting', 'absent', 'failed', 'refused') \
      then excluded.state \
@@ -453,8 +459,8 @@ pub(super) static ADD_RECORDINGS: Statement = Statement::new(
 /// over go after a while; what is kept says then that there is nothing left to fetch.
 pub(super) static ADD_JOBS: Statement = Statement::new(
     "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
-     select 'recording', account, lane, call, recording, now, now from {rows} as r \
-     where ready = 1 \
+     select 'recording', r.account, r.lane, r.call, r.recording, r.now, r.now from {rows} as r \
+     where r.ready = 1 \
      and not exists (select 1 from outbox o where o.lane = r.lane and o.state <> 'failed') \
      and not exists (select 1 from recording k where k.call = r.call \
      and k.recording = r.recording and k.state in ('kept', 'no_player', 'withheld'))",
@@ -465,7 +471,7 @@ pub(super) static SHOW_RECORDINGS: Statement = Statement::new(
     "update call set recording = (select state from recording where recording.call = call.id \
      order by case state when 'kept' then 0 when 'no_player' then 1 when 'withheld' then 2 \
      when 'fetching' then 3 when 'waiting' then 4 when 'failed' then 5 when 'refused' then 6 else 7 end limit 1) \
-     where id in (select call from {rows} as r)",
+     where id in (select r.call from {rows} as r)",
     RECORDING,
 );
 pub(super) const RECORDING: &[(&str, Kind)] = &[
@@ -482,7 +488,7 @@ pub(super) const RECORDING: &[(&str, Kind)] = &[
 // ---- what the outside is to be told
 
 pub(super) static ADD_NEWS: Statement = Statement::new(
-    "insert into news (kind, subject, body) select kind, subject, body from {rows} as r",
+    "insert into news (kind, subject, body) select r.kind, r.subject, r.body from {rows} as r",
     &[("kind", Text), ("subject", Id), ("body", Long)],
 );
 
@@ -490,8 +496,8 @@ pub(super) static ADD_NEWS: Statement = Statement::new(
 
 pub(super) static ADD_SUMS: Statement = Statement::new(
     "insert into rollup (quarter, line, person, writer, direction, calls, answered, missed, \
-     talk_ms, wait_ms, ring_ms) select quarter, line, person, writer, direction, calls, answered, \
-     missed, talk_ms, wait_ms, ring_ms from {rows} as r where true \
+     talk_ms, wait_ms, ring_ms) select r.quarter, r.line, r.person, r.writer, r.direction, r.calls, \
+     r.answered, r.missed, r.talk_ms, r.wait_ms, r.ring_ms from {rows} as r where true \
      on conflict (quarter, line, person, direction, writer) do update set \
      calls = rollup.calls + excluded.calls, answered = rollup.answered + excluded.answered, \
      missed = rollup.missed + excluded.missed, talk_ms = rollup.talk_ms + excluded.talk_ms, \
@@ -511,7 +517,7 @@ pub(super) static ADD_SUMS: Statement = Statement::new(
     ],
 );
 pub(super) static ADD_CLIENTS: Statement = Statement::new(
-    "insert into rollup_client (day, line, client, calls) select day, line, client, calls \
+    "insert into rollup_client (day, line, client, calls) select r.day, r.line, r.client, r.calls \
      from {rows} as r where true on conflict (day, line, client) do update set \
      calls = rollup_client.calls + excluded.calls",
     &[

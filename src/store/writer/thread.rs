@@ -1,8 +1,8 @@
-//! A thread for the writer to SQLite.
+//! Threads of the writer to SQLite: one prepares batches, one commits them, one syncs the log and tells.
 //!
-//! Each batch goes several times to SQLite's own thread, to the disk and back. Among the tasks of
-//! requests what comes back would wait its turn every time, while SQLite has nothing to do; in a thread
-//! of its own it goes on at once.
+//! Each of them waits for SQLite or the disk where it stands. Among the tasks of requests it would keep
+//! them waiting; and every change of threads costs as much as several statements, so there is only one
+//! from each to the next.
 
 use tokio::{runtime::Builder, sync::oneshot};
 
@@ -29,4 +29,13 @@ pub(super) async fn until_ended(work: impl Future<Output = ()>, ended: oneshot::
     work.await;
     // Nobody may wait for it.
     _ = ended.send(());
+}
+
+/// Starts a thread for work that waits for SQLite or the disk.
+pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    // What is sent to it then finds nobody, and the sender hears so.
+    if let Err(error) = thread.spawn(work) {
+        tracing::error!(%error, name, "a thread of the writer could not be started");
+    }
 }

@@ -4,7 +4,10 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc, watch},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +28,8 @@ pub(super) struct Worker {
     pub(super) changes: broadcast::Sender<Arc<Change>>,
     pub(super) health: HealthTold,
     pub(super) batch_messages: usize,
+    /// Of everybody else who uses the database.
+    pub(super) runtime: Handle,
 }
 
 /// How a batch ended that did not go through whole.
@@ -41,6 +46,7 @@ impl Worker {
             &self.committer.db,
             self.changes.clone(),
             self.health.clone(),
+            &self.runtime,
         );
         loop {
             let mut batch = Vec::new();

@@ -61,9 +61,8 @@ async fn limit_pages(db: &Db, pragma: &'static str) {
     let Db::Lite { write, batch, .. } = db else {
         panic!("a SQLite base has a SQLite database");
     };
-    for pool in [write, batch] {
-        sqlx::query(pragma).execute(pool).await.unwrap();
-    }
+    sqlx::query(pragma).execute(write).await.unwrap();
+    batch.run(pragma).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,16 +1,18 @@
-//! What is done without a transaction that somebody holds open: a whole script in one trip, and reading
-//! what is committed.
+//! What the writer does on connections of its own: a whole script in one transaction, and reading what is
+//! committed. On SQLite that takes no trip, on PostgreSQL one.
 
-use sqlx::{FromRow, SqlitePool, postgres::PgRow, sqlite::SqliteRow};
+use rusqlite::TransactionBehavior;
+use sqlx::{FromRow, SqlitePool, postgres::PgRow};
 
 use super::{
-    Function, Script, ScriptRows,
+    Function, ScriptRows,
     function::{COUNT_BATCH_PG, reading},
     session::Session,
 };
 use crate::store::{
     Db,
-    rows::{Cells, Rows, Tx, mixed_engines},
+    direct::{Direct, DirectError},
+    rows::{Rows, Tx},
 };
 
 /// Where a database stands: what a batch prepared ahead depends on.
@@ -22,15 +24,15 @@ pub struct Stand {
     pub batches: i64,
 }
 
-/// The connections by which batches are read ahead and written, each in one trip.
+/// The connections by which batches are read ahead and written.
 #[derive(Clone, Debug)]
 pub enum Alone {
-    /// SQLite.
+    /// SQLite, in the thread that asks.
     Lite {
         /// Reads what is committed.
-        ahead: SqlitePool,
+        ahead: Direct,
         /// Writes, and does not wait for the disk.
-        batch: SqlitePool,
+        batch: Direct,
         /// Everybody else's: held while the other writes, so that the two take turns.
         write: SqlitePool,
     },
@@ -46,7 +48,7 @@ pub enum Alone {
 }
 
 impl Alone {
-    /// Those of this database, for this script.
+    /// Those of this database, for the script of this function.
     pub fn of(db: &Db, function: &'static Function) -> Self {
         match db {
             Db::Lite {
@@ -67,7 +69,7 @@ impl Alone {
         }
     }
 
-    /// Closes those that nobody else has.
+    /// Closes those that nobody else closes.
     pub async fn close(&self) {
         if let Self::Pg { ahead, batch, .. } = self {
             ahead.close().await;
@@ -78,10 +80,20 @@ impl Alone {
     /// Reads outside any write transaction: what is committed by now.
     pub async fn fetch<T>(&self, rows: Rows) -> Result<Vec<T>, sqlx::Error>
     where
-        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+        T: for<'r> TryFrom<&'r rusqlite::Row<'r>, Error = rusqlite::Error>
+            + for<'r> FromRow<'r, PgRow>
+            + Send
+            + Unpin,
     {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
         match self {
-            Self::Lite { ahead, .. } => fetch_committed(ahead, rows).await,
+            Self::Lite { ahead, .. } => Ok(ahead.with(|connection| {
+                // All rows see the same, and the lock that readers take is taken once.
+                let reading = connection.transaction()?;
+                rows.fetch_on(&reading)
+            })?),
             Self::Pg { ahead, .. } => {
                 ahead
                     .with(async |connection| rows.fetch_pg(connection).await)
@@ -90,9 +102,10 @@ impl Alone {
         }
     }
 
-    /// Runs the script as a transaction of its own, in one trip: whole or not at all, and only if the
-    /// database stands where it should. On PostgreSQL the rows of `held` must be as they were, too; on
-    /// SQLite nobody changes any without the database standing elsewhere.
+    /// Runs the script as a transaction of its own: whole or not at all, and only if the database stands
+    /// where it should. On PostgreSQL the rows of `held` must be as they were, too; on SQLite nobody changes
+    /// any without the database standing elsewhere, and nobody writes with another connection meanwhile: who
+    /// calls it has a turn.
     pub async fn commit(
         &self,
         held: Rows,
@@ -100,7 +113,7 @@ impl Alone {
         stand: Stand,
     ) -> Result<(), sqlx::Error> {
         match self {
-            Self::Lite { batch, write, .. } => writes.commit_alone((batch, write), stand).await,
+            Self::Lite { batch, .. } => Ok(commit_lite(batch, writes, stand)?),
             Self::Pg {
                 batch, function, ..
             } => function.run(batch, (held, writes), stand).await,
@@ -108,57 +121,35 @@ impl Alone {
     }
 }
 
+fn commit_lite(batch: &Direct, writes: ScriptRows, stand: Stand) -> Result<(), DirectError> {
+    batch.with(|connection| {
+        // When it is dropped, by an error or a panic, all is taken back.
+        let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found: Stand = writing.prepare_cached(STAND)?.query_row([], |row| {
+            let (version, batches) = row.try_into()?;
+            Ok(Stand { version, batches })
+        })?;
+        if found != stand {
+            return Err(DirectError::Outdated);
+        }
+        for rows in writes.rows {
+            rows.run_on(&writing)?;
+        }
+        writing.prepare_cached(COUNT_BATCH)?.execute([])?;
+        Ok(writing.commit()?)
+    })
+}
+
+/// Where the database stands.
+const STAND: &str = "select version, batches from directory_version";
 /// Every batch that is written on SQLite is counted.
 const COUNT_BATCH: &str = "update directory_version set batches = batches + 1";
-
-impl Script {
-    /// The same as a whole transaction, which fails if the directory is not of the version, or the last
-    /// batch not of the number, that come as the last parameters.
-    fn alone(&'static self, with_rare: bool) -> &'static str {
-        self.alone[usize::from(with_rare)].get_or_init(|| {
-            let steps = self.steps.iter().filter(|step| with_rare || !step.rare);
-            let statements: usize = steps.map(|step| step.statements.len()).sum();
-            format!(
-                "begin immediate;\n\
-                 insert into directory_version (version) select null from directory_version \
-                 where version <> ${} or batches <> ${};\n{};\n{COUNT_BATCH};\ncommit",
-                2 * statements + 1,
-                2 * statements + 2,
-                self.lite(with_rare),
-            )
-        })
-    }
-}
-
-impl ScriptRows {
-    /// The same on SQLite. `batch` may be a connection that does not wait for the disk; nobody writes with
-    /// another one meanwhile.
-    async fn commit_alone(
-        self,
-        (batch, write): (&SqlitePool, &SqlitePool),
-        stand: Stand,
-    ) -> Result<(), sqlx::Error> {
-        let with_rare = self.with_rare();
-        let query = sqlx::query(self.script.alone(with_rare));
-        let query = self.bind(query, with_rare)?;
-        let query = query.bind(stand.version).bind(stand.batches);
-        // SQLite would let the two ask for the lock again and again; this way they take turns.
-        let _turn = write.acquire().await?;
-        let mut connection = batch.acquire().await?;
-        let done = query.execute(&mut *connection).await;
-        if done.is_err() {
-            // Fails where nothing was begun, or SQLite has taken it back by itself.
-            _ = sqlx::query("rollback").execute(&mut *connection).await;
-        }
-        done.map(drop)
-    }
-}
 
 impl Tx {
     /// Where the database stands.
     pub async fn stand(&mut self) -> Result<Option<Stand>, sqlx::Error> {
         let stands = match self {
-            Self::Lite(_) => self.read("select version, batches from directory_version"),
+            Self::Lite(_) => self.read(STAND),
             Self::Pg(_) => {
                 self.read("select version, batches from directory_version, writer_stand")
             }
@@ -174,20 +165,4 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// Reads on a SQLite connection outside any write transaction: what is committed by now.
-async fn fetch_committed<T>(pool: &SqlitePool, rows: Rows) -> Result<Vec<T>, sqlx::Error>
-where
-    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
-{
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Cells::Lite { mut json, blob } = rows.cells else {
-        return Err(mixed_engines());
-    };
-    json.push(']');
-    let query = sqlx::query_as(rows.statement.lite()).bind(json).bind(blob);
-    query.fetch_all(pool).await
 }

@@ -78,12 +78,12 @@ pub(in crate::store) static SETTLE_TASKS: Statement = Statement::new(
      task.created_at) \
      order by coalesce(c.answered_at, c.ended_at, c.heard_at), c.call_key limit 1), \
      person = coalesce((select c.owner from card c where c.id = task.card), rung) \
-     where client in (select client from {rows} as r) and coalesce(outcome, 'connected') in ('connected', 'client_called_again')",
+     where client in (select r.client from {rows} as r) and coalesce(outcome, 'connected') in ('connected', 'client_called_again')",
     &[("client", Text)],
 );
 /// Open tasks go with their client's manager.
 pub(in crate::store) static PASS_TASKS: Statement = Statement::new(
     "update task set person = coalesce((select c.owner from card c where c.id = task.card), rung) \
-     where done_at is null and card in (select card from {rows} as r)",
+     where done_at is null and card in (select r.card from {rows} as r)",
     &[("card", Id)],
 );

@@ -12,8 +12,9 @@ macro_rules! add_visits {
         concat!(
             "insert into visit (account, visit, at, told_at, client, hints, stage, source, medium, \
              campaign, term, fields, call, confidence, state, due_at) \
-             select account, visit, at, now, client, hints, stage, source, medium, campaign, term, \
-             fields, call, confidence, state, due_at from {rows} as r where true \
+             select r.account, r.visit, r.at, r.now, r.client, r.hints, r.stage, r.source, r.medium, \
+             r.campaign, r.term, r.fields, r.call, r.confidence, r.state, r.due_at \
+             from {rows} as r where true \
              on conflict (account, visit) do update set version = visit.version + 1, at = ",
             $least,
             "(visit.at, excluded.at), due_at = coalesce(excluded.due_at, visit.due_at), ",
@@ -82,7 +83,7 @@ pub(in crate::store::writer) static ADD_VISITS: Statement = Statement::per_engin
 /// What a call's own PBX told with it is told anew of the call that stays.
 pub(in crate::store::writer) static DROP_VISITS: Statement = Statement::new(
     "delete from visit where visit in (select 'call/' || loser_text from {rows} as r) \
-     and call in (select loser from {rows} as r)",
+     and call in (select r.loser from {rows} as r)",
     MERGE,
 );
 pub(in crate::store::writer) static MOVE_VISITS: Statement = Statement::new(
