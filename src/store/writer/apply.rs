@@ -6,7 +6,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use uuid::Uuid;
 
 use super::{
     Derive, REPLAY, Receipt, Settings, Submission,
@@ -17,18 +16,20 @@ use super::{
     known::{Known, Memory, Stand},
     sizes::Sizes,
     source::{Source, Unread},
-    statements as sql, visits,
+    statements as sql,
+    stored::CallRow,
+    visits,
 };
 use crate::{
     model::{
         call::{Call, Change},
         event::{CallEvent, Direction},
-        ids::{AccountName, CallId, CallKey, CardId, LineId, PersonId},
+        ids::{AccountName, CallId},
         time::Timestamp,
     },
     rules::matching::MatchReason,
     store::{
-        Db, derived,
+        Db,
         rows::{self, Alone, Engine, Rows, ScriptRows, Tx},
     },
     tracker,
@@ -140,21 +141,6 @@ pub(super) type Stored = Vec<Option<(CallId, Option<i64>)>>;
 
 /// The events of a batch, each with the submission it came in.
 type Events<'a> = Vec<(usize, &'a CallEvent)>;
-
-/// A stored call: id, version, account, key, derived, card, reason, line, answered by, facts, sealed.
-type CallRow = (
-    Uuid,
-    i64,
-    String,
-    String,
-    String,
-    Option<Uuid>,
-    Option<String>,
-    Option<i64>,
-    Option<i64>,
-    Option<Vec<u8>>,
-    i64,
-);
 
 impl Committer {
     pub(super) fn new(db: Db, node: i64, settings: &Settings, derive: Derive) -> Self {
@@ -414,7 +400,7 @@ impl Committer {
         let rows: Vec<CallRow> = from.fetch(calls).await?;
         let found = rows.len();
         for row in rows {
-            let call = read_call(row)?;
+            let call = row.known()?;
             known.insert(call.id, call);
         }
         if found < wanted.len() {
@@ -568,27 +554,6 @@ fn winner(mut calls: Vec<Known>) -> (Option<Known>, Vec<Known>) {
     calls.sort_by(|a, b| (a.stand.call.started_at, &a.key).cmp(&(b.stand.call.started_at, &b.key)));
     let mut calls = calls.into_iter();
     (calls.next(), calls.collect())
-}
-
-fn read_call(row: CallRow) -> Result<Known, ApplyError> {
-    let (id, version, account, key, derived, card, reason, line, answered_by, facts, sealed) = row;
-    let (call, facts) = derived::with_facts(id, &derived, facts.as_deref())
-        .map_err(|error| ApplyError::Unusable(format!("stored call {id}: {error}")))?;
-    Ok(Known {
-        id: CallId(id),
-        version,
-        account: AccountName::from(account),
-        key: CallKey::from(key),
-        facts,
-        sealed: sealed != 0,
-        stand: Stand {
-            call: Arc::new(call),
-            card: card.map(CardId),
-            reason: reason.as_deref().and_then(MatchReason::parse),
-            line: line.map(LineId),
-            answered_by: answered_by.map(PersonId),
-        },
-    })
 }
 
 /// Our number in a call with somebody outside, as the line table writes it.

@@ -18,6 +18,7 @@ mod press;
 mod sizes;
 mod source;
 pub(super) mod statements;
+mod stored;
 mod thread;
 mod turn;
 mod visits;

@@ -162,8 +162,10 @@ pub(super) type FoundKey = (i64, Option<uuid::Uuid>, Option<i64>, i64);
 
 /// What is stored of calls.
 pub(super) static LOAD_CALLS: Statement = Statement::new(
-    "select c.id, c.version, c.account, c.call_key, c.derived, c.card, c.match_reason, c.line, \
-     c.answered_by, c.facts, c.sealed from {rows} as r join call c on c.id = r.id",
+    "select c.id, c.version, c.account, c.call_key, c.derived, c.facts, c.sealed, c.card, \
+     c.match_reason, c.line, c.answered_by, c.phase, c.direction, c.result, c.ended, c.client, \
+     c.started_at, c.answered_at, c.ended_at, c.wait_ms, c.ring_ms, c.talk_ms \
+     from {rows} as r join call c on c.id = r.id",
     &[("id", Id)],
 );
 

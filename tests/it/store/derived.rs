@@ -15,7 +15,7 @@ use ringcard::{
 use uuid::Uuid;
 
 use super::{
-    read::{count, people},
+    read::{count, people, picture, run, text},
     told::{Told, event, message, moment},
 };
 use crate::{on_both_engines, support::base::Base};
@@ -25,6 +25,7 @@ const STORED: &str = "select count(*) from call where derived <> ''";
 
 on_both_engines!(
     a_call_of_an_earlier_version_is_read_as_stored_until_something_is_told_of_it,
+    what_an_earlier_program_has_counted_is_taken_back_as_it_was,
     an_erased_person_stays_erased,
 );
 
@@ -118,6 +119,46 @@ async fn a_call_of_an_earlier_version_is_read_as_stored_until_something_is_told_
         writer.close().await;
     }
     assert_eq!(figures::check(db, false).await.unwrap().differences, []);
+}
+
+/// An earlier program has made another length and another client of the same facts.
+async fn what_an_earlier_program_has_counted_is_taken_back_as_it_was(base: Base) {
+    let db = &base.db;
+    people(db).await;
+    let writer = Writer::start(db.clone(), 1, &Settings::default());
+    let call = Told::incoming("1", CLIENT, 0);
+    for message in call.answered("201") {
+        writer.commit(message).await.unwrap();
+    }
+    writer.close().await;
+    let before = picture(db).await;
+    for sql in [
+        "update call set talk_ms = talk_ms + 1000, client = '+74950000012'",
+        "update rollup set talk_ms = talk_ms + 1000",
+        "update rollup_client set client = '+74950000012'",
+    ] {
+        run(db, sql).await;
+    }
+    let counted = async |db: &Db| figures::check(db, false).await.unwrap().differences;
+    assert_eq!(counted(db).await.len(), 3);
+
+    let writer = Writer::start(db.clone(), 1, &Settings::default());
+    let late = message(vec![call.ends("202", 70, Cause::NoAnswer)]);
+    writer.commit(late).await.unwrap();
+    writer.close().await;
+    assert_eq!(counted(db).await, []);
+    let after = picture(db).await;
+    assert_eq!(
+        (after.figures, after.clients),
+        (before.figures, before.clients)
+    );
+    // The columns are today's, too.
+    assert_eq!(
+        text(db, "select client || ' ' || talk_ms from call")
+            .await
+            .as_deref(),
+        Some("+74950000011 60000")
+    );
 }
 
 async fn an_erased_person_stays_erased(base: Base) {
