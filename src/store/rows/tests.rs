@@ -38,8 +38,17 @@ impl Base {
         batch
     }
 
-    fn alone(&self) -> Alone {
-        Alone::of(&self.db).unwrap()
+    async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), DirectError> {
+        static FUNCTION: Function = Function::new(&CELLS, &[], &ADD);
+        let held = ADD.rows(Engine::Lite);
+        let alone = Alone::of(&self.db, &FUNCTION);
+        alone
+            .commit(held, writes, stand)
+            .await
+            .map_err(|error| match error {
+                sqlx::Error::AnyDriverError(error) => *error.downcast().unwrap(),
+                error => panic!("{error}"),
+            })
     }
 
     async fn stand(&self) -> Stand {
@@ -111,7 +120,7 @@ async fn rows_bound_one_by_one_are_those_of_one_json_text() {
     let mut writes = CELLS.rows(Engine::Lite);
     fill(writes.of(&ADD));
     let stand = by_row.stand().await;
-    by_row.alone().commit(writes, stand).unwrap();
+    by_row.commit(writes, stand).await.unwrap();
 
     let as_json = Base::new().await;
     let mut tx = Tx::begin(&as_json.db).await.unwrap();
@@ -162,14 +171,14 @@ async fn nothing_is_written_where_the_database_stands_elsewhere() {
         ..stand
     };
     for wrong in [next, other] {
-        let told = base.alone().commit(rows(), wrong);
+        let told = base.commit(rows(), wrong).await;
         assert!(matches!(told, Err(DirectError::Outdated)), "{told:?}");
     }
     assert_eq!(base.cells().await.len(), 0);
-    base.alone().commit(rows(), stand).unwrap();
+    base.commit(rows(), stand).await.unwrap();
     // Counted: the same stand is outdated now, and the next one is not.
-    assert!(base.alone().commit(rows(), stand).is_err());
-    base.alone().commit(rows(), next).unwrap();
+    assert!(base.commit(rows(), stand).await.is_err());
+    base.commit(rows(), next).await.unwrap();
     assert_eq!(base.cells().await.len(), 8);
 }
 
@@ -188,13 +197,13 @@ async fn a_row_that_is_refused_takes_back_those_before_it_and_blocks_nothing_aft
     fill(writes.of(&ADD));
     // The number of a row that is there.
     writes.of(&ADD_NUMBERED).int(1).text("again");
-    let told = base.alone().commit(writes, stand);
+    let told = base.commit(writes, stand).await;
     assert!(matches!(told, Err(DirectError::Sqlite(_))), "{told:?}");
     assert_eq!(base.cells().await.len(), 0);
     assert_eq!(base.stand().await, stand, "others can write");
     let mut writes = BOTH.rows(Engine::Lite);
     writes.of(&ADD_NUMBERED).int(1).text("once");
-    base.alone().commit(writes, stand).unwrap();
+    base.commit(writes, stand).await.unwrap();
     assert_eq!(base.cells().await.len(), 1);
 }
 
@@ -217,7 +226,7 @@ async fn rows_that_belong_together_see_the_same() {
     for statement in [&ADD_AFTER_LAST, &ADD_AT_ONCE] {
         writes.of(statement).text("a").text("b");
     }
-    base.alone().commit(writes, base.stand().await).unwrap();
+    base.commit(writes, base.stand().await).await.unwrap();
     let seen: Vec<Option<i64>> = base.cells().await.into_iter().map(|cell| cell.1).collect();
     assert_eq!(seen, [Some(0), Some(1), Some(2), Some(2)]);
 }

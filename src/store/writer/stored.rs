@@ -55,6 +55,39 @@ struct Counted {
     talk_ms: Option<i64>,
 }
 
+impl<'r> TryFrom<&'r rusqlite::Row<'r>> for CallRow {
+    type Error = rusqlite::Error;
+
+    fn try_from(row: &'r rusqlite::Row<'r>) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: row.get("id")?,
+            version: row.get("version")?,
+            account: row.get("account")?,
+            call_key: row.get("call_key")?,
+            derived: row.get("derived")?,
+            facts: row.get("facts")?,
+            sealed: row.get("sealed")?,
+            card: row.get("card")?,
+            match_reason: row.get("match_reason")?,
+            counted: Counted {
+                line: row.get("line")?,
+                answered_by: row.get("answered_by")?,
+                phase: row.get("phase")?,
+                direction: row.get("direction")?,
+                result: row.get("result")?,
+                ended: row.get("ended")?,
+                client: row.get("client")?,
+                started_at: row.get("started_at")?,
+                answered_at: row.get("answered_at")?,
+                ended_at: row.get("ended_at")?,
+                wait_ms: row.get("wait_ms")?,
+                ring_ms: row.get("ring_ms")?,
+                talk_ms: row.get("talk_ms")?,
+            },
+        })
+    }
+}
+
 impl CallRow {
     /// The call with its facts, standing as the tables say it.
     pub(super) fn known(self) -> Result<Known, ApplyError> {

@@ -238,8 +238,8 @@ mod ahead {
         // The same client again, and the same call once more, before anything is written.
         let (other, again) = (call_from("2", CLIENT), call_from("1", CLIENT));
         let second = committer.prepare(&[&other, &again]).await.unwrap();
-        assert_eq!(first.write().unwrap().receipts[0].new_facts, 1);
-        let told = second.write().unwrap().receipts;
+        assert_eq!(first.write().await.unwrap().receipts[0].new_facts, 1);
+        let told = second.write().await.unwrap().receipts;
         assert_eq!((told[0].new_facts, told[1].new_facts), (1, 0));
         assert_eq!(base.count("select count(*) from card").await, 1);
         assert_eq!(base.count("select count(distinct card) from call").await, 1);
@@ -252,7 +252,7 @@ mod ahead {
         let next = call_from("2", CLIENT);
         let prepared = committer.prepare(&[&next]).await.unwrap();
         execute(&base, "delete from card_phone").await;
-        assert!(prepared.write().is_err());
+        assert!(prepared.write().await.is_err());
         assert_eq!(base.count("select count(*) from call").await, 2);
         committer.forget();
         committer.commit(&[&next]).await.unwrap();
@@ -294,7 +294,7 @@ mod ahead {
         let prepared = committer.prepare(&[&call]).await.unwrap();
         let mut other = Committer::new(base.db.clone(), 1, &Settings::default(), tracker::derive);
         other.commit(&[&call]).await.unwrap();
-        assert!(prepared.write().is_err());
+        assert!(prepared.write().await.is_err());
         committer.forget();
         let applied = committer.commit(&[&call]).await.unwrap();
         assert_eq!(applied.receipts[0].new_facts, 0, "a repetition");
@@ -328,7 +328,7 @@ mod ahead {
         committer.commit(&[&join]).await.unwrap();
         let next = submission("3");
         let prepared = committer.prepare(&[&next]).await.unwrap();
-        assert!(prepared.write().is_ok());
+        assert!(prepared.write().await.is_ok());
         assert_eq!(base.count("select count(*) from call").await, 3);
     }
 
