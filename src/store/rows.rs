@@ -111,7 +111,7 @@ impl Statement {
         }
     }
 
-    fn lite(&'static self) -> &'static str {
+    pub(in crate::store) fn lite(&'static self) -> &'static str {
         self.lite.get_or_init(|| self.lite_from(1))
     }
 
@@ -324,6 +324,21 @@ impl Rows {
     }
 }
 
+#[cfg(test)]
+impl Rows {
+    /// A row of cells that mean nothing.
+    pub(in crate::store) fn any(&mut self) {
+        for (_, kind) in self.statement.columns {
+            _ = match kind {
+                Kind::Id => self.id(Uuid::nil()),
+                Kind::Int => self.int(1),
+                Kind::Text | Kind::Long => self.text("[1]"),
+                Kind::Bytes => self.bytes(b"1"),
+            };
+        }
+    }
+}
+
 fn without_nul(text: &str) -> String {
     if memchr::memchr(0, text.as_bytes()).is_some() {
         text.replace('\0', "")
@@ -352,10 +367,13 @@ const PLANS_PG: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// Begins a transaction with such plans.
+/// Begins a transaction with such plans. Of a node that is gone in the middle the locks do not stay.
 static BEGIN_PG: LazyLock<String> = LazyLock::new(|| {
     let plans = PLANS_PG.map(|(name, value)| format!("; set local {name} = {value}"));
-    format!("begin{}", plans.concat())
+    format!(
+        "begin; set local idle_in_transaction_session_timeout = '60s'{}",
+        plans.concat()
+    )
 });
 
 impl Tx {

@@ -10,9 +10,11 @@
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
 //! the plain way: read and written in one transaction. While other nodes write too, all batches do.
 
+use std::sync::{Arc, atomic::Ordering};
+
 use super::{
     Submission,
-    apply::{Applied, ApplyError, Committer, Stored, Work},
+    apply::{Applied, ApplyError, Committer, Fate, Stored, Work},
     group::Keys,
     source::{Source, Unread},
     statements as sql,
@@ -32,6 +34,7 @@ pub(super) struct Prepared {
     stand: Stand,
     /// What to tell once it is written.
     applied: Applied,
+    fate: Arc<Fate>,
 }
 
 impl Prepared {
@@ -43,9 +46,30 @@ impl Prepared {
             writes,
             ..
         } = self;
-        alone.commit(held, writes, self.stand).await?;
+        match alone.commit(held, writes, self.stand).await {
+            Ok(()) => _ = self.fate.written.fetch_add(1, Ordering::Relaxed),
+            Err(error) => {
+                if stays(&error) && !self.fate.refused.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "batches are not prepared ahead for a while");
+                }
+                return Err(error);
+            }
+        }
         Ok(self.applied)
     }
+}
+
+/// Whether PostgreSQL will say the same of the next batch. What was prepared may be outdated, its values may
+/// be refused, and locks may be held by others: that passes.
+fn stays(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else {
+        return !matches!(error, sqlx::Error::AnyDriverError(_));
+    };
+    // Classes: raised, data exception, integrity violation, rollback, program limit, not ready, given up.
+    let code = error.code().unwrap_or_default();
+    !["P0", "22", "23", "40", "54", "55", "57"]
+        .iter()
+        .any(|class| code.starts_with(class))
 }
 
 impl Committer {
@@ -71,9 +95,8 @@ impl Committer {
         let held = self.held(&plan.works);
         unread.calls = plan.works.iter().map(|work| work.known.id).collect();
         self.unread = unread;
-        self.count = stand.batches + 1;
         self.stand = Some(Stand {
-            batches: self.count,
+            batches: stand.batches + 1,
             ..stand
         });
         Some(Prepared {
@@ -82,6 +105,7 @@ impl Committer {
             writes: plan.writes,
             stand,
             applied: self.remember(plan.works, plan.receipts),
+            fate: Arc::clone(&self.fate),
         })
     }
 

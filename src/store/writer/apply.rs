@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -35,8 +38,18 @@ use crate::{
     tracker,
 };
 
-/// Batches that are not prepared ahead after another writer was met: each would be prepared for nothing.
+/// Batches that are not prepared ahead after another writer was met, or the database refused one for good: each
+/// would be prepared for nothing.
 const COMPANY: u32 = 100;
+
+/// What has become of batches that were prepared ahead.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    /// How many were written.
+    pub(super) written: AtomicI64,
+    /// One could not be written for a reason that will be there again.
+    pub(super) refused: AtomicBool,
+}
 
 /// Tries to lock calls whose names other nodes keep moving.
 const LOCK_TRIES: usize = 5;
@@ -106,8 +119,10 @@ pub(super) struct Committer {
     sizes: Sizes,
     /// Where the database will stand when all that is prepared is written; `None`: not known.
     pub(super) stand: Option<rows::Stand>,
-    /// How many batches there are with all of ours.
-    pub(super) count: i64,
+    /// How many batches there were when one of ours was last read and written in one transaction.
+    count: i64,
+    /// What has become since of those that were prepared ahead.
+    pub(super) fate: Arc<Fate>,
     /// Others write, too: so many batches are not prepared ahead.
     pub(super) company: u32,
     /// Of the batch on its way to disk, if there is one.
@@ -156,6 +171,7 @@ impl Committer {
             sizes: Sizes::new(),
             stand: None,
             count: 0,
+            fate: Arc::default(),
             company: 0,
             unread: Unread::default(),
             next_unread: Unread::default(),
@@ -177,17 +193,20 @@ impl Committer {
             let _: Vec<(i64,)> = tx.read(sql::WRITERS_TOGETHER).await?;
         }
         let begun = tx.stand().await?;
-        if self.stand != begun {
-            self.meet_others(begun);
-        }
+        self.meet_others(begun);
         let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
         tx.run_script(plan.writes).await?;
         tx.count_batch().await?;
         let stand = tx.stand().await?;
         tx.commit().await?;
-        // What the batch itself has outdated is known here, if only the directory is as it was found.
+        // What the batch itself has outdated is known here, if only the directory is as it was found. On
+        // PostgreSQL others may have changed it meanwhile.
         let read = |begun: rows::Stand, stand: rows::Stand| {
-            self.directory.version() >= begun.version && stand.batches == begun.batches + 1
+            let is_read = match self.engine {
+                Engine::Lite => self.directory.version() >= begun.version,
+                Engine::Pg => self.directory.version() == stand.version,
+            };
+            is_read && stand.batches == begun.batches + 1
         };
         self.stand = stand.filter(|stand| begun.is_some_and(|begun| read(begun, *stand)));
         self.count = stand.map_or(0, |stand| stand.batches);
@@ -195,15 +214,20 @@ impl Committer {
         Ok(self.remember(plan.works, plan.receipts))
     }
 
-    /// Somebody else has written: names and calls, also of other batches, may be others by now. On PostgreSQL
-    /// a call is used only if it is of the version that is found under its lock.
+    /// Where somebody else has written, names and calls, also of other batches, may be others by now. On
+    /// PostgreSQL a call is used only if it is of the version that is found under its lock.
     fn meet_others(&mut self, begun: Option<rows::Stand>) {
-        match self.engine {
-            Engine::Lite => self.memory.clear(),
-            Engine::Pg => self.memory.forget_names(),
-        }
-        if self.count > 0 && begun.is_some_and(|begun| begun.batches > self.count) {
+        // All that was prepared ahead is over by now.
+        let ours = self.count + self.fate.written.swap(0, Ordering::Relaxed);
+        let is_company = self.count > 0 && begun.is_some_and(|begun| begun.batches > ours);
+        if self.fate.refused.swap(false, Ordering::Relaxed) || is_company {
             self.company = COMPANY;
+        }
+        if self.stand != begun {
+            match self.engine {
+                Engine::Lite => self.memory.clear(),
+                Engine::Pg => self.memory.forget_names(),
+            }
         }
     }
 
@@ -219,6 +243,7 @@ impl Committer {
         for mut work in works {
             changes.push(work.change());
             work.known.sealed = false;
+            work.known.strange = false;
             self.memory.keep(work.known);
         }
         Applied { receipts, changes }

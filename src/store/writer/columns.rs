@@ -18,7 +18,7 @@ pub(super) fn add(writes: &mut ScriptRows, known: &Known) {
 
 /// Fills in a call that was as `before`; `renamed`: it is shown by another key now.
 pub(super) fn change(writes: &mut ScriptRows, before: &Stand, known: &Known, renamed: bool) {
-    if known.sealed {
+    if known.sealed || known.strange {
         write_call(writes.of(&sql::CHANGE_CALLS), known);
     } else if !renamed && is_only_noted(before, &known.stand) {
         note_call(writes.of(&sql::NOTE_CALLS), known);

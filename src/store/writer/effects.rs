@@ -98,7 +98,9 @@ impl Effects<'_> {
         for work in works {
             let account = &work.known.account;
             let start = work.call().started_at;
+            let strange = work.known.strange;
             if let Some(before) = &work.before
+                && !strange
                 && (before.call.started_at, &before.call.legs) == (start, &work.call().legs)
             {
                 continue;
@@ -107,10 +109,10 @@ impl Effects<'_> {
             if let Some(before) = &work.before {
                 let was = self.rung(account, &before.call);
                 let moved = before.call.started_at != start;
-                if was == after && !moved {
+                if was == after && !moved && !strange {
                     continue;
                 }
-                if moved || was.keys().any(|person| !after.contains_key(person)) {
+                if strange || moved || was.keys().any(|person| !after.contains_key(person)) {
                     writes.of(&sql::DROP_PERSONS).id(work.known.id.0);
                 }
             }
@@ -158,10 +160,11 @@ impl Effects<'_> {
                 continue;
             }
             for news in &work.call().recordings {
-                for statement in [&sql::ADD_RECORDINGS, &sql::ADD_JOBS, &sql::SHOW_RECORDINGS] {
+                for statement in [&sql::ADD_RECORDINGS, &sql::ADD_JOBS] {
                     self.write_recording(writes.of(statement), work, news);
                 }
             }
+            writes.of(&sql::SHOW_RECORDINGS).id(work.known.id.0);
         }
     }
 
@@ -239,7 +242,7 @@ impl Effects<'_> {
             writes.of(&sql::RECOUNT_FIRST).id(card.0);
             writes.of(&sql::RECOUNT_OWNER).id(card.0);
         }
-        for card in owners.keys().chain(recount) {
+        for card in owners.keys().chain(recount).collect::<BTreeSet<_>>() {
             writes.of(&sql::PASS_TASKS).id(card.0);
         }
     }

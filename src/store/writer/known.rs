@@ -26,6 +26,9 @@ pub(super) struct Known {
     pub(super) facts: Facts,
     /// Whether the facts are stored compressed, as those of calls long over.
     pub(super) sealed: bool,
+    /// Whether the row was written by nobody knows which program, which may have derived another call: all of it
+    /// is written anew.
+    pub(super) strange: bool,
     pub(super) stand: Stand,
 }
 
@@ -74,6 +77,7 @@ impl Known {
             key,
             facts: Facts::new(),
             sealed: false,
+            strange: false,
             stand: Stand::default(),
         }
     }

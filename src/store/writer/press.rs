@@ -85,10 +85,9 @@ impl Press {
         Self { orders, stopped }
     }
 
-    /// Waits until a batch could be taken at once.
-    pub(super) async fn has_room(&self) {
-        // It ends only with its handle.
-        _ = self.orders.reserve().await;
+    /// Waits until a batch could be taken at once; `false`: nobody is there to take one.
+    pub(super) async fn has_room(&self) -> bool {
+        self.orders.reserve().await.is_ok()
     }
 
     /// Waits until a batch could not be written.
@@ -99,9 +98,20 @@ impl Press {
         }
     }
 
-    /// Takes a batch.
-    pub(super) async fn write(&self, batch: Vec<Waiting>, prepared: Prepared) {
-        _ = self.orders.send(Order::Write(batch, prepared)).await;
+    /// Takes a batch; gives it back if nobody is there to write it any more.
+    pub(super) async fn write(
+        &self,
+        batch: Vec<Waiting>,
+        prepared: Prepared,
+    ) -> Result<(), Vec<Waiting>> {
+        let order = Order::Write(batch, prepared);
+        self.orders
+            .send(order)
+            .await
+            .map_err(|refused| match refused.0 {
+                Order::Write(batch, _) => batch,
+                Order::Finish(_) => Vec::new(),
+            })
     }
 
     /// Waits until nothing is under way; gives back what was not written, in the order of arrival.
@@ -147,7 +157,12 @@ impl Commits {
                     }
                 },
             };
-            if told.blocking_send(next).is_err() {
+            let sent = told.try_send(next).or_else(|full| {
+                // The disk is slow: pages that write need not wait for it, too.
+                self.end_turn();
+                told.blocking_send(full.into_inner())
+            });
+            if sent.is_err() {
                 // Who should tell is gone: nobody is told anything any more, and all of it comes again.
                 return;
             }

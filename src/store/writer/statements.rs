@@ -352,7 +352,7 @@ pub(in crate::store) static FIND_NUMBERS: Statement = Statement::new(
      join card c on c.id = p.card where c.merged_into is null",
     &[("e164", Text)],
 );
-/// Cards for numbers that nobody carries, with those numbers, in a batch prepared ahead on SQLite: it
+/// Cards for numbers that nobody carries, with those numbers, in a batch prepared ahead: it
 /// fails if somebody has been quicker, and is prepared anew.
 pub(super) static NEW_CARDS: Statement = Statement::new(
     "insert into card (id, created_at, updated_at) select r.card, r.at, r.at from {rows} as r; \
@@ -454,7 +454,9 @@ pub(super) static ADD_RECORDINGS: Statement = Statement::new(
      on conflict (call, recording) do update set source = excluded.source, \
      state = case when recording.state in ('waiting', 'absent', 'failed', 'refused') \
      then excluded.state \
-     else recording.state end",
+     else recording.state end \
+     where recording.source is distinct from excluded.source or (recording.state <> excluded.state \
+     and recording.state in ('waiting', 'absent', 'failed', 'refused'))",
     RECORDING,
 );
 /// A job for what can be fetched, once; again only if it was given up and there is news. Jobs that are
@@ -468,13 +470,22 @@ pub(super) static ADD_JOBS: Statement = Statement::new(
      and k.recording = r.recording and k.state in ('kept', 'no_player', 'withheld'))",
     RECORDING,
 );
+macro_rules! best_state {
+    () => {
+        "(select state from recording where recording.call = call.id \
+         order by case state when 'kept' then 0 when 'no_player' then 1 when 'withheld' then 2 \
+         when 'fetching' then 3 when 'waiting' then 4 when 'failed' then 5 when 'refused' then 6 else 7 end limit 1)"
+    };
+}
 /// The best state of a call's recordings, by worth.
 pub(super) static SHOW_RECORDINGS: Statement = Statement::new(
-    "update call set recording = (select state from recording where recording.call = call.id \
-     order by case state when 'kept' then 0 when 'no_player' then 1 when 'withheld' then 2 \
-     when 'fetching' then 3 when 'waiting' then 4 when 'failed' then 5 when 'refused' then 6 else 7 end limit 1) \
-     where id in (select r.call from {rows} as r)",
-    RECORDING,
+    concat!(
+        "update call set recording = ",
+        best_state!(),
+        " where id in (select r.call from {rows} as r) and recording is distinct from ",
+        best_state!()
+    ),
+    &[("call", Id)],
 );
 pub(super) const RECORDING: &[(&str, Kind)] = &[
     ("call", Id),

@@ -105,6 +105,7 @@ impl CallRow {
             key: CallKey::from(self.call_key),
             facts,
             sealed: self.sealed != 0,
+            strange: true,
             stand: Stand {
                 call: Arc::new(call),
                 card: self.card.map(CardId),

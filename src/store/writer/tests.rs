@@ -175,7 +175,10 @@ mod ahead {
     //! What is prepared ahead of its transaction.
 
     use super::{super::apply::Committer, *};
-    use crate::model::{event::Direction, phone::Number};
+    use crate::{
+        model::{event::Direction, phone::Number},
+        store::rows::{Alone, Engine, Tx},
+    };
 
     const CLIENT: &str = "+74950000011";
 
@@ -299,6 +302,7 @@ mod ahead {
         let applied = committer.commit(&[&call]).await.unwrap();
         assert_eq!(applied.receipts[0].new_facts, 0, "a repetition");
         assert_eq!(base.count("select count(*) from call").await, 2);
+        assert!(committer.company > 0, "noticed");
     }
 
     async fn in_company_batches_are_not_prepared_ahead(base: Base) {
@@ -334,6 +338,28 @@ mod ahead {
 
     /// Every statement of a batch can be run for one row, whether or not a story needs it.
     #[tokio::test]
+    async fn every_statement_is_understood_by_the_function() {
+        use super::super::statements::{HOLD_CALLS, WRITE_AHEAD, WRITES};
+        let base = Base::postgres().await;
+        let alone = Alone::of(&base.db, &WRITE_AHEAD);
+        for statement in WRITES.statements() {
+            let mut tx = Tx::begin(&base.db).await.unwrap();
+            let stand = tx.stand().await.unwrap().unwrap();
+            tx.rollback().await.unwrap();
+            let mut writes = WRITES.rows(Engine::Pg);
+            writes.of(statement).any();
+            let held = HOLD_CALLS.rows(Engine::Pg);
+            if let Err(error) = alone.commit(held, writes, stand).await {
+                let code = error.as_database_error().and_then(|error| error.code());
+                // What the row names is not there.
+                let is_about_row = code.is_some_and(|code| code.starts_with("23"));
+                assert!(is_about_row, "{statement:?}: {error}");
+            }
+        }
+        alone.close().await;
+    }
+
+    #[tokio::test]
     async fn every_statement_is_understood_for_one_row() {
         let base = Base::new().await;
         let Db::Lite { batch, .. } = &base.db else {
@@ -341,6 +367,11 @@ mod ahead {
         };
         let understood = batch.with(|connection| {
             for statement in super::super::statements::WRITES.statements() {
+                // A name that means two columns is refused in this form only.
+                for whole in statement.lite().replace('$', "?").split(';') {
+                    let prepared = connection.prepare(whole);
+                    assert!(prepared.is_ok(), "{whole}: {:?}", prepared.err());
+                }
                 for text in statement.by_row() {
                     let prepared = connection.prepare(text);
                     assert!(prepared.is_ok(), "{text}: {:?}", prepared.err());

@@ -51,7 +51,7 @@ impl Worker {
         loop {
             let mut batch = Vec::new();
             // Whatever comes while a batch waits for its turn is the next one.
-            press.has_room().await;
+            let is_pressing = press.has_room().await;
             tokio::select! {
                 () = press.stopped() => {
                     self.catch_up(&mut press).await;
@@ -68,12 +68,24 @@ impl Worker {
                 }
             }
             let batch = wanted(batch);
-            match self.prepare(&batch).await {
-                Some(prepared) => press.write(batch, prepared).await,
-                None => {
-                    self.catch_up(&mut press).await;
-                    self.commit(batch).await;
+            let prepared = match is_pressing {
+                true => self.prepare(&batch).await,
+                false => None,
+            };
+            let left = match prepared {
+                Some(prepared) => {
+                    let left = press.write(batch, prepared).await.err();
+                    if left.is_some() {
+                        // What memory holds stands on what nobody writes.
+                        self.committer.forget();
+                    }
+                    left
                 }
+                None => Some(batch),
+            };
+            if let Some(batch) = left {
+                self.catch_up(&mut press).await;
+                self.commit(batch).await;
             }
         }
         self.catch_up(&mut press).await;

@@ -101,8 +101,9 @@ impl Function {
                 .map(|(name, kind)| format!("{name} {}", kind.pg_array()))
                 .collect();
             // Once for each function of the program, of which there is one.
-            let name: &'static str = Box::leak(format!("ringcard_rows_{n}").into_boxed_str());
-            make += &format!("create type pg_temp.{name} as ({});\n", fields.join(", "));
+            let name: &'static str =
+                Box::leak(format!("pg_temp.ringcard_rows_{n}").into_boxed_str());
+            make += &format!("create type {name} as ({});\n", fields.join(", "));
             types.push(name);
         }
         let parameters: Vec<String> = types
@@ -155,10 +156,10 @@ pub(super) fn reading(shared: &PgPool) -> Session {
     Session::new(shared, &PLANS)
 }
 
-/// Plans for a session.
+/// Plans for a session, and how long it waits for a lock at most: another node may have gone with it.
 static PLANS: LazyLock<String> = LazyLock::new(|| {
     let plans = PLANS_PG.map(|(name, value)| format!("set {name} = {value};\n"));
-    plans.concat()
+    format!("set lock_timeout = '2s';\n{}", plans.concat())
 });
 
 /// Every batch that is written on PostgreSQL is counted.

@@ -7,11 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool,
-    postgres::PgConnectOptions,
+    postgres::{PgConnectOptions, PgDatabaseError, PgSeverity},
 };
 use tokio::sync::Mutex;
 
-/// Opened when it is wanted, and anew after any error.
+/// What takes longer is given up: a server that has gone without a word is not waited for.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Opened when it is wanted, and anew after any error but a refusal.
 #[derive(Clone, Debug)]
 pub struct Session {
     options: Arc<PgConnectOptions>,
@@ -31,7 +34,8 @@ impl Session {
         }
     }
 
-    /// Does something with it. It is closed if that fails or is given up.
+    /// Does something with it, a statement that is a transaction of its own. It is closed if that is given up, or
+    /// fails otherwise than by the server's refusal.
     pub(super) async fn with<T>(
         &self,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
@@ -43,9 +47,13 @@ impl Session {
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??,
         };
-        let done = work(&mut connection).await?;
-        *open = Some(connection);
-        Ok(done)
+        let done = tokio::time::timeout(LONGEST, work(&mut connection))
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?;
+        if done.as_ref().err().is_none_or(is_refusal) {
+            *open = Some(connection);
+        }
+        done
     }
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
@@ -62,4 +70,12 @@ impl Session {
             _ = connection.close().await;
         }
     }
+}
+
+/// Whether the server said no, and nothing else is wrong.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+        .is_some_and(|error| error.severity() == PgSeverity::Error)
 }
