@@ -359,11 +359,12 @@ pub enum Tx {
 /// Every statement of a commit finds a handful of rows by index. Without being told so, PostgreSQL
 /// plans each of them anew for the arrays it is given (dearer than running it), and joins young tables,
 /// of which it has no statistics yet, by reading them whole.
-const PLANS_PG: [(&str, &str); 5] = [
+const PLANS_PG: [(&str, &str); 6] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
     ("jit", "off"),
 ];
 

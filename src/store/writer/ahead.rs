@@ -10,18 +10,21 @@
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
 //! the plain way: read and written in one transaction. While other nodes write too, all batches do.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
 
 use super::{
     Submission,
-    apply::{Applied, ApplyError, Committer, Fate, Stored, Work},
+    apply::{Applied, ApplyError, Committer, Stored, Work},
     group::Keys,
     source::{Source, Unread},
     statements as sql,
 };
 use crate::{
     model::ids::CallId,
-    store::rows::{Alone, Engine, Rows, ScriptRows, Stand},
+    store::rows::{self, Alone, Engine, Rows, ScriptRows, Stand},
 };
 
 /// A batch ready to be written.
@@ -57,6 +60,19 @@ impl Prepared {
         }
         Ok(self.applied)
     }
+}
+
+/// Batches that are not prepared ahead after another writer was met, or the database refused one for good: each
+/// would be prepared for nothing.
+const COMPANY: u32 = 100;
+
+/// What has become of batches that were prepared ahead.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    /// How many were written.
+    pub(super) written: AtomicI64,
+    /// One could not be written for a reason that will be there again.
+    pub(super) refused: AtomicBool,
 }
 
 /// Whether PostgreSQL will say the same of the next batch. What was prepared may be outdated, its values may
@@ -118,6 +134,23 @@ impl Committer {
             }
         }
         held
+    }
+
+    /// Where somebody else has written, names and calls, also of other batches, may be others by now. On
+    /// PostgreSQL a call is used only if it is of the version that is found under its lock.
+    pub(super) fn meet_others(&mut self, begun: Option<rows::Stand>) {
+        // All that was prepared ahead is over by now.
+        let ours = self.count + self.fate.written.swap(0, Ordering::Relaxed);
+        let is_company = self.count > 0 && begun.is_some_and(|begun| begun.batches > ours);
+        if self.fate.refused.swap(false, Ordering::Relaxed) || is_company {
+            self.company = COMPANY;
+        }
+        if self.stand != begun {
+            match self.engine {
+                Engine::Lite => self.memory.clear(),
+                Engine::Pg => self.memory.forget_names(),
+            }
+        }
     }
 
     /// Which call each key names: by the batch on its way, by memory, else as committed.

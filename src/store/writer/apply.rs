@@ -2,16 +2,14 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    sync::Arc,
 };
 
 use arc_swap::ArcSwap;
 
 use super::{
     Derive, REPLAY, Receipt, Settings, Submission,
+    ahead::Fate,
     columns::{self, did_text},
     directory::Directory,
     effects,
@@ -37,19 +35,6 @@ use crate::{
     },
     tracker,
 };
-
-/// Batches that are not prepared ahead after another writer was met, or the database refused one for good: each
-/// would be prepared for nothing.
-const COMPANY: u32 = 100;
-
-/// What has become of batches that were prepared ahead.
-#[derive(Debug, Default)]
-pub(super) struct Fate {
-    /// How many were written.
-    pub(super) written: AtomicI64,
-    /// One could not be written for a reason that will be there again.
-    pub(super) refused: AtomicBool,
-}
 
 /// Tries to lock calls whose names other nodes keep moving.
 const LOCK_TRIES: usize = 5;
@@ -120,7 +105,7 @@ pub(super) struct Committer {
     /// Where the database will stand when all that is prepared is written; `None`: not known.
     pub(super) stand: Option<rows::Stand>,
     /// How many batches there were when one of ours was last read and written in one transaction.
-    count: i64,
+    pub(super) count: i64,
     /// What has become since of those that were prepared ahead.
     pub(super) fate: Arc<Fate>,
     /// Others write, too: so many batches are not prepared ahead.
@@ -212,23 +197,6 @@ impl Committer {
         self.count = stand.map_or(0, |stand| stand.batches);
         self.unread = Unread::default();
         Ok(self.remember(plan.works, plan.receipts))
-    }
-
-    /// Where somebody else has written, names and calls, also of other batches, may be others by now. On
-    /// PostgreSQL a call is used only if it is of the version that is found under its lock.
-    fn meet_others(&mut self, begun: Option<rows::Stand>) {
-        // All that was prepared ahead is over by now.
-        let ours = self.count + self.fate.written.swap(0, Ordering::Relaxed);
-        let is_company = self.count > 0 && begun.is_some_and(|begun| begun.batches > ours);
-        if self.fate.refused.swap(false, Ordering::Relaxed) || is_company {
-            self.company = COMPANY;
-        }
-        if self.stand != begun {
-            match self.engine {
-                Engine::Lite => self.memory.clear(),
-                Engine::Pg => self.memory.forget_names(),
-            }
-        }
     }
 
     /// Keeps in memory what is written, or on its way to be.

@@ -25,7 +25,7 @@ pub(super) struct Press {
 }
 
 enum Order {
-    Write(Vec<Waiting>, Prepared),
+    Write(Vec<Waiting>, Box<Prepared>),
     /// All before it are over: give back what was not written and begin anew.
     Finish(oneshot::Sender<Vec<Waiting>>),
 }
@@ -104,7 +104,7 @@ impl Press {
         batch: Vec<Waiting>,
         prepared: Prepared,
     ) -> Result<(), Vec<Waiting>> {
-        let order = Order::Write(batch, prepared);
+        let order = Order::Write(batch, Box::new(prepared));
         self.orders
             .send(order)
             .await
@@ -148,7 +148,7 @@ impl Commits {
                     lost.extend(batch);
                     continue;
                 }
-                Order::Write(batch, prepared) => match self.written(prepared) {
+                Order::Write(batch, prepared) => match self.written(*prepared) {
                     Some(applied) => Written::Batch(batch, applied),
                     None => {
                         lost.extend(batch);

@@ -5,9 +5,11 @@
 //! Lock order over all tables, the same on every node: that of the writers, cards where they are, calls by key, lines, cards
 //! and numbers, then as [`WRITES`] lists them. On SQLite the write lock covers everything.
 
+mod recordings;
 mod tasks;
 mod visits;
 
+pub(super) use recordings::{ADD_JOBS, ADD_RECORDINGS, SHOW_RECORDINGS};
 pub(in crate::store) use tasks::{ADD_TASKS, OBSOLETE_TASKS, PASS_TASKS, SETTLE_TASKS, TRY_TASKS};
 pub(super) use visits::{ADD_VISITS, DROP_VISITS, MOVE_VISITS};
 
@@ -120,8 +122,9 @@ pub(super) static WRITE_AHEAD: Function = Function::new(
 
 /// PostgreSQL: locks the calls that are still of the version they had.
 pub(super) static HOLD_CALLS: Statement = Statement::new(
-    "select c.id from {rows} as r join call c on c.id = r.id where c.version = r.version \
-     order by c.id for update of c",
+    "select h.id from (select r.id, r.version from {rows} as r order by r.id) as r \
+     cross join lateral (select c.id from call c where c.id = r.id and c.version = r.version \
+     for update) as h",
     &[("id", Id), ("version", Int)],
 );
 
@@ -445,58 +448,6 @@ pub(super) static DROP_PERSONS: Statement = Statement::new(
     "delete from call_person where call in (select r.id from {rows} as r)",
     &[("id", Id)],
 );
-
-// ---- recordings and their jobs
-
-pub(super) static ADD_RECORDINGS: Statement = Statement::new(
-    "insert into recording (call, account, recording, source, state, created_at) \
-     select r.call, r.account, r.recording, r.source, r.state, r.now from {rows} as r where true \
-     on conflict (call, recording) do update set source = excluded.source, \
-     state = case when recording.state in ('waiting', 'absent', 'failed', 'refused') \
-     then excluded.state \
-     else recording.state end \
-     where recording.source is distinct from excluded.source or (recording.state <> excluded.state \
-     and recording.state in ('waiting', 'absent', 'failed', 'refused'))",
-    RECORDING,
-);
-/// A job for what can be fetched, once; again only if it was given up and there is news. Jobs that are
-/// over go after a while; what is kept says then that there is nothing left to fetch.
-pub(super) static ADD_JOBS: Statement = Statement::new(
-    "insert into outbox (kind, target, lane, call, body, created_at, due_at) \
-     select 'recording', r.account, r.lane, r.call, r.recording, r.now, r.now from {rows} as r \
-     where r.ready = 1 \
-     and not exists (select 1 from outbox o where o.lane = r.lane and o.state <> 'failed') \
-     and not exists (select 1 from recording k where k.call = r.call \
-     and k.recording = r.recording and k.state in ('kept', 'no_player', 'withheld'))",
-    RECORDING,
-);
-macro_rules! best_state {
-    () => {
-        "(select state from recording where recording.call = call.id \
-         order by case state when 'kept' then 0 when 'no_player' then 1 when 'withheld' then 2 \
-         when 'fetching' then 3 when 'waiting' then 4 when 'failed' then 5 when 'refused' then 6 else 7 end limit 1)"
-    };
-}
-/// The best state of a call's recordings, by worth.
-pub(super) static SHOW_RECORDINGS: Statement = Statement::new(
-    concat!(
-        "update call set recording = ",
-        best_state!(),
-        " where id in (select r.call from {rows} as r) and recording is distinct from ",
-        best_state!()
-    ),
-    &[("call", Id)],
-);
-pub(super) const RECORDING: &[(&str, Kind)] = &[
-    ("call", Id),
-    ("account", Text),
-    ("recording", Text),
-    ("source", Text),
-    ("state", Text),
-    ("lane", Text),
-    ("ready", Int),
-    ("now", Int),
-];
 
 // ---- what the outside is to be told
 
