@@ -1,7 +1,7 @@
 //! Many rows in one statement, for both engines from one SQL text.
 //!
 //! A [`Statement`] names its columns and says `{rows}` where the rows come in. On PostgreSQL the rows
-//! travel as one array per column. On SQLite they are bound one by one where no trip lies between (the
+//! travel as one array of records, or where no types are made for them as one array per column. On SQLite they are bound one by one where no trip lies between (the
 //! writer's own connections); by sqlx they travel as one JSON text (long texts and bytes beside it as one
 //! blob, cut out by position, so that nothing is escaped). Leaves out: what the statements mean.
 
@@ -9,6 +9,7 @@ mod by_row;
 mod cells;
 mod json;
 mod script;
+mod wire;
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -19,8 +20,11 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use self::cells::LiteCells;
 pub use self::script::{Alone, Function, Script, ScriptRows, Stand, Step};
+use self::{
+    cells::LiteCells,
+    wire::{Column, PgCells},
+};
 use super::Db;
 
 /// What a column holds.
@@ -39,16 +43,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What PostgreSQL calls an array of it.
-    fn pg_array(self) -> &'static str {
-        match self {
-            Self::Id => "uuid[]",
-            Self::Int => "bigint[]",
-            Self::Text | Self::Long => "text[]",
-            Self::Bytes => "bytea[]",
-        }
-    }
-
     /// Whether SQLite is told a place in the blob.
     fn is_span(self) -> bool {
         matches!(self, Self::Long | Self::Bytes)
@@ -62,6 +56,7 @@ pub struct Statement {
     pg_text: &'static str,
     columns: &'static [(&'static str, Kind)],
     is_together: bool,
+    only_if: Option<&'static str>,
     lite: OnceLock<String>,
     by_row: OnceLock<Vec<String>>,
     pg: OnceLock<String>,
@@ -85,6 +80,7 @@ impl Statement {
             pg_text: pg,
             columns,
             is_together: false,
+            only_if: None,
             lite: OnceLock::new(),
             by_row: OnceLock::new(),
             pg: OnceLock::new(),
@@ -98,6 +94,13 @@ impl Statement {
         self
     }
 
+    /// In a [`Function`] each row must change one of a table that is as this says, or nothing at all is written.
+    /// The text ends with what finds that row.
+    pub const fn only_if(mut self, condition: &'static str) -> Self {
+        self.only_if = Some(condition);
+        self
+    }
+
     /// An empty set of rows for this statement.
     pub fn rows(&'static self, db: Engine) -> Rows {
         Rows {
@@ -106,7 +109,7 @@ impl Statement {
             at: 0,
             cells: match db {
                 Engine::Lite => Cells::Lite(LiteCells::default()),
-                Engine::Pg => Cells::Pg(self.columns.iter().map(|c| Column::new(c.1)).collect()),
+                Engine::Pg => Cells::Pg(PgCells::default()),
             },
         }
     }
@@ -142,13 +145,10 @@ impl Statement {
 
     /// The text for PostgreSQL with a parameter per column, numbered from `first` on.
     fn pg_from(&self, first: usize) -> String {
-        self.pg_over(|n, (_, kind)| format!("${}::{}", n + first, kind.pg_array()))
-    }
-
-    /// The text for PostgreSQL over the arrays that `array` names, one for each column.
-    fn pg_over(&self, array: impl Fn(usize, &(&str, Kind)) -> String) -> String {
         let columns = self.columns.iter().enumerate();
-        let arrays: Vec<String> = columns.map(|(n, column)| array(n, column)).collect();
+        let arrays: Vec<String> = columns
+            .map(|(n, (_, kind))| format!("${}::{}[]", n + first, kind.pg_name()))
+            .collect();
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         let rows = format!(
             "(select * from unnest({}) as rows_of({}))",
@@ -190,26 +190,7 @@ pub struct Rows {
 #[derive(Debug)]
 enum Cells {
     Lite(LiteCells),
-    Pg(Vec<Column>),
-}
-
-#[derive(Debug)]
-enum Column {
-    Id(Vec<Option<Uuid>>),
-    Int(Vec<Option<i64>>),
-    Text(Vec<Option<String>>),
-    Bytes(Vec<Option<Vec<u8>>>),
-}
-
-impl Column {
-    fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Id => Self::Id(Vec::new()),
-            Kind::Int => Self::Int(Vec::new()),
-            Kind::Text | Kind::Long => Self::Text(Vec::new()),
-            Kind::Bytes => Self::Bytes(Vec::new()),
-        }
-    }
+    Pg(PgCells),
 }
 
 impl Rows {
@@ -223,33 +204,33 @@ impl Rows {
         self.len == 0
     }
 
-    /// Goes on to the next cell; tells the place of its column.
-    fn next(&mut self, fits: impl Fn(Kind) -> bool) -> usize {
+    /// Goes on to the next cell.
+    fn next(&mut self, fits: impl Fn(Kind) -> bool) -> &mut Cells {
         let (at, columns) = (self.at, self.statement.columns);
         debug_assert!(
             fits(columns[at].1),
             "column {at} of {}",
             self.statement.text
         );
+        if at == 0
+            && let Cells::Pg(cells) = &mut self.cells
+        {
+            cells.begin(columns.len());
+        }
         self.at += 1;
         if self.at == columns.len() {
             self.at = 0;
             self.len += 1;
         }
-        at
+        &mut self.cells
     }
 
     /// An id, or null.
     pub fn id(&mut self, value: impl Into<Option<Uuid>>) -> &mut Self {
         let value = value.into();
-        let at = self.next(|kind| kind == Kind::Id);
-        match &mut self.cells {
+        match self.next(|kind| kind == Kind::Id) {
             Cells::Lite(cells) => cells.id(value),
-            Cells::Pg(columns) => {
-                if let Column::Id(cells) = &mut columns[at] {
-                    cells.push(value);
-                }
-            }
+            Cells::Pg(cells) => cells.id(value),
         }
         self
     }
@@ -257,14 +238,9 @@ impl Rows {
     /// An integer, or null.
     pub fn int(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
         let value = value.into();
-        let at = self.next(|kind| kind == Kind::Int);
-        match &mut self.cells {
+        match self.next(|kind| kind == Kind::Int) {
             Cells::Lite(cells) => cells.int(value),
-            Cells::Pg(columns) => {
-                if let Column::Int(cells) = &mut columns[at] {
-                    cells.push(value);
-                }
-            }
+            Cells::Pg(cells) => cells.int(value),
         }
         self
     }
@@ -272,28 +248,18 @@ impl Rows {
     /// A text, or null. PostgreSQL refuses NUL characters, so neither engine gets them.
     pub fn text<'a>(&mut self, value: impl Into<Option<&'a str>>) -> &mut Self {
         let value = value.into();
-        let at = self.next(|kind| matches!(kind, Kind::Text | Kind::Long));
-        match &mut self.cells {
+        match self.next(|kind| matches!(kind, Kind::Text | Kind::Long)) {
             Cells::Lite(cells) => cells.text(value),
-            Cells::Pg(columns) => {
-                if let Column::Text(cells) = &mut columns[at] {
-                    cells.push(value.map(without_nul));
-                }
-            }
+            Cells::Pg(cells) => cells.text(value),
         }
         self
     }
 
     /// Bytes.
     pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
-        let at = self.next(|kind| kind == Kind::Bytes);
-        match &mut self.cells {
+        match self.next(|kind| kind == Kind::Bytes) {
             Cells::Lite(cells) => cells.bytes(value),
-            Cells::Pg(columns) => {
-                if let Column::Bytes(cells) = &mut columns[at] {
-                    cells.push(Some(value.to_vec()));
-                }
-            }
+            Cells::Pg(cells) => cells.bytes(value),
         }
         self
     }
@@ -308,11 +274,11 @@ impl Rows {
         if self.is_empty() {
             return Ok(Vec::new());
         }
-        let Cells::Pg(columns) = self.cells else {
+        let Cells::Pg(cells) = self.cells else {
             return Err(mixed_engines());
         };
         let mut query = sqlx::query_as(self.statement.pg());
-        for column in columns {
+        for column in cells.into_columns(self.statement.columns) {
             query = match column {
                 Column::Id(cells) => query.bind(cells),
                 Column::Int(cells) => query.bind(cells),
@@ -336,14 +302,6 @@ impl Rows {
                 Kind::Bytes => self.bytes(b"1"),
             };
         }
-    }
-}
-
-fn without_nul(text: &str) -> String {
-    if memchr::memchr(0, text.as_bytes()).is_some() {
-        text.replace('\0', "")
-    } else {
-        text.to_owned()
     }
 }
 
@@ -405,9 +363,9 @@ impl Tx {
                 let query = sqlx::query(rows.statement.lite()).bind(json).bind(blob);
                 query.execute(&mut **tx).await?.rows_affected()
             }
-            (Self::Pg(tx), Cells::Pg(columns)) => {
+            (Self::Pg(tx), Cells::Pg(cells)) => {
                 let mut query = sqlx::query(rows.statement.pg());
-                for column in columns {
+                for column in cells.into_columns(rows.statement.columns) {
                     query = bind_column(query, column);
                 }
                 query.execute(&mut **tx).await?.rows_affected()

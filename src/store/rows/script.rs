@@ -195,10 +195,10 @@ impl Tx {
         };
         let mut query = sqlx::query(step.pg());
         for rows in rows {
-            let Cells::Pg(columns) = rows.cells else {
+            let Cells::Pg(cells) = rows.cells else {
                 return Err(mixed_engines());
             };
-            for column in columns {
+            for column in cells.into_columns(rows.statement.columns) {
                 query = bind_column(query, column);
             }
         }

@@ -39,11 +39,10 @@ impl Base {
     }
 
     async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), DirectError> {
-        static FUNCTION: Function = Function::new(&CELLS, &[], &ADD);
-        let held = ADD.rows(Engine::Lite);
+        static FUNCTION: Function = Function::new(&CELLS, &[]);
         let alone = Alone::of(&self.db, &FUNCTION);
         alone
-            .commit(held, writes, stand)
+            .commit(writes, stand)
             .await
             .map_err(|error| match error {
                 sqlx::Error::AnyDriverError(error) => *error.downcast().unwrap(),

@@ -5,8 +5,8 @@
 //! forgotten calls are read as committed, and what the batch on its way has made is known besides
 //! ([`Unread`]). The transaction begins by asking whether `directory_version` still is what the
 //! preparation was made with: triggers let it grow with every change by which it may be wrong, and batches
-//! are counted, should another writer be at work. PostgreSQL, where others write meanwhile, is also asked
-//! for the versions of the calls, and keeps other writers away. If anything is not as it was, or out of the
+//! are counted, should another writer be at work. PostgreSQL, where others write meanwhile, also changes a
+//! call only in the version that it had, and keeps other writers away. If anything is not as it was, or out of the
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
 //! the plain way: read and written in one transaction. While other nodes write too, all batches do.
 
@@ -17,22 +17,20 @@ use std::sync::{
 
 use super::{
     Submission,
-    apply::{Applied, ApplyError, Committer, Stored, Work},
+    apply::{Applied, ApplyError, Committer, Stored},
     group::Keys,
     source::{Source, Unread},
     statements as sql,
 };
 use crate::{
     model::ids::CallId,
-    store::rows::{self, Alone, Engine, Rows, ScriptRows, Stand},
+    store::rows::{self, Alone, Engine, ScriptRows, Stand},
 };
 
 /// A batch ready to be written.
 pub(super) struct Prepared {
     alone: Alone,
     writes: ScriptRows,
-    /// The calls it changes, as they must be.
-    held: Rows,
     /// Where the database must stand.
     stand: Stand,
     /// What to tell once it is written.
@@ -43,13 +41,8 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Writes it in one transaction, whole or not at all. It is durable once the log is synced.
     pub(super) async fn write(self) -> Result<Applied, sqlx::Error> {
-        let Self {
-            alone,
-            held,
-            writes,
-            ..
-        } = self;
-        match alone.commit(held, writes, self.stand).await {
+        let Self { alone, writes, .. } = self;
+        match alone.commit(writes, self.stand).await {
             Ok(()) => _ = self.fate.written.fetch_add(1, Ordering::Relaxed),
             Err(error) => {
                 if stays(&error) && !self.fate.refused.swap(true, Ordering::Relaxed) {
@@ -108,7 +101,6 @@ impl Committer {
             }
         };
         let mut unread = std::mem::take(&mut self.next_unread);
-        let held = self.held(&plan.works);
         unread.calls = plan.works.iter().map(|work| work.known.id).collect();
         self.unread = unread;
         self.stand = Some(Stand {
@@ -117,7 +109,6 @@ impl Committer {
         });
         Some(Prepared {
             alone,
-            held,
             writes: plan.writes,
             stand,
             applied: self.remember(plan.works, plan.receipts),
@@ -125,23 +116,13 @@ impl Committer {
         })
     }
 
-    /// The calls that a batch changes, as they were.
-    fn held(&self, works: &[Work]) -> Rows {
-        let mut held = sql::HOLD_CALLS.rows(self.engine);
-        if self.engine == Engine::Pg {
-            for work in works.iter().filter(|work| work.before.is_some()) {
-                held.id(work.known.id.0).int(work.known.version - 1);
-            }
-        }
-        held
-    }
-
     /// Where somebody else has written, names and calls, also of other batches, may be others by now. On
     /// PostgreSQL a call is used only if it is of the version that is found under its lock.
     pub(super) fn meet_others(&mut self, begun: Option<rows::Stand>) {
         // All that was prepared ahead is over by now.
-        let ours = self.count + self.fate.written.swap(0, Ordering::Relaxed);
-        let is_company = self.count > 0 && begun.is_some_and(|begun| begun.batches > ours);
+        let is_known = self.count > 0;
+        self.count += self.fate.written.swap(0, Ordering::Relaxed);
+        let is_company = is_known && begun.is_some_and(|begun| begun.batches > self.count);
         if self.fate.refused.swap(false, Ordering::Relaxed) || is_company {
             self.company = COMPANY;
         }

@@ -493,11 +493,16 @@ impl Committer {
 
     /// Fills in the calls with their facts, then all that follows from them.
     fn write(&self, writes: &mut ScriptRows, works: &[Work]) {
-        for work in works {
+        // In the order in which everybody locks them.
+        let mut by_id: Vec<&Work> = works.iter().collect();
+        by_id.sort_unstable_by_key(|work| work.known.id);
+        for work in by_id {
             let known = &work.known;
             match &work.before {
                 None => columns::add(writes, known),
-                Some(before) => columns::change(writes, before, known, work.renamed),
+                Some(before) => {
+                    columns::change(writes, self.engine, (before, work.renamed), known);
+                }
             }
         }
         effects::merge(writes, works);

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     model::{call::Call, event::Direction, phone::Number, time::Timestamp},
     rules::matching::MatchReason,
-    store::rows::{Rows, ScriptRows, Statement},
+    store::rows::{Engine, Rows, ScriptRows, Statement},
 };
 
 /// Fills in a call seen for the first time.
@@ -17,13 +17,23 @@ pub(super) fn add(writes: &mut ScriptRows, known: &Known) {
 }
 
 /// Fills in a call that was as `before`; `renamed`: it is shown by another key now.
-pub(super) fn change(writes: &mut ScriptRows, before: &Stand, known: &Known, renamed: bool) {
+pub(super) fn change(
+    writes: &mut ScriptRows,
+    engine: Engine,
+    (before, renamed): (&Stand, bool),
+    known: &Known,
+) {
     if known.sealed || known.strange {
         write_call(writes.of(&sql::CHANGE_CALLS), known);
     } else if !renamed && is_only_noted(before, &known.stand) {
         note_call(writes.of(&sql::NOTE_CALLS), known);
     } else {
-        write_call(writes.of(statement_for(before, &known.stand)), known);
+        let statement = match engine {
+            Engine::Lite => statement_for(before, &known.stand),
+            // It sees by itself which columns change, and every statement costs.
+            Engine::Pg => &sql::CHANGE_CALLS,
+        };
+        write_call(writes.of(statement), known);
     }
 }
 

@@ -117,15 +117,6 @@ pub(super) static WRITE_AHEAD: Function = Function::new(
         concat!("pg_advisory_xact_lock(", writers_lock!(), ")"),
         concat!("pg_advisory_xact_lock_shared(", cards_lock!(), ")"),
     ],
-    &HOLD_CALLS,
-);
-
-/// PostgreSQL: locks the calls that are still of the version they had.
-pub(super) static HOLD_CALLS: Statement = Statement::new(
-    "select h.id from (select r.id, r.version from {rows} as r order by r.id) as r \
-     cross join lateral (select c.id from call c where c.id = r.id and c.version = r.version \
-     for update) as h",
-    &[("id", Id), ("version", Int)],
 );
 
 /// PostgreSQL: locks cards where they are, then the names of calls, known or not, before anything is
@@ -240,6 +231,9 @@ macro_rules! update_call {
     };
 }
 
+/// What a prepared batch has read of a call is what it changes.
+const AS_IT_WAS: &str = "call.version = r.version - 1";
+
 /// Something was told that changes no other column: half of what is told of a call.
 pub(super) static NOTE_CALLS: Statement = Statement::new(
     "update call set version = r.version, phase = r.phase, heard_at = r.heard_at, \
@@ -251,20 +245,23 @@ pub(super) static NOTE_CALLS: Statement = Statement::new(
         ("phase", Text),
         ("heard_at", Int),
     ],
-);
+)
+.only_if(AS_IT_WAS);
 /// A change of nothing that an index holds.
-pub(super) static TOUCH_CALLS: Statement = Statement::new(update_call!(""), CALL);
+pub(super) static TOUCH_CALLS: Statement =
+    Statement::new(update_call!(""), CALL).only_if(AS_IT_WAS);
 /// An earlier start has become known.
 pub(super) static START_CALLS: Statement =
-    Statement::new(update_call!(", started_at = r.started_at"), CALL);
+    Statement::new(update_call!(", started_at = r.started_at"), CALL).only_if(AS_IT_WAS);
 /// A person has answered.
 pub(super) static ANSWER_CALLS: Statement =
-    Statement::new(update_call!(", answered_by = r.answered_by"), CALL);
+    Statement::new(update_call!(", answered_by = r.answered_by"), CALL).only_if(AS_IT_WAS);
 /// The call has ended.
 pub(super) static END_CALLS: Statement = Statement::new(
     update_call!(", ended = r.ended, ended_at = r.ended_at"),
     CALL,
-);
+)
+.only_if(AS_IT_WAS);
 /// Any other change; a sealed call is opened again.
 pub(super) static CHANGE_CALLS: Statement = Statement::new(
     update_call!(
@@ -272,7 +269,8 @@ pub(super) static CHANGE_CALLS: Statement = Statement::new(
          ended_at = r.ended_at, client = r.client, card = r.card, line = r.line, sealed = 0"
     ),
     CALL,
-);
+)
+.only_if(AS_IT_WAS);
 
 /// Names of calls.
 pub(super) static ADD_KEYS: Statement = Statement::new(

@@ -96,27 +96,22 @@ impl Alone {
             })?),
             Self::Pg { ahead, .. } => {
                 ahead
-                    .with(async |connection| rows.fetch_pg(connection).await)
+                    .with(async |connection, _| rows.fetch_pg(connection).await)
                     .await
             }
         }
     }
 
     /// Runs the script as a transaction of its own: whole or not at all, and only if the database stands
-    /// where it should. On PostgreSQL the rows of `held` must be as they were, too; on SQLite nobody changes
-    /// any without the database standing elsewhere, and nobody writes with another connection meanwhile: who
+    /// where it should. On PostgreSQL what is changed must be as it was, too; on SQLite nobody changes any of it
+    /// without the database standing elsewhere, and nobody writes with another connection meanwhile: who
     /// calls it has a turn.
-    pub async fn commit(
-        &self,
-        held: Rows,
-        writes: ScriptRows,
-        stand: Stand,
-    ) -> Result<(), sqlx::Error> {
+    pub async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), sqlx::Error> {
         match self {
             Self::Lite { batch, .. } => Ok(commit_lite(batch, writes, stand)?),
             Self::Pg {
                 batch, function, ..
-            } => function.run(batch, (held, writes), stand).await,
+            } => function.run(batch, writes, stand).await,
         }
     }
 }

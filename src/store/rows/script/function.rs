@@ -2,27 +2,20 @@
 //!
 //! A trip for each step costs more than most steps, above all in waking up at either end. The function
 //! belongs to the session (`pg_temp`): its text is always this program's, and nothing has to be migrated.
-//! The rows of a statement come as one value, a record of arrays, because a function takes a hundred
-//! parameters at most. Leaves out: what the statements mean.
+//! The rows of a statement come as one array of records. Leaves out: what the statements mean.
 
 use std::sync::{LazyLock, OnceLock};
 
-use sqlx::{
-    AssertSqlSafe, Encode, PgPool, Postgres, Type,
-    encode::IsNull,
-    error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgTypeInfo},
-};
+use sqlx::{AssertSqlSafe, PgPool};
 
 use super::{Script, ScriptRows, Stand, session::Session};
-use crate::store::rows::{Cells, Column, PLANS_PG, Rows, Statement, mixed_engines};
+use crate::store::rows::{Cells, PLANS_PG, Statement, mixed_engines};
 
-/// A script with what has to be done and asked before its first statement, if it runs alone.
+/// A script with what has to be done before its first statement, if it runs alone.
 #[derive(Debug)]
 pub struct Function {
     script: &'static Script,
     locks: &'static [&'static str],
-    held: &'static Statement,
     text: OnceLock<Text>,
 }
 
@@ -31,56 +24,46 @@ pub struct Function {
 struct Text {
     make: String,
     call: String,
-    /// Types of rows: of what is held, then of each statement.
-    types: Vec<&'static str>,
+    /// Types of the rows of each statement.
+    types: Vec<String>,
 }
 
 impl Function {
-    /// `locks` are expressions that take a lock each; `held` locks rows, and returns one for each that is
-    /// as it should be. Keep it in a `static`.
-    pub const fn new(
-        script: &'static Script,
-        locks: &'static [&'static str],
-        held: &'static Statement,
-    ) -> Self {
+    /// `locks` are expressions that take a lock each. Keep it in a `static`.
+    pub const fn new(script: &'static Script, locks: &'static [&'static str]) -> Self {
         Self {
             script,
             locks,
-            held,
             text: OnceLock::new(),
         }
     }
 
     /// A connection that has the function.
     pub(super) fn session(&'static self, shared: &PgPool) -> Session {
-        Session::new(shared, &self.text().make)
+        let text = self.text();
+        Session::new(shared, &text.make, &text.types)
     }
 
     /// Runs the script as a transaction of its own: whole or not at all, and only if the database stands
-    /// where it should and what is held is as it was.
+    /// where it should and what is changed is as it was.
     pub(super) async fn run(
         &'static self,
         session: &Session,
-        (held, rows): (Rows, ScriptRows),
+        rows: ScriptRows,
         stand: Stand,
     ) -> Result<(), sqlx::Error> {
-        let text = self.text();
-        let mut query = sqlx::query(AssertSqlSafe(text.call.as_str()));
-        query = query.bind(stand.version).bind(stand.batches);
-        let all = std::iter::once(held).chain(rows.rows);
-        for (rows, name) in all.zip(&text.types) {
-            let is_empty = rows.is_empty();
-            let Cells::Pg(columns) = rows.cells else {
-                return Err(mixed_engines());
-            };
-            query = query.bind(Record {
-                name,
-                columns: (!is_empty).then_some(columns),
-            });
-        }
-        session
-            .with(async |connection| query.execute(connection).await.map(drop))
-            .await
+        let run = session.with(async |connection, types| {
+            let mut query = sqlx::query(AssertSqlSafe(self.text().call.as_str()));
+            query = query.bind(stand.version).bind(stand.batches);
+            for (rows, of) in rows.rows.into_iter().zip(types) {
+                let Cells::Pg(cells) = rows.cells else {
+                    return Err(mixed_engines());
+                };
+                query = query.bind(cells.into_records(*of));
+            }
+            query.execute(connection).await.map(drop)
+        });
+        run.await
     }
 
     fn text(&'static self) -> &'static Text {
@@ -88,72 +71,66 @@ impl Function {
     }
 
     fn make(&'static self) -> Text {
-        let of_script = self.script.steps.iter().flat_map(|step| step.statements);
-        let statements: Vec<&Statement> = std::iter::once(&self.held)
-            .chain(of_script)
-            .copied()
-            .collect();
-        let mut types: Vec<&'static str> = Vec::new();
+        let statements = self.script.steps.iter().flat_map(|step| step.statements);
         let mut make = PLANS.clone();
-        for (n, statement) in statements.iter().enumerate() {
+        let mut types: Vec<String> = Vec::new();
+        let mut parts = String::new();
+        for (n, statement) in statements.enumerate() {
             let fields = statement.columns.iter();
             let fields: Vec<String> = fields
-                .map(|(name, kind)| format!("{name} {}", kind.pg_array()))
+                .map(|(name, kind)| format!("{name} {}", kind.pg_name()))
                 .collect();
-            // Once for each function of the program, of which there is one.
-            let name: &'static str =
-                Box::leak(format!("pg_temp.ringcard_rows_{n}").into_boxed_str());
-            make += &format!("create type {name} as ({});\n", fields.join(", "));
-            types.push(name);
+            let of = format!("pg_temp.ringcard_row_{n}");
+            make += &format!("create type {of} as ({});\n", fields.join(", "));
+            types.push(of);
+            parts += &statement.part(n);
         }
-        let parameters: Vec<String> = types
-            .iter()
-            .enumerate()
-            .map(|(n, name)| format!("_{n} {name}"))
-            .collect();
+        let each = |one: &dyn Fn(usize, &str) -> String| {
+            let parts = types.iter().enumerate();
+            let parts: Vec<String> = parts.map(|(n, of)| one(n, of)).collect();
+            parts.join(", ")
+        };
         let locks: Vec<String> = self
             .locks
             .iter()
             .map(|lock| format!("perform {lock};\n"))
             .collect();
-        let over = |n: usize| statements[n].pg_over(|_, (column, _)| format!("_{n}.{column}"));
-        let parts = (1..statements.len())
-            .map(|n| format!("if _{n} is not null then\n{};\nend if;\n", over(n)));
-        let parts: Vec<String> = parts.collect();
         make += &format!(
             "create function pg_temp.ringcard_commit(_version bigint, _batches bigint, {}) returns void \
-             language plpgsql as $ringcard$ begin\n{}\
+             language plpgsql as $ringcard$ declare _changed bigint; begin\n{}\
              if not exists (select 1 from directory_version, writer_stand \
              where version = _version and batches = _batches) then\n\
              raise exception 'the database stands elsewhere';\nend if;\n\
-             if _0 is not null and (select count(*) from ({}) as held) <> cardinality(_0.{}) then\n\
-             raise exception 'what is to be changed is not as it was';\nend if;\n\
-             {}{COUNT_BATCH_PG};\nend $ringcard$",
-            parameters.join(", "),
+             {parts}{COUNT_BATCH_PG};\nend $ringcard$",
+            each(&|n, of| format!("_{n} {of}[]")),
             locks.concat(),
-            over(0),
-            self.held.columns[0].0,
-            parts.concat(),
         );
-        let values: Vec<String> = types
-            .iter()
-            .enumerate()
-            .map(|(n, name)| format!("${}::{name}", n + 3))
-            .collect();
-        Text {
-            make,
-            call: format!(
-                "select pg_temp.ringcard_commit($1, $2, {})",
-                values.join(", ")
-            ),
-            types,
+        let call = format!(
+            "select pg_temp.ringcard_commit($1, $2, {})",
+            each(&|n, of| format!("${}::{of}[]", n + 3))
+        );
+        Text { make, call, types }
+    }
+}
+
+impl Statement {
+    /// The part of a function that runs it over the rows of this parameter, if there are any.
+    fn part(&self, n: usize) -> String {
+        let mut text = self.pg_text.replace("{rows}", &format!("unnest(_{n})"));
+        if let Some(condition) = self.only_if {
+            text += &format!(
+                " and {condition};\nget diagnostics _changed = row_count;\n\
+                 if _changed <> cardinality(_{n}) then\n\
+                 raise exception 'what is to be changed is not as it was';\nend if"
+            );
         }
+        format!("if _{n} is not null then\n{text};\nend if;\n")
     }
 }
 
 /// A connection that plans as a commit does.
 pub(super) fn reading(shared: &PgPool) -> Session {
-    Session::new(shared, &PLANS)
+    Session::new(shared, &PLANS, &[])
 }
 
 /// Plans for a session, and how long it waits for a lock at most: another node may have gone with it.
@@ -164,55 +141,3 @@ static PLANS: LazyLock<String> = LazyLock::new(|| {
 
 /// Every batch that is written on PostgreSQL is counted.
 pub(super) const COUNT_BATCH_PG: &str = "update writer_stand set batches = batches + 1";
-
-/// The rows of a statement: a record of arrays, or null if there are none.
-struct Record {
-    name: &'static str,
-    columns: Option<Vec<Column>>,
-}
-
-impl Type<Postgres> for Record {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("record")
-    }
-}
-
-impl Encode<'_, Postgres> for Record {
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(PgTypeInfo::with_name(self.name))
-    }
-
-    /// How many fields; of each the type, the length and the value (PostgreSQL's `record_recv`).
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let Some(columns) = &self.columns else {
-            return Ok(IsNull::Yes);
-        };
-        buffer.extend(i32::try_from(columns.len())?.to_be_bytes());
-        for column in columns {
-            buffer.extend(column.pg_oid().to_be_bytes());
-            let at = buffer.len();
-            buffer.extend([0; 4]);
-            _ = match column {
-                Column::Id(cells) => cells.encode_by_ref(buffer)?,
-                Column::Int(cells) => cells.encode_by_ref(buffer)?,
-                Column::Text(cells) => cells.encode_by_ref(buffer)?,
-                Column::Bytes(cells) => cells.encode_by_ref(buffer)?,
-            };
-            let long = i32::try_from(buffer.len() - at - 4)?;
-            buffer[at..at + 4].copy_from_slice(&long.to_be_bytes());
-        }
-        Ok(IsNull::No)
-    }
-}
-
-impl Column {
-    /// The array's type, of those that PostgreSQL has built in (its `pg_type.dat`).
-    fn pg_oid(&self) -> u32 {
-        match self {
-            Self::Id(_) => 2_951,
-            Self::Int(_) => 1_016,
-            Self::Text(_) => 1_009,
-            Self::Bytes(_) => 1_001,
-        }
-    }
-}
