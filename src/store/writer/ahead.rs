@@ -10,9 +10,12 @@
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
 //! the plain way: read and written in one transaction. While other nodes write too, all batches do.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use super::{
@@ -23,8 +26,8 @@ use super::{
     statements as sql,
 };
 use crate::{
-    model::ids::CallId,
-    store::rows::{self, Alone, Engine, ScriptRows, Stand},
+    model::{call::Change, ids::CallId},
+    store::rows::{self, Alone, Engine, ScriptRows, Stand, Tx},
 };
 
 /// A batch ready to be written.
@@ -39,8 +42,9 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Writes it in one transaction, whole or not at all. It is durable once the log is synced.
-    pub(super) async fn write(self) -> Result<Applied, sqlx::Error> {
+    /// Writes it in one transaction, whole or not at all. It is durable once the log is synced. An error gives
+    /// what to tell if it was written all the same.
+    pub(super) async fn write(self) -> Result<Applied, (sqlx::Error, Vec<Change>)> {
         let Self { alone, writes, .. } = self;
         match alone.commit(writes, self.stand).await {
             Ok(()) => _ = self.fate.written.fetch_add(1, Ordering::Relaxed),
@@ -48,7 +52,11 @@ impl Prepared {
                 if stays(&error) && !self.fate.refused.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "batches are not prepared ahead for a while");
                 }
-                return Err(error);
+                let untold = match may_be_written(&error) {
+                    true => self.applied.changes,
+                    false => Vec::new(),
+                };
+                return Err((error, untold));
             }
         }
         Ok(self.applied)
@@ -79,6 +87,17 @@ fn stays(error: &sqlx::Error) -> bool {
     !["P0", "22", "23", "40", "54", "55", "57"]
         .iter()
         .any(|class| code.starts_with(class))
+}
+
+/// Whether a commit that ended like this may have been made: no server has said anything of it.
+pub(super) fn may_be_written(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_)
+    ) || error.as_database_error().is_some_and(|error| {
+        // The server ends the session: before the commit, or after it.
+        error.code().is_some_and(|code| code.starts_with("57P"))
+    })
 }
 
 impl Committer {
@@ -165,5 +184,21 @@ impl Committer {
     pub(super) fn not_ahead(&mut self) -> ApplyError {
         self.forget();
         ApplyError::Later
+    }
+
+    /// Of the changes that were not told those that were written: applied again they change nothing.
+    pub(super) async fn written_before(&self, tx: &mut Tx) -> Result<Vec<Change>, sqlx::Error> {
+        let mut calls = sql::FIND_VERSIONS.rows(self.engine);
+        let ids: BTreeSet<CallId> = self.untold.iter().map(|change| change.id).collect();
+        for id in ids {
+            calls.id(id.0);
+        }
+        let found: Vec<(uuid::Uuid, i64)> = tx.fetch(calls).await?;
+        let versions: HashMap<uuid::Uuid, i64> = found.into_iter().collect();
+        let is_written = |change: &&Change| {
+            let version = versions.get(&change.id.0);
+            version.is_some_and(|version| *version >= change.version)
+        };
+        Ok(self.untold.iter().filter(is_written).cloned().collect())
     }
 }

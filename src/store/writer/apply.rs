@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     Derive, REPLAY, Receipt, Settings, Submission,
-    ahead::Fate,
+    ahead::{Fate, may_be_written},
     columns::{self, did_text},
     directory::Directory,
     effects,
@@ -110,6 +110,8 @@ pub(super) struct Committer {
     pub(super) fate: Arc<Fate>,
     /// Others write, too: so many batches are not prepared ahead.
     pub(super) company: u32,
+    /// Changes by batches of which nobody knows whether they were written.
+    pub(super) untold: Vec<Change>,
     /// Of the batch on its way to disk, if there is one.
     pub(super) unread: Unread,
     /// Of the batch that is prepared meanwhile.
@@ -158,6 +160,7 @@ impl Committer {
             count: 0,
             fate: Arc::default(),
             company: 0,
+            untold: Vec::new(),
             unread: Unread::default(),
             next_unread: Unread::default(),
         }
@@ -180,10 +183,17 @@ impl Committer {
         let begun = tx.stand().await?;
         self.meet_others(begun);
         let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
+        let untold = self.written_before(&mut tx).await?;
         tx.run_script(plan.writes).await?;
         tx.count_batch().await?;
         let stand = tx.stand().await?;
-        tx.commit().await?;
+        if let Err(error) = tx.commit().await {
+            if may_be_written(&error) {
+                self.untold.extend(plan.works.iter().map(Work::change));
+            }
+            return Err(error.into());
+        }
+        self.untold.clear();
         // What the batch itself has outdated is known here, if only the directory is as it was found. On
         // PostgreSQL others may have changed it meanwhile.
         let read = |begun: rows::Stand, stand: rows::Stand| {
@@ -196,7 +206,9 @@ impl Committer {
         self.stand = stand.filter(|stand| begun.is_some_and(|begun| read(begun, *stand)));
         self.count = stand.map_or(0, |stand| stand.batches);
         self.unread = Unread::default();
-        Ok(self.remember(plan.works, plan.receipts))
+        let mut applied = self.remember(plan.works, plan.receipts);
+        applied.changes.splice(..0, untold);
+        Ok(applied)
     }
 
     /// Keeps in memory what is written, or on its way to be.

@@ -27,14 +27,23 @@ pub(super) struct Press {
 enum Order {
     Write(Vec<Waiting>, Box<Prepared>),
     /// All before it are over: give back what was not written and begin anew.
-    Finish(oneshot::Sender<Vec<Waiting>>),
+    Finish(oneshot::Sender<Lost>),
+}
+
+/// Batches that were not written, or of which nobody knows.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// In the order of arrival.
+    pub(super) batch: Vec<Waiting>,
+    /// What to tell of those that were written all the same.
+    pub(super) untold: Vec<Change>,
 }
 
 /// What follows a batch that is committed and not yet synced.
 enum Written {
     Batch(Vec<Waiting>, Applied),
     /// All before it are told: give these back.
-    Finish(oneshot::Sender<Vec<Waiting>>, Vec<Waiting>),
+    Finish(oneshot::Sender<Lost>, Lost),
 }
 
 impl Written {
@@ -114,8 +123,8 @@ impl Press {
             })
     }
 
-    /// Waits until nothing is under way; gives back what was not written, in the order of arrival.
-    pub(super) async fn finish(&self) -> Vec<Waiting> {
+    /// Waits until nothing is under way; gives back what was not written.
+    pub(super) async fn finish(&self) -> Lost {
         let (done, lost) = oneshot::channel();
         _ = self.orders.send(Order::Finish(done)).await;
         lost.await.unwrap_or_default()
@@ -136,7 +145,7 @@ impl Commits {
         told: mpsc::Sender<Written>,
         stopping: watch::Sender<bool>,
     ) {
-        let mut lost: Vec<Waiting> = Vec::new();
+        let mut lost = Lost::default();
         while let Some(order) = self.next(&mut orders) {
             let next = match order {
                 Order::Finish(done) => {
@@ -144,14 +153,14 @@ impl Commits {
                     stopping.send_replace(false);
                     Written::Finish(done, std::mem::take(&mut lost))
                 }
-                Order::Write(batch, _) if !lost.is_empty() => {
-                    lost.extend(batch);
+                Order::Write(batch, _) if !lost.batch.is_empty() => {
+                    lost.batch.extend(batch);
                     continue;
                 }
                 Order::Write(batch, prepared) => match self.written(*prepared) {
-                    Some(applied) => Written::Batch(batch, applied),
-                    None => {
-                        lost.extend(batch);
+                    Ok(applied) => Written::Batch(batch, applied),
+                    Err(untold) => {
+                        lost = Lost { batch, untold };
                         stopping.send_replace(true);
                         continue;
                     }
@@ -183,23 +192,24 @@ impl Commits {
         }
     }
 
-    fn written(&mut self, prepared: Prepared) -> Option<Applied> {
+    /// `Err`: what to tell if it was written all the same.
+    fn written(&mut self, prepared: Prepared) -> Result<Applied, Vec<Change>> {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             if let Some(turn) = &mut self.turn {
-                turn.take()?;
+                turn.take().map_err(|error| (error, Vec::new()))?;
             }
             self.runtime.block_on(prepared.write())
         }));
         match attempt {
-            Ok(Ok(applied)) => Some(applied),
-            Ok(Err(error)) => {
+            Ok(Ok(applied)) => Ok(applied),
+            Ok(Err((error, untold))) => {
                 tracing::debug!(%error, "a prepared batch goes the plain way");
-                None
+                Err(untold)
             }
             Err(panic) => {
                 let reason = panic_text(panic.as_ref());
                 tracing::error!(reason, "a prepared batch goes the plain way");
-                None
+                Err(Vec::new())
             }
         }
     }

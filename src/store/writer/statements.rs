@@ -154,6 +154,12 @@ const COMMITTED_KEYS: &str = "select r.n, c.id, c.version, (select version from 
 /// What they return: place of the key, id, version, version of the directory.
 pub(super) type FoundKey = (i64, Option<uuid::Uuid>, Option<i64>, i64);
 
+/// Calls that are there, with their versions.
+pub(super) static FIND_VERSIONS: Statement = Statement::new(
+    "select c.id, c.version from {rows} as r join call c on c.id = r.id",
+    &[("id", Id)],
+);
+
 /// What is stored of calls.
 pub(super) static LOAD_CALLS: Statement = Statement::new(
     "select c.id, c.version, c.account, c.call_key, c.derived, c.facts, c.sealed, c.card, \

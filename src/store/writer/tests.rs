@@ -232,6 +232,7 @@ mod ahead {
         a_batch_is_not_written_after_somebody_elses,
         in_company_batches_are_not_prepared_ahead,
         what_a_batch_outdates_itself_keeps_the_next_one_from_nothing,
+        what_was_written_without_an_answer_is_told_when_it_comes_again,
     );
 
     async fn a_batch_knows_what_the_one_on_its_way_has_made(base: Base) {
@@ -347,7 +348,7 @@ mod ahead {
         let prepared = committer.prepare(&batch).await.unwrap();
         let change = "update call set version = version + 1 where call_key = '1'";
         execute(&base, change).await;
-        let refused = prepared.write().await.err().unwrap().to_string();
+        let refused = prepared.write().await.err().unwrap().0.to_string();
         assert!(refused.contains("is not as it was"), "{refused}");
         assert_eq!(base.count("select count(*) from call").await, 2);
         assert_eq!(base.count("select count(*) from raw").await, 2);
@@ -358,6 +359,56 @@ mod ahead {
         assert!(prepared.write().await.is_ok());
         assert_eq!(base.count("select count(*) from call").await, 4);
         assert_eq!(base.count("select max(version) from call").await, 3);
+    }
+
+    async fn what_was_written_without_an_answer_is_told_when_it_comes_again(base: Base) {
+        let mut committer = committer(&base).await;
+        let batch = [&submission("1"), &submission("2")];
+        let written = committer.prepare(&batch).await.unwrap();
+        let mut untold = written.write().await.unwrap().changes;
+        assert_eq!(untold.len(), 2);
+        // This one did not come so far: its call is not there.
+        untold.push(Change {
+            id: crate::model::ids::CallId(uuid::Uuid::now_v7()),
+            ..untold[0].clone()
+        });
+        // Nor has this call learnt so much.
+        untold[1].version += 1;
+        let expected = untold[0].id;
+        committer.forget();
+        committer.untold = untold;
+        let again = committer.commit(&batch).await.unwrap();
+        let told: Vec<_> = again.changes.iter().map(|change| change.id).collect();
+        assert_eq!(told, [expected]);
+        let new: usize = again.receipts.iter().map(|receipt| receipt.new_facts).sum();
+        assert_eq!(new, 0);
+        // Once, and not with whatever comes next.
+        let next = committer.commit(&[&submission("3")]).await.unwrap();
+        assert_eq!(next.changes.len(), 1);
+        assert_eq!(base.count("select count(*) from call").await, 4);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_session_that_the_server_has_ended_loses_nothing_on_postgres() {
+        let base = Base::postgres().await;
+        let writer = Writer::start(base.db.clone(), 1, &Settings::default());
+        for key in ["plain", "ahead"] {
+            writer.commit(submission(key)).await.unwrap();
+        }
+        let Db::Pg(pool) = &base.db else {
+            panic!("a PostgreSQL database");
+        };
+        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+             where datname = current_database() and query like 'select pg_temp.ringcard_commit%'";
+        let (ended,): (i64,) = sqlx::query_as(end).fetch_one(pool).await.unwrap();
+        assert_eq!(ended, 1);
+        let mut changes = writer.changes();
+        let receipt = writer.commit(submission("next")).await.unwrap();
+        assert_eq!(receipt.new_facts, 1);
+        let told = changes.try_recv().expect("the call is told of");
+        assert_eq!((told.key.as_str(), changes.len()), ("next", 0), "once");
+        assert_eq!(base.count("select count(*) from call").await, 3);
+        writer.close().await;
     }
 
     /// Every statement of a batch can be run for one row, whether or not a story needs it.

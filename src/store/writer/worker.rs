@@ -107,10 +107,11 @@ impl Worker {
     /// Waits until all that was prepared is written; what was not is committed the plain way.
     async fn catch_up(&mut self, press: &mut Press) {
         let lost = press.finish().await;
-        if !lost.is_empty() {
+        if !lost.batch.is_empty() {
             // What memory holds stands on what was not written.
             self.committer.forget();
-            self.commit(lost).await;
+            self.committer.untold.extend(lost.untold);
+            self.commit(lost.batch).await;
         }
     }
 
