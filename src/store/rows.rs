@@ -1,9 +1,10 @@
 //! Many rows in one statement, for both engines from one SQL text.
 //!
 //! A [`Statement`] names its columns and says `{rows}` where the rows come in. On PostgreSQL the rows
-//! travel as one array of records, or where no types are made for them as one array per column. On SQLite they are bound one by one where no trip lies between (the
-//! writer's own connections); by sqlx they travel as one JSON text (long texts and bytes beside it as one
-//! blob, cut out by position, so that nothing is escaped). Leaves out: what the statements mean.
+//! travel as one array of records, or where no types are made for them as one array per column. On SQLite
+//! they are bound one by one where no trip lies between (the writer's own connections); by sqlx they travel
+//! as one JSON text (long texts and bytes beside it as one blob, cut out by position, so that nothing is
+//! escaped). Leaves out: what the statements mean.
 
 mod by_row;
 mod cells;

@@ -23,17 +23,14 @@ pub(super) fn change(
     (before, renamed): (&Stand, bool),
     known: &Known,
 ) {
-    if known.sealed || known.strange {
+    // PostgreSQL sees by itself which columns change, every statement costs, and of one all rows are locked
+    // in order.
+    if known.sealed || known.strange || engine == Engine::Pg {
         write_call(writes.of(&sql::CHANGE_CALLS), known);
     } else if !renamed && is_only_noted(before, &known.stand) {
         note_call(writes.of(&sql::NOTE_CALLS), known);
     } else {
-        let statement = match engine {
-            Engine::Lite => statement_for(before, &known.stand),
-            // It sees by itself which columns change, and every statement costs.
-            Engine::Pg => &sql::CHANGE_CALLS,
-        };
-        write_call(writes.of(statement), known);
+        write_call(writes.of(statement_for(before, &known.stand)), known);
     }
 }
 
