@@ -14,8 +14,7 @@ use uuid::Uuid;
 
 use super::Kind;
 
-/// Cells of all rows: of each row its length and the number of its cells, of each cell the type, the length
-/// and the value.
+/// Cells of all rows: of each row the number of its cells, of each cell the type, the length and the value.
 #[derive(Debug, Default)]
 pub(super) struct PgCells {
     bytes: Vec<u8>,
@@ -30,7 +29,6 @@ impl PgCells {
     /// Begins a row of so many cells.
     pub(super) fn begin(&mut self, columns: usize) {
         self.rows.push(self.bytes.len());
-        self.bytes.extend([0; 4]);
         self.bytes.extend((columns as u32).to_be_bytes());
     }
 
@@ -78,7 +76,7 @@ impl PgCells {
     pub(super) fn into_columns(self, columns: &[(&'static str, Kind)]) -> Vec<Column> {
         let mut made: Vec<Column> = columns.iter().map(|(_, kind)| Column::new(*kind)).collect();
         for begin in self.rows {
-            let mut rest = &self.bytes[begin + 8..];
+            let mut rest = &self.bytes[begin + 4..];
             for column in &mut made {
                 let (head, after) = rest.split_at(8);
                 let long = [head[4], head[5], head[6], head[7]];
@@ -132,7 +130,7 @@ impl Encode<'_, Postgres> for Records {
         let ends = rows.iter().skip(1).copied();
         let ends = ends.chain([self.cells.bytes.len()]);
         for (begin, end) in rows.iter().copied().zip(ends) {
-            let row = &self.cells.bytes[begin + 4..end];
+            let row = &self.cells.bytes[begin..end];
             buffer.extend(i32::try_from(row.len())?.to_be_bytes());
             buffer.extend(row);
         }
