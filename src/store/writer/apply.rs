@@ -132,9 +132,11 @@ pub(super) struct Work {
     /// What the tables say of it until now; `None` for a new call.
     pub(super) before: Option<Stand>,
     /// Whether it is shown by another key now.
-    renamed: bool,
+    pub(super) renamed: bool,
     /// Calls that turned out to be this one.
     pub(super) losers: Vec<Known>,
+    /// Whether its card is made with what it says of the first touch.
+    pub(super) made_touch: bool,
     received_at: Timestamp,
 }
 
@@ -465,6 +467,7 @@ impl Committer {
             before,
             renamed,
             losers,
+            made_touch: false,
             received_at: received_at.unwrap_or_default(),
         })
     }
@@ -509,13 +512,7 @@ impl Committer {
         let mut by_id: Vec<&Work> = works.iter().collect();
         by_id.sort_unstable_by_key(|work| work.known.id);
         for work in by_id {
-            let known = &work.known;
-            match &work.before {
-                None => columns::add(writes, known),
-                Some(before) => {
-                    columns::change(writes, self.engine, (before, work.renamed), known);
-                }
-            }
+            columns::write(writes, self.engine, work);
         }
         effects::merge(writes, works);
         let now = works.iter().map(|work| work.received_at).max();

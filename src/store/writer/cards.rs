@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::{
     apply::{ApplyError, Committer, Work},
+    effects::{Touch, came_in, line_of},
+    known::Stand,
     source::Source,
     statements as sql,
 };
@@ -15,8 +17,29 @@ use crate::{
     store::rows::{Rows, ScriptRows, Tx},
 };
 
-/// Numbers that no card carries, each with its extension and the earliest start of a call from it.
-type Missing = BTreeMap<(String, String), Timestamp>;
+/// Numbers that no card carries, each with its extension.
+type Missing = BTreeMap<(String, String), First>;
+
+/// The earliest of what the calls with a number say.
+struct First {
+    start: Timestamp,
+    touch: Option<Touch>,
+}
+
+impl First {
+    fn of(stand: &Stand) -> Self {
+        Self {
+            start: stand.call.started_at,
+            touch: came_in(stand),
+        }
+    }
+
+    fn meet(&mut self, other: Self) {
+        self.start = self.start.min(other.start);
+        self.touch = self.touch.into_iter().chain(other.touch).min();
+    }
+}
+
 /// Cards made for numbers with their extensions.
 type Made = HashMap<(String, String), CardId>;
 
@@ -70,6 +93,7 @@ impl Committer {
                 stand.card = Some(*card);
                 let made_by_other = told.insert(*card, MatchReason::of_own(ext));
                 stand.reason = made_by_other.or(Some(MatchReason::Created));
+                work.made_touch = matches!(from, Source::Ahead(_));
             }
         }
         Ok(())
@@ -115,8 +139,10 @@ impl Committer {
     fn announce_cards(&mut self, missing: &Missing, writes: &mut ScriptRows) -> Made {
         let mut made = Made::new();
         let rows = writes.of(&sql::NEW_CARDS);
-        for ((e164, ext), at) in missing {
-            let (card, ext) = new_card(rows, e164, ext, *at);
+        for ((e164, ext), first) in missing {
+            let (card, ext) = new_card(rows, e164, ext, first.start);
+            rows.int(first.touch.and_then(|(_, line)| line_of(line)))
+                .int(first.touch.map(|(at, _)| at.as_micros()));
             let own = Candidate {
                 card,
                 kind: PhoneKind::Own,
@@ -136,8 +162,8 @@ impl Committer {
     async fn make_cards(&self, tx: &mut Tx, missing: &Missing) -> Result<Made, ApplyError> {
         let mut cards = sql::ADD_CARDS.rows(self.engine);
         let mut made = Made::new();
-        for ((e164, ext), at) in missing {
-            let (card, ext) = new_card(&mut cards, e164, ext, *at);
+        for ((e164, ext), first) in missing {
+            let (card, ext) = new_card(&mut cards, e164, ext, first.start);
             made.insert((e164.clone(), ext), card);
         }
         let ours: Vec<(Uuid,)> = tx.fetch(cards).await?;
@@ -180,8 +206,7 @@ fn client_of(call: &Call) -> Option<(&str, &str)> {
     Some((client.e164()?, client.ext().unwrap_or_default()))
 }
 
-/// Gives every call without a card the best of those found. What is left has no card anywhere: number
-/// and extension, with the earliest start of a call from it.
+/// Gives every call without a card the best of those found. What is left has no card anywhere.
 fn assign_cards(works: &mut [Work], found: &HashMap<String, Vec<Candidate>>) -> Missing {
     let mut missing = Missing::new();
     for work in works {
@@ -199,11 +224,10 @@ fn assign_cards(works: &mut [Work], found: &HashMap<String, Vec<Candidate>>) -> 
                 stand.reason = Some(*reason);
             }
             None => {
-                let start = stand.call.started_at;
                 missing
                     .entry((e164.to_owned(), ext.to_owned()))
-                    .and_modify(|earliest: &mut Timestamp| *earliest = start.min(*earliest))
-                    .or_insert(start);
+                    .and_modify(|first: &mut First| first.meet(First::of(stand)))
+                    .or_insert_with(|| First::of(stand));
             }
         }
     }

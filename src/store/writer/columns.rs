@@ -2,6 +2,7 @@
 //! cheaper it is.
 
 use super::{
+    apply::Work,
     known::{Known, Stand},
     statements as sql,
 };
@@ -11,26 +12,20 @@ use crate::{
     store::rows::{Engine, Rows, ScriptRows, Statement},
 };
 
-/// Fills in a call seen for the first time.
-pub(super) fn add(writes: &mut ScriptRows, known: &Known) {
-    write_call(writes.of(&sql::ADD_CALLS), known);
-}
-
-/// Fills in a call that was as `before`; `renamed`: it is shown by another key now.
-pub(super) fn change(
-    writes: &mut ScriptRows,
-    engine: Engine,
-    (before, renamed): (&Stand, bool),
-    known: &Known,
-) {
+/// Fills in a call of a batch.
+pub(super) fn write(writes: &mut ScriptRows, engine: Engine, work: &Work) {
+    let (known, shows) = (&work.known, work.shows_recordings());
+    let Some(before) = &work.before else {
+        return write_call(writes.of(&sql::ADD_CALLS), known, shows);
+    };
     // PostgreSQL sees by itself which columns change, every statement costs, and of one all rows are locked
     // in order.
     if known.sealed || known.strange || engine == Engine::Pg {
-        write_call(writes.of(&sql::CHANGE_CALLS), known);
-    } else if !renamed && is_only_noted(before, &known.stand) {
-        note_call(writes.of(&sql::NOTE_CALLS), known);
+        write_call(writes.of(&sql::CHANGE_CALLS), known, shows);
+    } else if !work.renamed && is_only_noted(before, &known.stand) {
+        note_call(writes.of(&sql::NOTE_CALLS), known, shows);
     } else {
-        write_call(writes.of(statement_for(before, &known.stand)), known);
+        write_call(writes.of(statement_for(before, &known.stand)), known, shows);
     }
 }
 
@@ -102,16 +97,17 @@ fn is_only_noted(before: &Stand, after: &Stand) -> bool {
         && before.reason == after.reason
 }
 
-fn note_call(rows: &mut Rows, known: &Known) {
+fn note_call(rows: &mut Rows, known: &Known, shows: bool) {
     let call = &*known.stand.call;
     rows.id(known.id.0)
         .bytes(&known.facts.pack())
         .int(known.version)
         .text(call.phase.as_str())
-        .int(call.heard_at.as_micros());
+        .int(call.heard_at.as_micros())
+        .int(i64::from(shows));
 }
 
-fn write_call(rows: &mut Rows, known: &Known) {
+fn write_call(rows: &mut Rows, known: &Known, shows: bool) {
     let stand = &known.stand;
     let call = &*stand.call;
     rows.id(known.id.0)
@@ -142,7 +138,8 @@ fn write_call(rows: &mut Rows, known: &Known) {
         .text(known.account.as_str())
         .text(call.client.as_ref().and_then(|client| client.e164()))
         .int(stand.line.map(|line| line.0))
-        .id(stand.card.map(|card| card.0));
+        .id(stand.card.map(|card| card.0))
+        .int(i64::from(shows));
 }
 
 /// Our number, as the line table writes it.

@@ -152,19 +152,21 @@ impl Effects<'_> {
     /// Recordings told of, and a job for each that can be fetched.
     fn recordings(&self, writes: &mut ScriptRows, works: &[Work]) {
         for work in works {
-            let before = work.before.as_ref().map(|stand| &stand.call.recordings);
-            let merged = !work.losers.is_empty();
-            if work.call().recordings.is_empty()
-                || (!merged && before == Some(&work.call().recordings))
-            {
+            if !work.tells_recordings() {
                 continue;
             }
+            let add = match work.shows_recordings() {
+                true => &sql::TELL_RECORDINGS,
+                false => &sql::ADD_RECORDINGS,
+            };
             for news in &work.call().recordings {
-                for statement in [&sql::ADD_RECORDINGS, &sql::ADD_JOBS] {
+                for statement in [add, &sql::ADD_JOBS] {
                     self.write_recording(writes.of(statement), work, news);
                 }
             }
-            writes.of(&sql::SHOW_RECORDINGS).id(work.known.id.0);
+            if !work.shows_recordings() {
+                writes.of(&sql::SHOW_RECORDINGS).id(work.known.id.0);
+            }
         }
     }
 
@@ -195,7 +197,7 @@ impl Effects<'_> {
     /// Owner by the earliest human answer, first touch by the earliest call that came in.
     fn cards(&self, writes: &mut ScriptRows, works: &[Work]) {
         let mut owners: BTreeMap<CardId, (Timestamp, PersonId)> = BTreeMap::new();
-        let mut touches: BTreeMap<CardId, (Timestamp, i64)> = BTreeMap::new();
+        let mut touches: BTreeMap<CardId, Touch> = BTreeMap::new();
         let mut recount = BTreeSet::new();
         for work in works {
             let stand = &work.known.stand;
@@ -215,6 +217,7 @@ impl Effects<'_> {
             }
             if let Some((card, saying)) = touch
                 && before.and_then(touch_of) != touch
+                && !work.made_touch
             {
                 let least = touches.entry(card).or_insert(saying);
                 *least = saying.min(*least);
@@ -387,15 +390,31 @@ fn write_news(writes: &mut ScriptRows, works: &[Work]) {
     }
 }
 
-fn write_touches(writes: &mut ScriptRows, touches: BTreeMap<CardId, (Timestamp, i64)>) {
+fn write_touches(writes: &mut ScriptRows, touches: BTreeMap<CardId, Touch>) {
     let rows = writes.of(&sql::FIRST_TOUCH);
     for (card, (at, line)) in touches {
-        let line = (line != NO_LINE).then_some(line);
-        rows.id(card.0).int(line).int(at.as_micros());
+        rows.id(card.0).int(line_of(line)).int(at.as_micros());
     }
 }
 
+/// The line of a first touch, if it is known.
+pub(super) fn line_of(line: i64) -> Option<i64> {
+    (line != NO_LINE).then_some(line)
+}
+
 impl Work {
+    /// Whether there is news of its recordings.
+    fn tells_recordings(&self) -> bool {
+        let before = self.before.as_ref().map(|stand| &stand.call.recordings);
+        let now = &self.call().recordings;
+        !now.is_empty() && (!self.losers.is_empty() || before != Some(now))
+    }
+
+    /// Whether the change of its row shows that news: of a call that is there, and stays the one it is.
+    pub(super) fn shows_recordings(&self) -> bool {
+        self.tells_recordings() && self.before.is_some() && self.losers.is_empty()
+    }
+
     /// What the tables said until now, of this call and of those that turned out to be it.
     fn earlier_stands(&self) -> impl Iterator<Item = &Stand> {
         let losers = self.losers.iter().map(|loser| &loser.stand);
@@ -416,12 +435,16 @@ fn answer_of(stand: &Stand) -> Option<(CardId, (Timestamp, PersonId))> {
 }
 
 /// When and on which line the client came in, for the card's first touch.
-fn touch_of(stand: &Stand) -> Option<(CardId, (Timestamp, i64))> {
+pub(super) type Touch = (Timestamp, i64);
+
+fn touch_of(stand: &Stand) -> Option<(CardId, Touch)> {
+    Some((stand.card?, came_in(stand)?))
+}
+
+/// The touch of whoever this call is from.
+pub(super) fn came_in(stand: &Stand) -> Option<Touch> {
     let line = stand.line.map_or(NO_LINE, |line| line.0);
-    (stand.call.direction == Some(Direction::In))
-        .then_some(stand.card)
-        .flatten()
-        .map(|card| (card, (stand.call.started_at, line)))
+    (stand.call.direction == Some(Direction::In)).then_some((stand.call.started_at, line))
 }
 
 /// A client who called and reached nobody, as far as anybody has told: who, since when, and the card.

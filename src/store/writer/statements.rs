@@ -3,14 +3,20 @@
 //! statement says that its rows belong `together`. Cells are named with `r.`.
 //!
 //! Lock order over all tables, the same on every node: that of the writers, cards where they are, calls by key, lines, cards
-//! and numbers, then as [`WRITES`] lists them. A batch prepared ahead locks nothing but by writing it: new cards first, then calls
+//! and numbers, then as [`WRITES`] lists them. A batch prepared ahead locks nothing but by writing it: new cards and recordings, then calls
 //! by id. On SQLite the write lock covers everything.
 
+mod cards;
 mod recordings;
 mod tasks;
 mod visits;
 
-pub(super) use recordings::{ADD_JOBS, ADD_RECORDINGS, SHOW_RECORDINGS};
+pub(in crate::store) use cards::{ADD_CARDS, DROP_CARDS, FIND_NUMBERS};
+pub(super) use cards::{
+    FIRST_TOUCH, FORGET_CARDS, FORGET_NUMBERS, NEW_CARDS, RECOUNT_FIRST, RECOUNT_OWNER, SET_OWNER,
+};
+use recordings::best_state;
+pub(super) use recordings::{ADD_JOBS, ADD_RECORDINGS, SHOW_RECORDINGS, TELL_RECORDINGS};
 pub(in crate::store) use tasks::{ADD_TASKS, OBSOLETE_TASKS, PASS_TASKS, SETTLE_TASKS, TRY_TASKS};
 pub(super) use visits::{ADD_VISITS, DROP_VISITS, MOVE_VISITS};
 
@@ -20,8 +26,10 @@ use Kind::{Bytes, Id, Int, Long, Text};
 
 /// All that a batch writes once its calls and cards are known.
 pub(super) static WRITES: Script = Script::new(&STEPS);
-static STEPS: [Step; 23] = [
+static STEPS: [Step; 24] = [
     Step::new(&[&NEW_CARDS]),
+    // Before their calls, which show the best of them.
+    Step::new(&[&TELL_RECORDINGS]),
     Step::new(&[
         &JOURNAL,
         &ADD_CALLS,
@@ -203,7 +211,10 @@ const CALL: &[(&str, Kind)] = &[
     ("client", Text),
     ("line", Int),
     ("card", Id),
+    SHOWS,
 ];
+/// Whether its recordings are told of in this batch, so that it may show another state of them.
+const SHOWS: (&str, Kind) = ("shows", Int);
 
 /// A call seen for the first time.
 pub(super) static ADD_CALLS: Statement = Statement::new(
@@ -219,6 +230,16 @@ pub(super) static ADD_CALLS: Statement = Statement::new(
     CALL,
 );
 
+macro_rules! shown_recordings {
+    () => {
+        concat!(
+            "recording = case r.shows when 1 then ",
+            best_state!(),
+            " else call.recording end"
+        )
+    };
+}
+
 /// Columns of `call` that no index holds. SQLite rewrites the entries of every index whose column an
 /// update names, changed or not; so the columns of indexes are named only where they change.
 macro_rules! update_call {
@@ -231,7 +252,8 @@ macro_rules! update_call {
              ring_ms = r.ring_ms, talk_ms = r.talk_ms, hold_ms = r.hold_ms, \
              answered_ext = r.answered_ext, match_reason = r.match_reason, \
              route_reason = r.route_reason, heard_at = r.heard_at, derived = '', \
-             facts = r.facts",
+             facts = r.facts, ",
+            shown_recordings!(),
             $more,
             " from {rows} as r where call.id = r.id"
         )
@@ -243,14 +265,19 @@ const AS_IT_WAS: &str = "call.version = r.version - 1";
 
 /// Something was told that changes no other column: half of what is told of a call.
 pub(super) static NOTE_CALLS: Statement = Statement::new(
-    "update call set version = r.version, phase = r.phase, heard_at = r.heard_at, \
-     derived = '', facts = r.facts from {rows} as r where call.id = r.id",
+    concat!(
+        "update call set version = r.version, phase = r.phase, heard_at = r.heard_at, \
+         derived = '', facts = r.facts, ",
+        shown_recordings!(),
+        " from {rows} as r where call.id = r.id"
+    ),
     &[
         ("id", Id),
         ("facts", Bytes),
         ("version", Int),
         ("phase", Text),
         ("heard_at", Int),
+        SHOWS,
     ],
 )
 .only_if(AS_IT_WAS);
@@ -350,88 +377,6 @@ pub(super) static ADD_LINES: Statement = Statement::new(
     "insert into line (account, did, name) select account, did, did from {rows} as r \
      where true on conflict (account, did) do nothing",
     &[("account", Text), ("did", Text)],
-);
-
-// ---- cards
-
-/// Live cards that carry the numbers.
-pub(in crate::store) static FIND_NUMBERS: Statement = Statement::new(
-    "select p.e164, p.ext, p.kind, c.id from {rows} as r join card_phone p on p.e164 = r.e164 \
-     join card c on c.id = p.card where c.merged_into is null",
-    &[("e164", Text)],
-);
-/// Cards for numbers that nobody carries, with those numbers, in a batch prepared ahead: it
-/// fails if somebody has been quicker, and is prepared anew.
-pub(super) static NEW_CARDS: Statement = Statement::new(
-    "insert into card (id, created_at, updated_at) select r.card, r.at, r.at from {rows} as r; \
-     insert into card_phone (e164, ext, card, kind) select r.e164, r.ext, r.card, 'own' \
-     from {rows} as r",
-    NEW_CARD,
-);
-/// The same in the transaction that has looked for the numbers; another node may still have been quicker
-/// with one, then its card stands.
-pub(in crate::store) static ADD_CARDS: Statement = Statement::per_engine(
-    "insert into card (id, created_at, updated_at) select card, at, at from {rows} as r; \
-     insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' \
-     from {rows} as r where true on conflict do nothing returning card",
-    "with added as (insert into card (id, created_at, updated_at) \
-     select card, at, at from {rows} as r) \
-     insert into card_phone (e164, ext, card, kind) select e164, ext, card, 'own' from \
-     (select * from {rows} as r order by e164, ext) as o \
-     where true on conflict do nothing returning card",
-    NEW_CARD,
-);
-const NEW_CARD: &[(&str, Kind)] = &[("card", Id), ("at", Int), ("e164", Text), ("ext", Text)];
-pub(in crate::store) static DROP_CARDS: Statement = Statement::new(
-    "delete from card where id in (select r.id from {rows} as r)",
-    &[("id", Id)],
-);
-/// First touch: the earliest call that came in.
-pub(super) static FIRST_TOUCH: Statement = Statement::new(
-    "update card set first_line = r.line, first_at = r.at from {rows} as r where card.id = r.card \
-     and (card.first_at is null or card.first_at > r.at or (card.first_at = r.at \
-     and coalesce(card.first_line, 9223372036854775807) > r.line))",
-    &[("card", Id), ("line", Int), ("at", Int)],
-);
-/// Owner: the person of the earliest human answer, unless a person or an import has set one.
-pub(super) static SET_OWNER: Statement = Statement::new(
-    "update card set owner = r.person, owner_since = r.at, updated_at = r.now \
-     from {rows} as r where card.id = r.card and (card.owner is null or \
-     card.owner_since > r.at or (card.owner_since = r.at and card.owner > r.person))",
-    &[("card", Id), ("person", Int), ("at", Int), ("now", Int)],
-);
-/// Owner and first touch anew from all calls, after one of them has taken back what it said.
-pub(super) static RECOUNT_OWNER: Statement = Statement::new(
-    "update card set (owner, owner_since) = (select c.answered_by, c.answered_at from call c \
-     where c.card = card.id and c.answered_by is not null and c.answered_at is not null \
-     order by c.answered_at, c.answered_by limit 1) \
-     where id in (select r.id from {rows} as r) and (owner is null or owner_since is not null)",
-    &[("id", Id)],
-);
-pub(super) static RECOUNT_FIRST: Statement = Statement::new(
-    "update card set (first_line, first_at) = (select c.line, c.started_at from call c \
-     where c.card = card.id and c.direction = 'in' \
-     order by c.started_at, coalesce(c.line, 9223372036854775807) limit 1) \
-     where id in (select r.id from {rows} as r)",
-    &[("id", Id)],
-);
-/// A card made for a call that turned out to be another client's, never touched by anybody, goes again.
-pub(super) static FORGET_CARDS: Statement = Statement::new(
-    "delete from card where id in (select r.id from {rows} as r) and name = '' and company = '' \
-     and note = '' and version = 1 and (owner is null or owner_since is not null) \
-     and not exists (select 1 from call where call.card = card.id) \
-     and not exists (select 1 from task where task.card = card.id) \
-     and not exists (select 1 from card_event where card_event.card = card.id)",
-    &[("id", Id)],
-);
-pub(super) static FORGET_NUMBERS: Statement = Statement::new(
-    "delete from card_phone where card in (select c.id from {rows} as r join card c on c.id = r.id \
-     where c.name = '' and c.company = '' and c.note = '' and c.version = 1 \
-     and (c.owner is null or c.owner_since is not null) \
-     and not exists (select 1 from call where call.card = c.id) \
-     and not exists (select 1 from task where task.card = c.id) \
-     and not exists (select 1 from card_event where card_event.card = c.id))",
-    &[("id", Id)],
 );
 
 // ---- people of a call
