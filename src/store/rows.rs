@@ -21,7 +21,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-pub use self::script::{Alone, Function, Script, ScriptRows, Stand, Step};
+pub use self::script::{Alone, Function, Pledge, Script, ScriptRows, Stand, Step};
 use self::{
     cells::LiteCells,
     wire::{Column, PgCells},

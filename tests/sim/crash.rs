@@ -4,7 +4,8 @@
 //! * kill -9 of the process, on both stores;
 //! * power loss with SQLite: a preload shim (`powerloss.c`) keeps only what was synced, every other time
 //!   with some of what was not, whole or torn; the next start finds no more than that;
-//! * PostgreSQL stopped in immediate mode under a gateway that lives on.
+//! * PostgreSQL stopped in immediate mode under a gateway that lives on, also in a storm of messages: it does
+//!   not wait for the disk with each large batch.
 //!
 //! A message without an answer is sent again, as a provider would; one with an answer never is.
 
@@ -39,12 +40,28 @@ use crate::{
 const ACCOUNT: &str = "crash";
 const KEY: &str = "crash-key";
 const SALT: &str = "crash-salt";
-/// Messages a second.
-const RATE: u64 = 1_000;
-/// So many that the rate is kept while answers take less than this many milliseconds.
-const CONNECTIONS: u64 = 64;
-/// New calls before each blow, of some six messages.
-const CALLS: u64 = 150;
+/// How messages are sent.
+#[derive(Clone, Copy)]
+struct Pace {
+    connections: u64,
+    /// Messages a second; without it each as soon as the last one of its connection is answered.
+    rate: Option<u64>,
+    /// New calls before each blow, of some six messages: more than can be sent.
+    calls: u64,
+}
+
+/// A thousand events a second, while answers take less than 64 ms.
+const STEADY: Pace = Pace {
+    connections: 64,
+    rate: Some(1_000),
+    calls: 150,
+};
+/// As many as can be taken, in batches as large as they get.
+const STORM: Pace = Pace {
+    connections: 400,
+    rate: None,
+    calls: 1_500,
+};
 
 /// How often everything is killed.
 fn kills() -> u64 {
@@ -76,11 +93,13 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed_on_postgres() {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_postgres_stops_at_once() {
-    let place = Place::new();
-    let cluster = Cluster::start("").expect("PostgreSQL is installed: `make test` does it");
-    let url = cluster.database().expect("a new database");
-    let blows = kills().div_ceil(2);
-    let wrong = Trial::new(&place, url, None).run(blows, Blow::Database(&cluster));
+    let wrong = postgres_stops(STEADY, &[]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_postgres_stops_at_once_in_a_storm() {
+    let wrong = postgres_stops(STORM, &[]);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -105,14 +124,40 @@ fn a_log_that_is_not_synced_is_found_out() {
     );
 }
 
+/// Nor on PostgreSQL.
+#[cfg(feature = "planted")]
+#[test]
+fn a_flush_that_is_left_out_is_found_out() {
+    let wrong = postgres_stops(STORM, &[("RINGCARD_PLANTED", "log_not_synced")]);
+    println!("{}", wrong.join("\n"));
+    assert!(!wrong.is_empty(), "batches never flushed lost nothing");
+}
+
+/// A server that writes its log only when somebody waits for it: what nobody has waited for is lost.
+const LAZY: &str = "wal_writer_delay = '10s'\nwal_writer_flush_after = '1GB'\nwal_buffers = '64MB'";
+
+fn postgres_stops(pace: Pace, planted: &[(&str, &str)]) -> Vec<String> {
+    let place = Place::new();
+    let cluster = Cluster::start(LAZY).expect("PostgreSQL is installed: `make test` does it");
+    let url = cluster.database().expect("a new database");
+    let mut trial = Trial::new(&place, url, None);
+    trial.pace = pace;
+    trial.env = owned(planted);
+    trial.run(kills().div_ceil(2), Blow::Database(&cluster))
+}
+
+fn owned(planted: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = planted.iter();
+    pairs
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
 fn power_fails(planted: &[(&str, &str)]) -> Vec<String> {
     let place = Place::new();
     let url = format!("sqlite:{}", place.data().join("ringcard.db").display());
     let mut trial = Trial::new(&place, url, Some(place.shim()));
-    trial.env = planted
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    trial.env = owned(planted);
     trial.run(kills().div_ceil(2), Blow::Power)
 }
 
@@ -188,6 +233,7 @@ struct Trial<'a> {
     place: &'a Place,
     url: String,
     shim: Option<PathBuf>,
+    pace: Pace,
     address: SocketAddr,
     env: Vec<(String, String)>,
     dice: Dice,
@@ -208,6 +254,7 @@ impl<'a> Trial<'a> {
             place,
             url,
             shim,
+            pace: STEADY,
             address: program::free_address(),
             env: Vec::new(),
             dice: Dice::new(crate::number("RINGCARD_CRASH_SEED").unwrap_or(11)),
@@ -230,7 +277,7 @@ impl<'a> Trial<'a> {
         for _ in 0..blows {
             waiting.extend(self.messages());
             let stop = Arc::new(AtomicBool::new(false));
-            let load = runtime.spawn(send(self.address, waiting, Arc::clone(&stop)));
+            let load = runtime.spawn(send(self.address, self.pace, waiting, Arc::clone(&stop)));
             let pause = Duration::from_millis(self.dice.between(350, 900) as u64);
             std::thread::sleep(pause);
             self.sent_for += pause;
@@ -265,8 +312,8 @@ impl<'a> Trial<'a> {
             }
         }
         // Everything that was not answered comes once more, to a gateway that is left alone.
-        let last = send(self.address, waiting, Arc::new(AtomicBool::new(false)));
-        let told = runtime.block_on(last);
+        let last = Arc::new(AtomicBool::new(false));
+        let told = runtime.block_on(send(self.address, self.pace, waiting, last));
         self.acknowledged.extend(told.acknowledged);
         let mut wrong = Vec::new();
         if !told.unanswered.is_empty() {
@@ -299,7 +346,7 @@ impl<'a> Trial<'a> {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = Timestamp::from_seconds(since.map_or(0, |since| since.as_secs() as i64));
         let first = self.calls.len() as u64;
-        let (stories, messages) = load.stories(first, CALLS, now, &mut self.dice);
+        let (stories, messages) = load.stories(first, self.pace.calls, now, &mut self.dice);
         let ledgers = stories.iter().map(|story| load.account.ledger(story));
         self.calls.extend(ledgers);
         messages
@@ -328,7 +375,7 @@ impl<'a> Trial<'a> {
             command.env("POWERLOSS_DURABLE", self.place.durable());
             // Every other time some of what was not synced is there nevertheless.
             let calls = self.calls.len() as u64;
-            let survive = calls / CALLS % 2 * 40;
+            let survive = calls / self.pace.calls % 2 * 40;
             command.env("POWERLOSS_SURVIVE", survive.to_string());
             command.env("POWERLOSS_SEED", calls.to_string());
         }
@@ -435,15 +482,21 @@ struct Sent {
     cut: u64,
 }
 
-/// Sends at [`RATE`] until all is sent or `stop` is said.
-async fn send(address: SocketAddr, messages: Vec<Bytes>, stop: Arc<AtomicBool>) -> Sent {
-    let mut lanes: Vec<Vec<Bytes>> = vec![Vec::new(); CONNECTIONS as usize];
+/// Sends until all is sent or `stop` is said.
+async fn send(
+    address: SocketAddr,
+    pace: Pace,
+    messages: Vec<Bytes>,
+    stop: Arc<AtomicBool>,
+) -> Sent {
+    let connections = pace.connections as usize;
+    let mut lanes: Vec<Vec<Bytes>> = vec![Vec::new(); connections];
     for (n, message) in messages.into_iter().enumerate() {
-        lanes[n % CONNECTIONS as usize].push(message);
+        lanes[n % connections].push(message);
     }
     let lanes: Vec<_> = lanes
         .into_iter()
-        .map(|lane| tokio::spawn(send_lane(address, lane, Arc::clone(&stop))))
+        .map(|lane| tokio::spawn(send_lane(address, pace, lane, Arc::clone(&stop))))
         .collect();
     let mut told = Sent::default();
     for lane in lanes {
@@ -455,10 +508,17 @@ async fn send(address: SocketAddr, messages: Vec<Bytes>, stop: Arc<AtomicBool>) 
     told
 }
 
-async fn send_lane(address: SocketAddr, lane: Vec<Bytes>, stop: Arc<AtomicBool>) -> Sent {
+async fn send_lane(
+    address: SocketAddr,
+    pace: Pace,
+    lane: Vec<Bytes>,
+    stop: Arc<AtomicBool>,
+) -> Sent {
     let mut told = Sent::default();
     let mut connection = None;
-    let pause = Duration::from_micros(1_000_000 * CONNECTIONS / RATE);
+    let pause = pace.rate.map_or(Duration::ZERO, |rate| {
+        Duration::from_micros(1_000_000 * pace.connections / rate)
+    });
     let mut due = Instant::now();
     for message in lane {
         // Whoever had to wait makes up for it: the rate is kept.

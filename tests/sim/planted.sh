@@ -35,7 +35,8 @@ for fault in "${faults[@]}"; do
 done
 unset RINGCARD_PLANTED
 for fault in synchronous_off:a_store_that_does_not_sync_is_found_out \
-    log_not_synced:a_log_that_is_not_synced_is_found_out; do
+    log_not_synced:a_log_that_is_not_synced_is_found_out \
+    log_not_synced:a_flush_that_is_left_out_is_found_out; do
     if cargo test -q --features planted --test sim "${fault#*:}"; then
         echo "found      ${fault%:*}  (crash test)"
     else

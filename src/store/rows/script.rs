@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use sqlx::{Sqlite, sqlite::SqliteArguments};
 
 pub use self::{
-    alone::{Alone, Stand},
+    alone::{Alone, Pledge, Stand},
     function::Function,
 };
 use super::{Cells, Engine, Rows, Statement, Tx, bind_column, mixed_engines};

@@ -42,8 +42,9 @@ impl Base {
         static FUNCTION: Function = Function::new(&CELLS, &[]);
         let alone = Alone::of(&self.db, &FUNCTION);
         alone
-            .commit(writes, stand)
+            .commit(writes, stand, true)
             .await
+            .map(drop)
             .map_err(|error| match error {
                 sqlx::Error::AnyDriverError(error) => *error.downcast().unwrap(),
                 error => panic!("{error}"),

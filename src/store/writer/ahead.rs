@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     model::{call::Change, ids::CallId},
-    store::rows::{self, Alone, Engine, ScriptRows, Stand, Tx},
+    store::rows::{self, Alone, Engine, Pledge, ScriptRows, Stand, Tx},
 };
 
 /// A batch ready to be written.
@@ -36,18 +36,23 @@ pub(super) struct Prepared {
     writes: ScriptRows,
     /// Where the database must stand.
     stand: Stand,
+    /// Whether the next batch is written only when this one is durable.
+    waits: bool,
     /// What to tell once it is written.
     applied: Applied,
     fate: Arc<Fate>,
 }
 
 impl Prepared {
-    /// Writes it in one transaction, whole or not at all. It is durable once the log is synced. An error gives
-    /// what to tell if it was written all the same.
-    pub(super) async fn write(self) -> Result<Applied, (sqlx::Error, Vec<Change>)> {
+    /// Writes it in one transaction, whole or not at all. It is durable once that is flushed. An error gives what
+    /// to tell if it was written all the same.
+    pub(super) async fn write(self) -> Result<(Applied, Pledge), (sqlx::Error, Vec<Change>)> {
         let Self { alone, writes, .. } = self;
-        match alone.commit(writes, self.stand).await {
-            Ok(()) => _ = self.fate.written.fetch_add(1, Ordering::Relaxed),
+        match alone.commit(writes, self.stand, self.waits).await {
+            Ok(pledge) => {
+                self.fate.written.fetch_add(1, Ordering::Relaxed);
+                Ok((self.applied, pledge))
+            }
             Err(error) => {
                 if stays(&error) && !self.fate.refused.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "batches are not prepared ahead for a while");
@@ -56,12 +61,15 @@ impl Prepared {
                     true => self.applied.changes,
                     false => Vec::new(),
                 };
-                return Err((error, untold));
+                Err((error, untold))
             }
         }
-        Ok(self.applied)
     }
 }
+
+/// PostgreSQL writes the next batch while the disk takes one of so many messages. Were it so with smaller ones,
+/// those that come while the disk is busy would be smaller still, and each batch costs.
+pub(super) const MANY: usize = 64;
 
 /// Batches that are not prepared ahead after another writer was met, or the database refused one for good: each
 /// would be prepared for nothing.
@@ -77,10 +85,10 @@ pub(super) struct Fate {
 }
 
 /// Whether PostgreSQL will say the same of the next batch. What was prepared may be outdated, its values may
-/// be refused, and locks may be held by others: that passes.
+/// be refused, locks may be held by others, and the server may have gone: that passes.
 fn stays(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else {
-        return !matches!(error, sqlx::Error::AnyDriverError(_));
+        return !matches!(error, sqlx::Error::AnyDriverError(_) | sqlx::Error::Io(_));
     };
     // Classes: raised, data exception, integrity violation, rollback, program limit, not ready, given up.
     let code = error.code().unwrap_or_default();
@@ -130,6 +138,7 @@ impl Committer {
             alone,
             writes: plan.writes,
             stand,
+            waits: batch.len() < MANY,
             applied: self.remember(plan.works, plan.receipts),
             fate: Arc::clone(&self.fate),
         })

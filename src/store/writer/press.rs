@@ -1,7 +1,8 @@
-//! Writes prepared batches one after another, while the next is prepared; tells their senders when they
-//! are durable, while the next is written.
+//! Writes prepared batches one after another, while the next is prepared; makes them durable and tells their
+//! senders, while the next is written.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -15,7 +16,13 @@ use super::{
     Waiting, ahead::Prepared, apply::Applied, checkpoints, log::Log, thread, turn::Turn,
     worker::HealthTold,
 };
-use crate::{model::call::Change, store::Db};
+use crate::{
+    model::call::Change,
+    store::{
+        Db,
+        rows::{Alone, Pledge},
+    },
+};
 
 /// The threads that write what was prepared, and tell. Once a batch could not be written it writes nothing more,
 /// because what came after stands on it, and gives all of it back.
@@ -39,9 +46,16 @@ pub(super) struct Lost {
     pub(super) untold: Vec<Change>,
 }
 
-/// What follows a batch that is committed and not yet synced.
+impl Lost {
+    fn add(&mut self, batch: Vec<Waiting>, untold: Vec<Change>) {
+        self.batch.extend(batch);
+        self.untold.extend(untold);
+    }
+}
+
+/// What follows a batch that is committed and may not be durable yet.
 enum Written {
-    Batch(Vec<Waiting>, Applied),
+    Batch(Vec<Waiting>, Applied, Pledge),
     /// All before it are told: give these back.
     Finish(oneshot::Sender<Lost>, Lost),
 }
@@ -50,19 +64,26 @@ impl Written {
     /// Whether a sender still waits for its answer.
     fn is_awaited(&self) -> bool {
         match self {
-            Self::Batch(batch, _) => batch.iter().any(|waiting| !waiting.done.is_closed()),
+            Self::Batch(batch, ..) => batch.iter().any(|waiting| !waiting.done.is_closed()),
             Self::Finish(..) => false,
+        }
+    }
+
+    fn pledge(&self) -> Option<Pledge> {
+        match self {
+            Self::Batch(_, _, pledge) => Some(*pledge),
+            Self::Finish(..) => None,
         }
     }
 }
 
-/// Batches that may be committed while one sync goes on; the next sync is for all of them.
+/// Batches that may be committed while the disk is waited for; the next time it is waited for all of them.
 const UNSYNCED: usize = 16;
 
 impl Press {
     /// Starts it; it ends when it is dropped. `runtime` is that of everybody else who uses the database.
     pub(super) fn start(
-        db: &Db,
+        (db, alone): (&Db, &Alone),
         changes: broadcast::Sender<Arc<Change>>,
         health: HealthTold,
         runtime: &Handle,
@@ -81,16 +102,23 @@ impl Press {
             }
             Db::Pg(_) => None,
         };
-        let log = Log::of(db, health, runtime);
         let (written, unsynced) = mpsc::channel(UNSYNCED);
         let commits = Commits {
             turn,
             runtime: runtime.clone(),
+            stopping: stopping.clone(),
         };
-        thread::start("writer-commits", || {
-            commits.run(waiting, written, stopping);
-        });
-        thread::start("writer-tells", move || tell(unsynced, log, &changes, &told));
+        let tells = Tells {
+            log: Log::of(db, health, runtime),
+            alone: alone.clone(),
+            runtime: runtime.clone(),
+            changes,
+            told,
+            stopping,
+            lost: Lost::default(),
+        };
+        thread::start("writer-commits", || commits.run(waiting, written));
+        thread::start("writer-tells", || tells.run(unsynced));
         Self { orders, stopped }
     }
 
@@ -136,32 +164,27 @@ struct Commits {
     /// On SQLite.
     turn: Option<Turn>,
     runtime: Handle,
+    stopping: watch::Sender<bool>,
 }
 
 impl Commits {
-    fn run(
-        mut self,
-        mut orders: mpsc::Receiver<Order>,
-        told: mpsc::Sender<Written>,
-        stopping: watch::Sender<bool>,
-    ) {
+    fn run(mut self, mut orders: mpsc::Receiver<Order>, told: mpsc::Sender<Written>) {
         let mut lost = Lost::default();
         while let Some(order) = self.next(&mut orders) {
             let next = match order {
                 Order::Finish(done) => {
                     self.end_turn();
-                    stopping.send_replace(false);
                     Written::Finish(done, std::mem::take(&mut lost))
                 }
                 Order::Write(batch, _) if !lost.batch.is_empty() => {
-                    lost.batch.extend(batch);
+                    lost.add(batch, Vec::new());
                     continue;
                 }
                 Order::Write(batch, prepared) => match self.written(*prepared) {
-                    Ok(applied) => Written::Batch(batch, applied),
+                    Ok((applied, pledge)) => Written::Batch(batch, applied, pledge),
                     Err(untold) => {
-                        lost = Lost { batch, untold };
-                        stopping.send_replace(true);
+                        lost.add(batch, untold);
+                        self.stopping.send_replace(true);
                         continue;
                     }
                 },
@@ -193,7 +216,7 @@ impl Commits {
     }
 
     /// `Err`: what to tell if it was written all the same.
-    fn written(&mut self, prepared: Prepared) -> Result<Applied, Vec<Change>> {
+    fn written(&mut self, prepared: Prepared) -> Result<(Applied, Pledge), Vec<Change>> {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             if let Some(turn) = &mut self.turn {
                 turn.take().map_err(|error| (error, Vec::new()))?;
@@ -201,7 +224,7 @@ impl Commits {
             self.runtime.block_on(prepared.write())
         }));
         match attempt {
-            Ok(Ok(applied)) => Ok(applied),
+            Ok(Ok(written)) => Ok(written),
             Ok(Err((error, untold))) => {
                 tracing::debug!(%error, "a prepared batch goes the plain way");
                 Err(untold)
@@ -216,30 +239,56 @@ impl Commits {
 }
 
 /// Tells the senders of each batch once it is durable, in the order of the batches.
-fn tell(
-    mut written: mpsc::Receiver<Written>,
-    mut log: Option<Log>,
-    changes: &broadcast::Sender<Arc<Change>>,
-    told: &Notify,
-) {
-    let mut next = Vec::new();
-    while written.blocking_recv_many(&mut next, UNSYNCED) > 0 {
-        // PostgreSQL has waited for its own.
-        if let Some(log) = &mut log
-            && next
-                .iter()
-                .any(|written| matches!(written, Written::Batch(..)))
-        {
-            log.make_durable(|| next.iter().any(Written::is_awaited));
-        }
-        for written in next.drain(..) {
-            match written {
-                Written::Batch(batch, applied) => acknowledge(changes, batch, applied),
-                // Who asked waits for the answer.
-                Written::Finish(done, lost) => _ = done.send(lost),
+struct Tells {
+    /// On SQLite.
+    log: Option<Log>,
+    alone: Alone,
+    runtime: Handle,
+    changes: broadcast::Sender<Arc<Change>>,
+    told: Arc<Notify>,
+    stopping: watch::Sender<bool>,
+    /// What may not be durable, and all after it.
+    lost: Lost,
+}
+
+impl Tells {
+    fn run(mut self, mut written: mpsc::Receiver<Written>) {
+        let mut next = Vec::new();
+        while written.blocking_recv_many(&mut next, UNSYNCED) > 0 {
+            let is_durable = self.lost.batch.is_empty() && self.make_durable(&next);
+            for written in next.drain(..) {
+                match written {
+                    Written::Batch(batch, applied, _) if is_durable => {
+                        acknowledge(&self.changes, batch, applied);
+                    }
+                    Written::Batch(batch, applied, _) => self.lost.add(batch, applied.changes),
+                    Written::Finish(done, lost) => {
+                        self.lost.add(lost.batch, lost.untold);
+                        self.stopping.send_replace(false);
+                        // Who asked waits for the answer.
+                        _ = done.send(std::mem::take(&mut self.lost));
+                    }
+                }
             }
+            self.told.notify_one();
         }
-        told.notify_one();
+    }
+
+    /// `false`: nobody knows whether they are, and nobody will.
+    fn make_durable(&mut self, written: &[Written]) -> bool {
+        let pledges: BTreeSet<Pledge> = written.iter().filter_map(Written::pledge).collect();
+        if let Some(log) = &mut self.log
+            && pledges.contains(&Pledge::Log)
+        {
+            log.make_durable(|| written.iter().any(Written::is_awaited));
+        }
+        let flush = |pledge| self.runtime.block_on(self.alone.flush(pledge));
+        let flushed = pledges.into_iter().try_for_each(flush);
+        if let Err(error) = &flushed {
+            tracing::warn!(%error, "batches may not be durable, and are applied again");
+            self.stopping.send_replace(true);
+        }
+        flushed.is_ok()
     }
 }
 

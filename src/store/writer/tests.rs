@@ -174,10 +174,13 @@ async fn what_waits_at_the_end_is_committed_and_nothing_is_taken_after() {
 mod ahead {
     //! What is prepared ahead of its transaction.
 
-    use super::{super::apply::Committer, *};
+    use super::{
+        super::{ahead::MANY, apply::Committer},
+        *,
+    };
     use crate::{
         model::{event::Direction, phone::Number},
-        store::rows::{Alone, Engine, Tx},
+        store::rows::{Alone, Engine, Pledge, Tx},
     };
 
     const CLIENT: &str = "+74950000011";
@@ -242,8 +245,8 @@ mod ahead {
         // The same client again, and the same call once more, before anything is written.
         let (other, again) = (call_from("2", CLIENT), call_from("1", CLIENT));
         let second = committer.prepare(&[&other, &again]).await.unwrap();
-        assert_eq!(first.write().await.unwrap().receipts[0].new_facts, 1);
-        let told = second.write().await.unwrap().receipts;
+        assert_eq!(first.write().await.unwrap().0.receipts[0].new_facts, 1);
+        let told = second.write().await.unwrap().0.receipts;
         assert_eq!((told[0].new_facts, told[1].new_facts), (1, 0));
         assert_eq!(base.count("select count(*) from card").await, 1);
         assert_eq!(base.count("select count(distinct card) from call").await, 1);
@@ -365,7 +368,7 @@ mod ahead {
         let mut committer = committer(&base).await;
         let batch = [&submission("1"), &submission("2")];
         let written = committer.prepare(&batch).await.unwrap();
-        let mut untold = written.write().await.unwrap().changes;
+        let mut untold = written.write().await.unwrap().0.changes;
         assert_eq!(untold.len(), 2);
         // This one did not come so far: its call is not there.
         untold.push(Change {
@@ -388,6 +391,21 @@ mod ahead {
         assert_eq!(base.count("select count(*) from call").await, 4);
     }
 
+    /// Ends the sessions whose last statement is like this.
+    async fn end_sessions(base: &Base, statement: &str) -> i64 {
+        let Db::Pg(pool) = &base.db else {
+            panic!("a PostgreSQL database");
+        };
+        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+             where datname = current_database() and query like $1 and pid <> pg_backend_pid()";
+        let ended = sqlx::query_as(end).bind(statement).fetch_one(pool).await;
+        let (ended,): (i64,) = ended.unwrap();
+        ended
+    }
+
+    const WRITES: &str = "select pg_temp.ringcard_commit%";
+    const FLUSHES: &str = "select pg_logical_emit_message%";
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_session_that_the_server_has_ended_loses_nothing_on_postgres() {
         let base = Base::postgres().await;
@@ -395,13 +413,7 @@ mod ahead {
         for key in ["plain", "ahead"] {
             writer.commit(submission(key)).await.unwrap();
         }
-        let Db::Pg(pool) = &base.db else {
-            panic!("a PostgreSQL database");
-        };
-        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
-             where datname = current_database() and query like 'select pg_temp.ringcard_commit%'";
-        let (ended,): (i64,) = sqlx::query_as(end).fetch_one(pool).await.unwrap();
-        assert_eq!(ended, 1);
+        assert_eq!(end_sessions(&base, WRITES).await, 1);
         let mut changes = writer.changes();
         let receipt = writer.commit(submission("next")).await.unwrap();
         assert_eq!(receipt.new_facts, 1);
@@ -409,6 +421,75 @@ mod ahead {
         assert_eq!((told.key.as_str(), changes.len()), ("next", 0), "once");
         assert_eq!(base.count("select count(*) from call").await, 3);
         writer.close().await;
+    }
+
+    /// So many that some of them make a batch whose commit does not wait for the disk.
+    async fn commit_many(writer: &Writer, name: &str) -> Vec<Receipt> {
+        let keys = (0..4 * MANY).map(|n| format!("{name}-{n}"));
+        let commits = keys.map(|key| writer.commit(submission(&key)));
+        let receipts = join_all(commits).await;
+        receipts.into_iter().map(Result::unwrap).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_may_not_be_durable_is_applied_again_and_told_once_on_postgres() {
+        let base = Base::postgres().await;
+        let writer = Writer::start(base.db.clone(), 1, &Settings::default());
+        writer.commit(submission("plain")).await.unwrap();
+        commit_many(&writer, "first").await;
+        assert_eq!(end_sessions(&base, FLUSHES).await, 1);
+        let mut changes = writer.changes();
+        let receipts = commit_many(&writer, "then").await;
+        // It had been written, and was new to nobody when it came again.
+        let again = receipts.iter().filter(|receipt| receipt.new_facts == 0);
+        assert!(again.count() >= MANY);
+        let mut told = Vec::new();
+        while let Ok(change) = changes.try_recv() {
+            told.push(change.key.to_string());
+        }
+        told.sort_unstable();
+        let mut expected: Vec<String> = (0..4 * MANY).map(|n| format!("then-{n}")).collect();
+        expected.sort_unstable();
+        assert_eq!(told, expected);
+        assert_eq!(
+            base.count("select count(*) from call").await,
+            1 + 2 * 4 * MANY as i64
+        );
+        writer.close().await;
+    }
+
+    /// A server that was away between commit and flush may have lost what was committed.
+    #[tokio::test]
+    async fn only_a_connection_that_was_there_before_can_say_what_is_durable_on_postgres() {
+        let base = Base::postgres().await;
+        let mut committer = committer(&base).await;
+        let alone = committer.alone.clone();
+        let named = |name| (0..MANY).map(move |n| submission(&format!("{name}-{n}")));
+        let (first, second) = (named("first").collect(), named("second").collect());
+        let written = async |committer: &mut Committer, batch: &Vec<Submission>| {
+            let batch: Vec<&Submission> = batch.iter().collect();
+            let prepared = committer.prepare(&batch).await.unwrap();
+            prepared.write().await.unwrap().1
+        };
+        let pledge = written(&mut committer, &first).await;
+        alone.flush(pledge).await.unwrap();
+        assert_eq!(end_sessions(&base, FLUSHES).await, 1);
+        alone.flush(pledge).await.unwrap_err();
+        // No other one is opened for it, nor asked when there is one.
+        alone.flush(pledge).await.unwrap_err();
+        let later = written(&mut committer, &second).await;
+        alone.flush(pledge).await.unwrap_err();
+        alone.flush(later).await.unwrap();
+        alone.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_small_batch_is_durable_once_it_is_written_on_postgres() {
+        let base = Base::postgres().await;
+        let mut committer = committer(&base).await;
+        let prepared = committer.prepare(&[&submission("1")]).await.unwrap();
+        assert_eq!(prepared.write().await.unwrap().1, Pledge::Durable);
+        committer.alone.close().await;
     }
 
     /// Every statement of a batch can be run for one row, whether or not a story needs it.
@@ -423,7 +504,7 @@ mod ahead {
             tx.rollback().await.unwrap();
             let mut writes = WRITES.rows(Engine::Pg);
             writes.of(statement).any();
-            if let Err(error) = alone.commit(writes, stand).await {
+            if let Err(error) = alone.commit(writes, stand, true).await {
                 let told = error.as_database_error().unwrap();
                 // What the row names is not there.
                 let is_about_row = told.code().is_some_and(|code| code.starts_with("23"))

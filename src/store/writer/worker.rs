@@ -43,7 +43,7 @@ enum Trouble {
 impl Worker {
     pub(super) async fn run(mut self, closing: CancellationToken) {
         let mut press = Press::start(
-            &self.committer.db,
+            (&self.committer.db, &self.committer.alone),
             self.changes.clone(),
             self.health.clone(),
             &self.runtime,

@@ -2,11 +2,11 @@
 //! committed. On SQLite that takes no trip, on PostgreSQL one.
 
 use rusqlite::TransactionBehavior;
-use sqlx::{FromRow, SqlitePool, postgres::PgRow};
+use sqlx::{FromRow, PgConnection, SqlitePool, postgres::PgRow};
 
 use super::{
     Function, ScriptRows,
-    function::{COUNT_BATCH_PG, reading},
+    function::{COUNT_BATCH_PG, FLUSH, flushing, reading},
     session::Session,
 };
 use crate::store::{
@@ -22,6 +22,18 @@ pub struct Stand {
     pub version: i64,
     /// Batches written so far.
     pub batches: i64,
+}
+
+/// How what was committed becomes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pledge {
+    /// It is.
+    Durable,
+    /// When SQLite's log is synced.
+    Log,
+    /// When PostgreSQL says so over the connection of this number, which was open before: if that one still is
+    /// there, so is the server, with all that it has not written to disk yet.
+    Connection(u64),
 }
 
 /// The connections by which batches are read ahead and written.
@@ -42,6 +54,8 @@ pub enum Alone {
         ahead: Session,
         /// Writes by the function.
         batch: Session,
+        /// Waits for the disk where that one does not.
+        flush: Session,
         /// What it runs.
         function: &'static Function,
     },
@@ -64,6 +78,7 @@ impl Alone {
             Db::Pg(shared) => Self::Pg {
                 ahead: reading(shared),
                 batch: function.session(shared),
+                flush: flushing(shared),
                 function,
             },
         }
@@ -71,10 +86,33 @@ impl Alone {
 
     /// Closes those that nobody else closes.
     pub async fn close(&self) {
-        if let Self::Pg { ahead, batch, .. } = self {
+        if let Self::Pg {
+            ahead,
+            batch,
+            flush,
+            ..
+        } = self
+        {
             ahead.close().await;
             batch.close().await;
+            flush.close().await;
         }
+    }
+
+    /// Waits until PostgreSQL has made durable what was committed with this pledge, and all before it. After an
+    /// error nobody knows: a server that has come back may have lost the last of it.
+    pub async fn flush(&self, pledge: Pledge) -> Result<(), sqlx::Error> {
+        #[cfg(feature = "planted")]
+        if crate::planted::is("log_not_synced") {
+            return Ok(());
+        }
+        let (Self::Pg { flush, .. }, Pledge::Connection(number)) = (self, pledge) else {
+            return Ok(());
+        };
+        let wait = async |connection: &mut PgConnection, _: &[_]| {
+            sqlx::raw_sql(FLUSH).execute(connection).await.map(drop)
+        };
+        flush.with_number(number, wait).await
     }
 
     /// Reads outside any write transaction: what is committed by now.
@@ -103,15 +141,34 @@ impl Alone {
     }
 
     /// Runs the script as a transaction of its own: whole or not at all, and only if the database stands
-    /// where it should. On PostgreSQL what is changed must be as it was, too; on SQLite nobody changes any of it
-    /// without the database standing elsewhere, and nobody writes with another connection meanwhile: who
-    /// calls it has a turn.
-    pub async fn commit(&self, writes: ScriptRows, stand: Stand) -> Result<(), sqlx::Error> {
+    /// where it should. It is durable once the pledge is redeemed ([`Alone::flush`]); `waits`: until PostgreSQL has
+    /// made it so. There, what is changed must be as it was, too; on SQLite nobody changes any of it without the
+    /// database standing elsewhere, and nobody writes with another connection meanwhile: who calls it has a
+    /// turn.
+    pub async fn commit(
+        &self,
+        writes: ScriptRows,
+        stand: Stand,
+        waits: bool,
+    ) -> Result<Pledge, sqlx::Error> {
         match self {
-            Self::Lite { batch, .. } => Ok(commit_lite(batch, writes, stand)?),
+            Self::Lite { batch, .. } => {
+                commit_lite(batch, writes, stand)?;
+                Ok(Pledge::Log)
+            }
             Self::Pg {
-                batch, function, ..
-            } => function.run(batch, writes, stand).await,
+                batch,
+                flush,
+                function,
+                ..
+            } => {
+                let pledge = match waits {
+                    true => Pledge::Durable,
+                    false => Pledge::Connection(flush.number().await?),
+                };
+                function.run(batch, writes, stand, waits).await?;
+                Ok(pledge)
+            }
         }
     }
 }

@@ -45,16 +45,17 @@ impl Function {
     }
 
     /// Runs the script as a transaction of its own: whole or not at all, and only if the database stands
-    /// where it should and what is changed is as it was.
+    /// where it should and what is changed is as it was. `waits`: until it is durable.
     pub(super) async fn run(
         &'static self,
         session: &Session,
         rows: ScriptRows,
         stand: Stand,
+        waits: bool,
     ) -> Result<(), sqlx::Error> {
         let run = session.with(async |connection, types| {
             let mut query = sqlx::query(AssertSqlSafe(self.text().call.as_str()));
-            query = query.bind(stand.version).bind(stand.batches);
+            query = query.bind(waits).bind(stand.version).bind(stand.batches);
             for (rows, of) in rows.rows.into_iter().zip(types) {
                 let Cells::Pg(cells) = rows.cells else {
                     return Err(mixed_engines());
@@ -96,8 +97,9 @@ impl Function {
             .map(|lock| format!("perform {lock};\n"))
             .collect();
         make += &format!(
-            "create function pg_temp.ringcard_commit(_version bigint, _batches bigint, {}) returns void \
-             language plpgsql as $ringcard$ declare _changed bigint; begin\n{}\
+            "create function pg_temp.ringcard_commit(_waits bool, _version bigint, _batches bigint, {}) \
+             returns void language plpgsql as $ringcard$ declare _changed bigint; begin\n\
+             if not _waits then\nset local synchronous_commit = off;\nend if;\n{}\
              if not exists (select 1 from directory_version, writer_stand \
              where version = _version and batches = _batches) then\n\
              raise exception 'the database stands elsewhere';\nend if;\n\
@@ -106,8 +108,8 @@ impl Function {
             locks.concat(),
         );
         let call = format!(
-            "select pg_temp.ringcard_commit($1, $2, {})",
-            each(&|n, of| format!("${}::{of}[]", n + 3))
+            "select pg_temp.ringcard_commit($1, $2, $3, {})",
+            each(&|n, of| format!("${}::{of}[]", n + 4))
         );
         Text { make, call, types }
     }
@@ -132,6 +134,14 @@ impl Statement {
 pub(super) fn reading(shared: &PgPool) -> Session {
     Session::new(shared, &PLANS, &[])
 }
+
+/// A connection that waits for the disk. One that may not is told so before anything is left to it.
+pub(super) fn flushing(shared: &PgPool) -> Session {
+    Session::new(shared, FLUSH, &[])
+}
+
+/// Writes what means nothing: its commit waits until it is durable, and with it all that was committed before.
+pub(super) const FLUSH: &str = "select pg_logical_emit_message(true, 'ringcard', '')";
 
 /// Plans for a session, and how long it waits for a lock at most: another node may have gone with it.
 static PLANS: LazyLock<String> = LazyLock::new(|| {

@@ -3,7 +3,13 @@
 //! A pool would ask a connection whether it still lives whenever it comes back: a trip for nothing, at
 //! every batch.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool,
@@ -28,6 +34,10 @@ pub struct Session {
     begin: &'static str,
     types: &'static [String],
     open: Arc<Mutex<Option<Open>>>,
+    /// The number of the one that was open last, 0: it is known to be gone.
+    number: Arc<AtomicU64>,
+    /// How many have been opened.
+    opened: Arc<AtomicU64>,
 }
 
 /// A connection that has begun, with the types that it has made.
@@ -35,6 +45,7 @@ pub struct Session {
 struct Open {
     connection: PgConnection,
     types: Vec<RecordType>,
+    number: u64,
 }
 
 impl Session {
@@ -46,6 +57,36 @@ impl Session {
             begin,
             types,
             open: Arc::default(),
+            number: Arc::default(),
+            opened: Arc::default(),
+        }
+    }
+
+    /// The number of the connection that is open; one is opened if there is none.
+    pub(super) async fn number(&self) -> Result<u64, sqlx::Error> {
+        // Whoever uses the connection holds the lock, and may take long.
+        let number = self.number.load(Ordering::Relaxed);
+        if number != 0 {
+            return Ok(number);
+        }
+        self.with(async |_, _| Ok(())).await?;
+        Ok(self.number.load(Ordering::Relaxed))
+    }
+
+    /// Does something with the connection of this number and with no other.
+    pub(super) async fn with_number<T>(
+        &self,
+        number: u64,
+        work: impl AsyncFnOnce(&mut PgConnection, &[RecordType]) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let mut open = self.open.lock().await;
+        match open.take_if(|begun| begun.number == number) {
+            Some(begun) => self.used(&mut open, begun, work).await,
+            None => {
+                let found = open.as_ref().map_or(0, |begun| begun.number);
+                self.number.store(found, Ordering::Relaxed);
+                Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into())
+            }
         }
     }
 
@@ -56,17 +97,28 @@ impl Session {
         work: impl AsyncFnOnce(&mut PgConnection, &[RecordType]) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
         let mut open = self.open.lock().await;
-        let mut begun = match open.take() {
+        let begun = match open.take() {
             Some(begun) => begun,
             None => tokio::time::timeout(self.patience, self.connect())
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??,
         };
+        self.used(&mut open, begun, work).await
+    }
+
+    async fn used<T>(
+        &self,
+        open: &mut Option<Open>,
+        mut begun: Open,
+        work: impl AsyncFnOnce(&mut PgConnection, &[RecordType]) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
         let done = tokio::time::timeout(LONGEST, work(&mut begun.connection, &begun.types))
             .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?;
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut));
         if done.as_ref().err().is_none_or(is_refusal) {
             *open = Some(begun);
+        } else {
+            self.number.store(0, Ordering::Relaxed);
         }
         done
     }
@@ -77,7 +129,13 @@ impl Session {
         connection.execute(begin).await?;
         let types = sqlx::query_as(TYPES).bind(self.types);
         let types = types.fetch_all(&mut connection).await?;
-        Ok(Open { connection, types })
+        let number = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        self.number.store(number, Ordering::Relaxed);
+        Ok(Open {
+            connection,
+            types,
+            number,
+        })
     }
 
     /// Closes it.
