@@ -28,16 +28,19 @@ const TYPES: &str = "select t.oid as one, t.typarray as array from unnest($1::te
 
 /// Opened when it is wanted, and anew after any error but a refusal.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct Session(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     options: Arc<PgConnectOptions>,
     patience: Duration,
     begin: &'static str,
     types: &'static [String],
-    open: Arc<Mutex<Option<Open>>>,
+    open: Mutex<Option<Open>>,
     /// The number of the one that was open last, 0: it is known to be gone.
-    number: Arc<AtomicU64>,
+    number: AtomicU64,
     /// How many have been opened.
-    opened: Arc<AtomicU64>,
+    opened: AtomicU64,
 }
 
 /// A connection that has begun, with the types that it has made.
@@ -51,26 +54,26 @@ struct Open {
 impl Session {
     /// A connection to the database of this pool; `types` are those that `begin` makes.
     pub(super) fn new(shared: &PgPool, begin: &'static str, types: &'static [String]) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             options: shared.connect_options(),
             patience: shared.options().get_acquire_timeout(),
             begin,
             types,
-            open: Arc::default(),
-            number: Arc::default(),
-            opened: Arc::default(),
-        }
+            open: Mutex::default(),
+            number: AtomicU64::default(),
+            opened: AtomicU64::default(),
+        }))
     }
 
     /// The number of the connection that is open; one is opened if there is none.
     pub(super) async fn number(&self) -> Result<u64, sqlx::Error> {
         // Whoever uses the connection holds the lock, and may take long.
-        let number = self.number.load(Ordering::Relaxed);
+        let number = self.0.number.load(Ordering::Relaxed);
         if number != 0 {
             return Ok(number);
         }
         self.with(async |_, _| Ok(())).await?;
-        Ok(self.number.load(Ordering::Relaxed))
+        Ok(self.0.number.load(Ordering::Relaxed))
     }
 
     /// Does something with the connection of this number and with no other.
@@ -79,12 +82,12 @@ impl Session {
         number: u64,
         work: impl AsyncFnOnce(&mut PgConnection, &[RecordType]) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        let mut open = self.open.lock().await;
+        let mut open = self.0.open.lock().await;
         match open.take_if(|begun| begun.number == number) {
             Some(begun) => self.used(&mut open, begun, work).await,
             None => {
                 let found = open.as_ref().map_or(0, |begun| begun.number);
-                self.number.store(found, Ordering::Relaxed);
+                self.0.number.store(found, Ordering::Relaxed);
                 Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into())
             }
         }
@@ -96,10 +99,10 @@ impl Session {
         &self,
         work: impl AsyncFnOnce(&mut PgConnection, &[RecordType]) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        let mut open = self.open.lock().await;
+        let mut open = self.0.open.lock().await;
         let begun = match open.take() {
             Some(begun) => begun,
-            None => tokio::time::timeout(self.patience, self.connect())
+            None => tokio::time::timeout(self.0.patience, self.connect())
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??,
         };
@@ -118,19 +121,19 @@ impl Session {
         if done.as_ref().err().is_none_or(is_refusal) {
             *open = Some(begun);
         } else {
-            self.number.store(0, Ordering::Relaxed);
+            self.0.number.store(0, Ordering::Relaxed);
         }
         done
     }
 
     async fn connect(&self) -> Result<Open, sqlx::Error> {
-        let mut connection = self.options.connect().await?;
-        let begin = sqlx::raw_sql(AssertSqlSafe(self.begin));
+        let mut connection = self.0.options.connect().await?;
+        let begin = sqlx::raw_sql(AssertSqlSafe(self.0.begin));
         connection.execute(begin).await?;
-        let types = sqlx::query_as(TYPES).bind(self.types);
+        let types = sqlx::query_as(TYPES).bind(self.0.types);
         let types = types.fetch_all(&mut connection).await?;
-        let number = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
-        self.number.store(number, Ordering::Relaxed);
+        let number = self.0.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.number.store(number, Ordering::Relaxed);
         Ok(Open {
             connection,
             types,
@@ -140,7 +143,7 @@ impl Session {
 
     /// Closes it.
     pub(super) async fn close(&self) {
-        if let Some(open) = self.open.lock().await.take() {
+        if let Some(open) = self.0.open.lock().await.take() {
             // Who is away is closed, too.
             _ = open.connection.close().await;
         }
