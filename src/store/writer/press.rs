@@ -29,6 +29,9 @@ use crate::{
 pub(super) struct Press {
     orders: mpsc::Sender<Order>,
     stopped: watch::Receiver<bool>,
+    /// Batches that were ordered, and those of them that have been written or could not be.
+    ordered: u64,
+    over: watch::Receiver<u64>,
 }
 
 enum Order {
@@ -91,6 +94,7 @@ impl Press {
         // One batch is written, one waits.
         let (orders, waiting) = mpsc::channel(1);
         let (stopping, stopped) = watch::channel(false);
+        let (ending, over) = watch::channel(0);
         let told = Arc::new(Notify::new());
         let turn = match db {
             Db::Lite {
@@ -107,6 +111,7 @@ impl Press {
             turn,
             runtime: runtime.clone(),
             stopping: stopping.clone(),
+            ending,
         };
         let tells = Tells {
             log: Log::of(db, health, runtime),
@@ -119,12 +124,29 @@ impl Press {
         };
         thread::start("writer-commits", || commits.run(waiting, written));
         thread::start("writer-tells", || tells.run(unsynced));
-        Self { orders, stopped }
+        Self {
+            orders,
+            stopped,
+            ordered: 0,
+            over,
+        }
     }
 
     /// Waits until a batch could be taken at once; `false`: nobody is there to take one.
     pub(super) async fn has_room(&self) -> bool {
         self.orders.reserve().await.is_ok()
+    }
+
+    /// Whether a batch is being written or waits for that.
+    pub(super) fn is_busy(&self) -> bool {
+        *self.over.borrow() < self.ordered
+    }
+
+    /// Waits until no batch is.
+    pub(super) async fn idle(&mut self) {
+        let all = self.ordered;
+        // Who ends writes nothing more.
+        _ = self.over.wait_for(|over| *over >= all).await;
     }
 
     /// Waits until a batch could not be written.
@@ -137,11 +159,12 @@ impl Press {
 
     /// Takes a batch; gives it back if nobody is there to write it any more.
     pub(super) async fn write(
-        &self,
+        &mut self,
         batch: Vec<Waiting>,
         prepared: Prepared,
     ) -> Result<(), Vec<Waiting>> {
         let order = Order::Write(batch, Box::new(prepared));
+        self.ordered += 1;
         self.orders
             .send(order)
             .await
@@ -165,6 +188,8 @@ struct Commits {
     turn: Option<Turn>,
     runtime: Handle,
     stopping: watch::Sender<bool>,
+    /// Counts the batches that are over.
+    ending: watch::Sender<u64>,
 }
 
 impl Commits {
@@ -178,16 +203,21 @@ impl Commits {
                 }
                 Order::Write(batch, _) if !lost.batch.is_empty() => {
                     lost.add(batch, Vec::new());
+                    self.count();
                     continue;
                 }
-                Order::Write(batch, prepared) => match self.written(*prepared) {
-                    Ok((applied, pledge)) => Written::Batch(batch, applied, pledge),
-                    Err(untold) => {
-                        lost.add(batch, untold);
-                        self.stopping.send_replace(true);
-                        continue;
+                Order::Write(batch, prepared) => {
+                    let written = self.written(*prepared);
+                    self.count();
+                    match written {
+                        Ok((applied, pledge)) => Written::Batch(batch, applied, pledge),
+                        Err(untold) => {
+                            lost.add(batch, untold);
+                            self.stopping.send_replace(true);
+                            continue;
+                        }
                     }
-                },
+                }
             };
             let sent = told.try_send(next).or_else(|full| {
                 // The disk is slow: pages that write need not wait for it, too.
@@ -207,6 +237,11 @@ impl Commits {
             self.end_turn();
             orders.blocking_recv()
         })
+    }
+
+    /// One more is over.
+    fn count(&self) {
+        self.ending.send_modify(|over| *over += 1);
     }
 
     fn end_turn(&mut self) {

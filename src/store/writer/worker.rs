@@ -48,6 +48,8 @@ impl Worker {
             self.health.clone(),
             &self.runtime,
         );
+        // How many messages the batch before has.
+        let mut last = 0;
         loop {
             let mut batch = Vec::new();
             // Whatever comes while a batch waits for its turn is the next one.
@@ -67,6 +69,10 @@ impl Worker {
                     continue;
                 }
             }
+            if is_pressing {
+                self.gather(&mut batch, &mut press, last).await;
+            }
+            last = batch.len();
             let batch = wanted(batch);
             let prepared = match is_pressing {
                 true => self.prepare(&batch).await,
@@ -90,6 +96,28 @@ impl Worker {
         }
         self.catch_up(&mut press).await;
         self.committer.alone.close().await;
+    }
+
+    /// Waits, while a batch is being written, until this one is about as large as the `last`. Who takes what has
+    /// come so far leaves most of it for the one after, and each batch costs.
+    async fn gather(&mut self, batch: &mut Vec<Waiting>, press: &mut Press, last: usize) {
+        let enough = (last / 4 * 3).min(self.batch_messages);
+        while batch.len() < enough && press.is_busy() {
+            let room = self.batch_messages - batch.len();
+            tokio::select! {
+                () = press.idle() => break,
+                taken = self.waiting.recv_many(batch, room) => {
+                    if taken == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        while batch.len() < self.batch_messages
+            && let Ok(more) = self.waiting.try_recv()
+        {
+            batch.push(more);
+        }
     }
 
     async fn prepare(&mut self, batch: &[Waiting]) -> Option<Prepared> {
