@@ -155,17 +155,16 @@ impl Effects<'_> {
             if !work.tells_recordings() {
                 continue;
             }
-            let add = match work.shows_recordings() {
-                true => &sql::TELL_RECORDINGS,
-                false => &sql::ADD_RECORDINGS,
+            let add = if work.shows_recordings() {
+                &sql::TELL_RECORDINGS
+            } else {
+                writes.of(&sql::SHOW_RECORDINGS).id(work.known.id.0);
+                &sql::ADD_RECORDINGS
             };
             for news in &work.call().recordings {
                 for statement in [add, &sql::ADD_JOBS] {
                     self.write_recording(writes.of(statement), work, news);
                 }
-            }
-            if !work.shows_recordings() {
-                writes.of(&sql::SHOW_RECORDINGS).id(work.known.id.0);
             }
         }
     }

@@ -3,8 +3,8 @@
 //! statement says that its rows belong `together`. Cells are named with `r.`.
 //!
 //! Lock order over all tables, the same on every node: that of the writers, cards where they are, calls by key, lines, cards
-//! and numbers, then as [`WRITES`] lists them. A batch prepared ahead locks nothing but by writing it: new cards and recordings, then calls
-//! by id. On SQLite the write lock covers everything.
+//! and numbers, then as [`WRITES`] lists them. A batch prepared ahead locks nothing but by writing it: new cards and
+//! recordings, then calls by id. On SQLite the write lock covers everything.
 
 mod cards;
 mod recordings;
