@@ -203,6 +203,8 @@ async fn a_recording_is_fetched_once(base: Base) {
     let late = Some("https://pbx.example/r1-again");
     send(&writer, [news("ready-late", RecordingStage::Ready, late)]).await;
     assert_eq!(count(&base.db, "select count(*) from outbox").await, 0);
+    let shown = text(&base.db, "select recording from call").await;
+    assert_eq!(shown.as_deref(), Some("kept"));
     writer.close().await;
 }
 

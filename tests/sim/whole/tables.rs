@@ -462,9 +462,9 @@ async fn journal(plan: &Plan, db: &Db, wrong: &mut Vec<String>) {
     }
 }
 
-/// Rows that point to a call, card or name that is not there.
+/// Rows that point to a call, card, name or recording that is not there.
 async fn orphans(db: &Db, wrong: &mut Vec<String>) {
-    const GONE: [(&str, &str); 11] = [
+    const GONE: [(&str, &str); 12] = [
         (
             "names without a call",
             "select count(*) from call_key where call not in (select id from call)",
@@ -488,6 +488,10 @@ async fn orphans(db: &Db, wrong: &mut Vec<String>) {
         (
             "recordings of no call",
             "select count(*) from recording where call not in (select id from call)",
+        ),
+        (
+            "calls that show a recording they have not, or not one they have",
+            "select count(*) from call c where (c.recording is null) <> (not exists (select 1 from recording r where r.call = c.id))",
         ),
         (
             "jobs of no call",
