@@ -5,8 +5,8 @@
 //! the machine, the servers beside it do not have, so it is the same for every server of a round, and
 //! cheap: against the bare server it has been seen to agree with wrk (README).
 //!
-//! At a given pace a thread that does nothing else wakes the connections: the runtime's own timer
-//! counts whole milliseconds, and would add up to one to every latency.
+//! At a given pace a timer of the system's wakes the connections: the runtime's own counts whole
+//! milliseconds, and would add up to one to every latency.
 
 use std::{
     io,
@@ -15,12 +15,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use tokio::{io::unix::AsyncFd, sync::Semaphore};
 
 use crate::simulator::connection::Connection;
 
@@ -35,6 +38,8 @@ pub struct Run {
     pub elapsed: Duration,
     /// Latency of each accepted request, sorted.
     pub latencies: Vec<Duration>,
+    /// Processor time of the generator itself.
+    pub cpu: Duration,
 }
 
 impl Run {
@@ -143,7 +148,7 @@ async fn all(
     let start = Instant::now();
     let due = Arc::new(Semaphore::new(0));
     let beat = match pace {
-        Pace::Open { per_second } => Some(beat(&due, start, per_second)?),
+        Pace::Open { per_second } => Some(tokio::spawn(beat(Arc::clone(&due), per_second))),
         Pace::Closed | Pace::ClosedFor(_) => None,
     };
     let tasks: Vec<_> = open
@@ -160,31 +165,47 @@ async fn all(
         run.refused += part.refused;
         run.latencies.extend(part.latencies);
     }
+    run.elapsed = start.elapsed();
     due.close();
     if let Some(beat) = beat {
-        _ = beat.join();
+        beat.await.map_err(io::Error::other)??;
     }
-    run.elapsed = start.elapsed();
     run.latencies.sort_unstable();
+    run.cpu = Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
     Ok(run)
 }
 
 /// Gives a permit whenever a request is due, until nobody takes them any more.
-fn beat(due: &Arc<Semaphore>, start: Instant, per_second: f64) -> io::Result<JoinHandle<()>> {
-    let due = Arc::clone(due);
-    let turn = move || {
-        for n in 0_u32.. {
-            let at = start + Duration::from_secs_f64(f64::from(n) / per_second);
-            std::thread::sleep(at.saturating_duration_since(Instant::now()));
-            if due.is_closed() {
-                return;
-            }
-            due.add_permits(1);
-        }
+async fn beat(due: Arc<Semaphore>, per_second: f64) -> io::Result<()> {
+    let every = Duration::from_secs_f64(1.0 / per_second);
+    let timer = timerfd_create(
+        TimerfdClockId::Monotonic,
+        TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+    )?;
+    let beats = Itimerspec {
+        it_interval: every.try_into().map_err(io::Error::other)?,
+        // As good as now; nothing at all would be never.
+        it_value: Timespec {
+            tv_sec: 0,
+            tv_nsec: 1,
+        },
     };
-    std::thread::Builder::new()
-        .name("beat".to_owned())
-        .spawn(turn)
+    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &beats)?;
+    #[expect(
+        deprecated,
+        reason = "its doubt is whether the descriptor stays open: this one is owned by what watches it"
+    )]
+    let timer = AsyncFd::new(timer)?;
+    while !due.is_closed() {
+        let mut count = [0; 8];
+        let mut ready = timer.readable().await?;
+        // Whoever had to wait is told how many beats have passed.
+        if let Ok(read) = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut count)?)) {
+            read?;
+            due.add_permits(u64::from_ne_bytes(count) as usize);
+        }
+    }
+    Ok(())
 }
 
 async fn work(

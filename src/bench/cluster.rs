@@ -143,6 +143,12 @@ impl Cluster {
         &self.folder
     }
 
+    /// The id of the server's first process, while it runs.
+    pub fn server(&self) -> Option<u32> {
+        let file = self.folder.join("data").join("postmaster.pid");
+        fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
+    }
+
     /// The address of a database by its name.
     pub fn url(&self, name: &str) -> String {
         format!(

@@ -13,12 +13,18 @@ use anyhow::{Result, ensure};
 use super::{
     Options, Report,
     client::{Pace, Requests, Run, percentile_ms, send},
+    machine::{Machine, processor_time, settle},
     median,
     reference::{self, bare, reference},
     rounded,
-    stage::{self, Stage},
+    stage::Stage,
 };
-use crate::{app::Gateway, flow, simulator::dice::Dice, store::Db};
+use crate::{
+    app::Gateway,
+    flow,
+    simulator::dice::Dice,
+    store::{self, Db},
+};
 
 /// How long each of the three servers of a round is measured: long enough for checkpoints to count.
 const MEASURED: Duration = Duration::from_secs(4);
@@ -36,19 +42,35 @@ const LEAST_REFERENCE: f64 = 0.45;
 /// Runs it.
 pub async fn run(options: &Options) -> Result<Report> {
     let mut stage = Stage::new(options.store, options.folder.as_deref())?;
-    let (mut gateway, mut sender) = begin(&mut stage, options).await?;
+    let settings = stage.filled(options.size).await?;
+    run_on(&mut stage, settings, options).await
+}
+
+/// Runs it on a database in the state asked for.
+pub async fn run_on(
+    stage: &mut Stage,
+    settings: store::Settings,
+    options: &Options,
+) -> Result<Report> {
+    let machine = Machine::settled(stage.data()).await?;
+    let (mut gateway, mut sender) = begin(stage, settings, options).await?;
     let mut report = Report::of("ingest", options);
     let (mut events, mut references, mut bares, mut ratios) = (vec![], vec![], vec![], vec![]);
+    let mut taken = vec![];
     for round in 0..options.rounds {
         if round > 0 && options.size.is_empty() {
             gateway.stop().await;
-            (gateway, sender) = begin(&mut stage, options).await?;
+            let settings = stage.filled(options.size).await?;
+            (gateway, sender) = begin(stage, settings, options).await?;
         }
         let bare_rate = plain(bare().await?.address, options).await?;
         let server = reference(Db::open(&stage.database()?).await?).await?;
         let reference_rate = plain(server.address, options).await?;
         drop(server);
-        let run = sender.run(CALLS, Pace::ClosedFor(MEASURED)).await?;
+        let (run, cpu) = sender
+            .timed(stage, CALLS, Pace::ClosedFor(MEASURED))
+            .await?;
+        taken.push(cpu.as_secs_f64() * 1e6 / run.accepted.max(1) as f64);
         report.refused += run.refused;
         if reference_rate >= LEAST_REFERENCE * bare_rate {
             ratios.push(run.per_second() / reference_rate);
@@ -62,16 +84,21 @@ pub async fn run(options: &Options) -> Result<Report> {
     report.reference_per_s = median(references);
     report.bare_per_s = median(bares);
     report.ratio = median(ratios);
+    report.cpu_us_per_event = median(taken);
     acknowledgements(options, &mut sender, &mut report).await?;
     gateway.stop().await;
+    machine.tell(&mut report).await?;
     Ok(report)
 }
 
-/// A gateway in the state asked for, warm, and who sends to it.
-async fn begin(stage: &mut Stage, options: &Options) -> Result<(Gateway, Sender)> {
-    let settings = stage.filled(options.size).await?;
+/// A gateway on this database, warm, and who sends to it.
+async fn begin(
+    stage: &mut Stage,
+    settings: store::Settings,
+    options: &Options,
+) -> Result<(Gateway, Sender)> {
     let gateway = stage.gateway(settings).await?;
-    let mut sender = Sender::new(options, &gateway);
+    let mut sender = Sender::new(stage, options, &gateway);
     sender.run(WARM_UP_CALLS, Pace::Closed).await?;
     Ok((gateway, sender))
 }
@@ -97,12 +124,6 @@ async fn acknowledgements(
     report.ack_p99_ms = median(most);
     report.ack_p999_ms = median(nearly_all);
     Ok(())
-}
-
-/// What one server left to be written must not burden the next one.
-async fn settle() {
-    // It cannot fail: the thread only waits for the disk.
-    _ = tokio::task::spawn_blocking(rustix::fs::sync).await;
 }
 
 async fn plain(server: std::net::SocketAddr, options: &Options) -> Result<f64> {
@@ -133,12 +154,13 @@ pub struct Sender {
 
 impl Sender {
     /// Sends to this gateway.
-    pub fn new(options: &Options, gateway: &Gateway) -> Self {
+    pub fn new(stage: &mut Stage, options: &Options, gateway: &Gateway) -> Self {
+        let load = stage.load(options.size);
         Self {
-            load: stage::load(options.size.clients, options.size.people),
+            next: load.first,
+            load,
             server: gateway.address(),
             connections: options.connections,
-            next: 0,
             dice: Dice::new(1),
         }
     }
@@ -150,15 +172,33 @@ impl Sender {
 
     /// Sends the events of so many calls.
     pub async fn run(&mut self, calls: u64, pace: Pace) -> Result<Run> {
-        let requests = self
-            .load
-            .requests(self.next, calls, flow::now(), &mut self.dice);
+        let requests = self.requests(calls);
+        self.send(requests, pace).await
+    }
+
+    /// The same; and the processor time that product and database server took meanwhile.
+    async fn timed(&mut self, stage: &Stage, calls: u64, pace: Pace) -> Result<(Run, Duration)> {
+        let requests = self.requests(calls);
+        let before = processor_time(stage.server());
+        let run = self.send(requests, pace).await?;
+        let taken = processor_time(stage.server()).saturating_sub(before);
+        let own = run.cpu;
+        Ok((run, taken.saturating_sub(own)))
+    }
+
+    fn requests(&mut self, calls: u64) -> Requests {
+        let (load, dice) = (&self.load, &mut self.dice);
+        let requests = load.requests(self.next, calls, flow::now(), dice);
         self.next += calls;
+        requests.into()
+    }
+
+    async fn send(&self, requests: Requests, pace: Pace) -> Result<Run> {
         settle().await;
         let connections = match pace {
             Pace::Closed | Pace::ClosedFor(_) => self.connections,
             Pace::Open { .. } => self.connections.min(64),
         };
-        Ok(send(self.server, requests.into(), connections, pace).await?)
+        Ok(send(self.server, requests, connections, pace).await?)
     }
 }

@@ -24,6 +24,8 @@ pub struct Load {
     pub account: Mango,
     /// The account's hook root.
     pub root: String,
+    /// Number of the first call that it tells.
+    pub first: u64,
     /// Known clients: numbers from [`client`]`(0)` on.
     pub clients: usize,
     /// Extensions from 201 on.
@@ -132,6 +134,7 @@ mod tests {
                 run: 1,
             },
             root: "/hooks/bench".to_owned(),
+            first: 0,
             clients: 1_000,
             people: 10,
         };

@@ -1,4 +1,5 @@
-//! Measures what design promises, and says against what: `ringcard bench ingest|pop|route|reports`.
+//! Measures what design promises, and says against what: `ringcard bench ingest|pop|route|reports`, or `all`
+//! of the first three in one state.
 //!
 //! The product's real path is measured (hooks, signature, decoder, writer, live stream) over real
 //! sockets; the load generator runs in a thread of its own. Ratios are taken within one round, because
@@ -8,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod ingest;
 pub mod load;
+pub mod machine;
 pub mod pop;
 pub mod reference;
 pub mod reports;
@@ -19,7 +21,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use self::{seed::Size, stage::Store};
+use self::{
+    seed::Size,
+    stage::{Stage, Store},
+};
 
 /// What is asked of a bench.
 #[derive(Clone, Debug)]
@@ -108,6 +113,25 @@ pub struct Report {
     /// The first page of a rare channel's calls of a month, and their totals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rare_list_ms: Option<f64>,
+    /// Processor time that product and database took for an event while as many came as they take (median).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_us_per_event: Option<f64>,
+    /// The machine's part in the figures: 4 KiB written and synced where the database lies, before the first
+    /// round and after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_p50_ms: Option<f64>,
+    /// 99 % were faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_p99_ms: Option<f64>,
+    /// The slowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync_max_ms: Option<f64>,
+    /// How late a thread that slept was woken while nothing else ran; 99 % were in better time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wake_p99_ms: Option<f64>,
+    /// 99.9 % were in better time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wake_p999_ms: Option<f64>,
     /// Answers that were not 2xx; anything but 0 spoils the figures.
     pub refused: usize,
 }
@@ -124,6 +148,17 @@ impl Report {
             ..Self::default()
         }
     }
+}
+
+/// Runs `pop`, `route` and `ingest` in one state: they change little of a large one.
+pub async fn all(options: &Options) -> anyhow::Result<Vec<Report>> {
+    let mut stage = Stage::new(options.store, options.folder.as_deref())?;
+    let state = stage.filled(options.size).await?;
+    Ok(vec![
+        pop::run_on(&mut stage, state.clone(), options).await?,
+        route::run_on(&mut stage, state.clone(), options).await?,
+        ingest::run_on(&mut stage, state, options).await?,
+    ])
 }
 
 /// The middle of some figures, rounded to thousandths; `None` if there are none.

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,23 +21,21 @@ use tokio::{
 };
 
 use super::{
-    Options, Report,
-    client::percentile_ms,
-    load::Load,
-    median,
-    stage::{self, Stage},
+    Options, Report, client::percentile_ms, load::Load, machine::Machine, median, stage::Stage,
 };
 use crate::{
     flow,
     model::ids::PersonId,
     simulator::{connection::Connection, dice::Dice},
-    store::{Db, sessions},
+    store::{self, Db, sessions},
 };
 
 /// Events a second.
 const PER_SECOND: f64 = 200.0;
 /// Calls of a round; each is six events and rings another desk.
 const CALLS: u64 = 250;
+/// Calls that nobody counts: the first messages meet cold caches and tables.
+const WARM_UP_CALLS: u64 = 50;
 /// Connections of the PBX.
 const CONNECTIONS: usize = 8;
 /// How long the last pops may take.
@@ -44,15 +43,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs it.
 pub async fn run(options: &Options) -> Result<Report> {
-    ensure!(options.size.people > 0, "pops need people");
     let mut stage = Stage::new(options.store, options.folder.as_deref())?;
     let settings = stage.filled(options.size).await?;
+    run_on(&mut stage, settings, options).await
+}
+
+/// Runs it on a database in the state asked for.
+pub async fn run_on(
+    stage: &mut Stage,
+    settings: store::Settings,
+    options: &Options,
+) -> Result<Report> {
+    ensure!(options.size.people > 0, "pops need people");
+    let machine = Machine::settled(stage.data()).await?;
     let db = Db::open(&settings).await?;
     let tokens = sign_in(&db, options.size.people).await?;
     db.close().await;
     let gateway = stage.gateway(settings).await?;
     let server = gateway.address();
-    let load = stage::load(options.size.clients, options.size.people);
+    let load = stage.load(options.size);
     let (rounds, people) = (options.rounds, options.size.people);
     let (done, told) = tokio::sync::oneshot::channel();
     // A thread of its own, as the other loads have.
@@ -77,6 +86,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     report.pop_p50_ms = of_rounds(0.5);
     report.pop_p99_ms = of_rounds(0.99);
     gateway.stop().await;
+    machine.tell(&mut report).await?;
     Ok(report)
 }
 
@@ -129,8 +139,15 @@ async fn play(
     };
     let mut pbx = Pbx::open(server).await?;
     let mut dice = Dice::new(3);
-    for round in 0..rounds as u64 {
-        let refused = pbx.ring(&load, round * CALLS, people, &waiting, &mut dice);
+    let mut calls = load.first..load.first + WARM_UP_CALLS;
+    pbx.ring(&load, calls.clone(), people, &waiting, &mut dice)
+        .await?;
+    tokio::time::sleep(PATIENCE).await;
+    lock(&waiting).clear();
+    while popped.try_recv().is_ok() {}
+    for _ in 0..rounds {
+        calls = calls.end..calls.end + CALLS;
+        let refused = pbx.ring(&load, calls.clone(), people, &waiting, &mut dice);
         played.refused += refused.await?;
         tokio::time::sleep(PATIENCE).await;
         let mut latencies = Vec::new();
@@ -230,7 +247,7 @@ impl Pbx {
     async fn ring(
         &mut self,
         load: &Load,
-        first: u64,
+        calls: Range<u64>,
         people: usize,
         waiting: &Waiting,
         dice: &mut Dice,
@@ -239,7 +256,7 @@ impl Pbx {
         let mut later: std::collections::VecDeque<Vec<u8>> = std::collections::VecDeque::new();
         let mut due = tokio::time::Instant::now();
         let mut sent = 0;
-        for number in first..first + CALLS {
+        for number in calls {
             let person = number as usize % people;
             let story = load.ringing(number, person, flow::now(), dice);
             let mut told = load.account.tell(&story).into_iter().map(|sent| {

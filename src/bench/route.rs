@@ -10,6 +10,7 @@ use super::{
     client::{Pace, percentile_ms, send},
     ingest::Sender,
     load::client,
+    machine::Machine,
     median,
     stage::{ASKING, ROUTE_TOKEN, Stage},
 };
@@ -22,6 +23,7 @@ use crate::{
         played::{Opening, PLAYED, Played},
         story::{Plot, Story, Tempo, World, invented_number},
     },
+    store,
 };
 
 /// Events a second meanwhile.
@@ -53,12 +55,23 @@ fn asking() -> impl Iterator<Item = &'static Played> {
 pub async fn run(options: &Options) -> Result<Report> {
     let mut stage = Stage::new(options.store, options.folder.as_deref())?;
     let settings = stage.filled(options.size).await?;
+    run_on(&mut stage, settings, options).await
+}
+
+/// Runs that on a database in the state asked for.
+pub async fn run_on(
+    stage: &mut Stage,
+    settings: store::Settings,
+    options: &Options,
+) -> Result<Report> {
+    let machine = Machine::settled(stage.data()).await?;
     let gateway = stage.gateway(settings).await?;
-    let mut sender = started(options, &gateway).await?;
+    let mut sender = started(stage, options, &gateway).await?;
     let mut dice = Dice::new(2);
     let questions = || questions(options.size.clients, &mut dice);
-    let report = measured(options, &mut sender, QUESTIONS_PER_SECOND, questions).await?;
+    let mut report = measured(options, &mut sender, QUESTIONS_PER_SECOND, questions).await?;
     gateway.stop().await;
+    machine.tell(&mut report).await?;
     Ok(report)
 }
 
@@ -75,7 +88,7 @@ pub async fn run_of(provider: &str, options: &Options) -> Result<Vec<Report>> {
     });
     let tables: String = tables.collect();
     let gateway = stage.gateway_with(settings, &tables).await?;
-    let mut sender = started(options, &gateway).await?;
+    let mut sender = started(&mut stage, options, &gateway).await?;
     let mut reports = Vec::new();
     for played in wanted {
         let account = (played.open)(Opening {
@@ -103,8 +116,8 @@ pub async fn run_of(provider: &str, options: &Options) -> Result<Vec<Report>> {
 }
 
 /// Who sends the events, after some that nobody measures.
-async fn started(options: &Options, gateway: &Gateway) -> Result<Sender> {
-    let mut sender = Sender::new(options, gateway);
+async fn started(stage: &mut Stage, options: &Options, gateway: &Gateway) -> Result<Sender> {
+    let mut sender = Sender::new(stage, options, gateway);
     sender.run(500, Pace::Closed).await?;
     Ok(sender)
 }

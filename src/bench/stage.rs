@@ -44,6 +44,8 @@ pub const ACCOUNT: &str = "bench";
 pub const ASKING: &str = "asking";
 /// What the asking account shows.
 pub const ROUTE_TOKEN: &str = "bench-route-token";
+/// Calls that a load may tell; a later one begins behind them.
+const CALLS_OF_A_LOAD: u64 = 1_000_000;
 const KEY: &str = "bench-key";
 const SALT: &str = "bench-salt";
 
@@ -52,6 +54,7 @@ pub struct Stage {
     folder: PathBuf,
     cluster: Option<Cluster>,
     databases: usize,
+    loads: u64,
 }
 
 impl Stage {
@@ -63,19 +66,29 @@ impl Stage {
             .with_context(|| format!("{} cannot be made", folder.display()))?;
         let cluster = match store {
             Store::Sqlite => None,
-            // As PostgreSQL comes, but for room for a few million rows: durable commits.
-            Store::Postgres => Some(Cluster::start("max_wal_size = 4GB")?),
+            Store::Postgres => Some(Cluster::start(&for_millions_of_rows())?),
         };
         Ok(Self {
             folder,
             cluster,
             databases: 0,
+            loads: 0,
         })
     }
 
     /// Where files may be put.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where the databases lie.
+    pub fn data(&self) -> &Path {
+        self.cluster.as_ref().map_or(&self.folder, Cluster::folder)
+    }
+
+    /// The server's process, if there is one.
+    pub fn server(&self) -> Option<u32> {
+        self.cluster.as_ref()?.server()
     }
 
     /// Settings of a new empty database.
@@ -104,6 +117,23 @@ impl Stage {
         Ok(settings)
     }
 
+    /// The load of the account in that state; its calls and new clients are no earlier load's.
+    pub fn load(&mut self, size: Size) -> Load {
+        self.loads += 1;
+        Load {
+            account: Mango {
+                account: ACCOUNT.to_owned(),
+                key: KEY.to_owned(),
+                salt: SALT.to_owned(),
+                run: 1,
+            },
+            root: format!("/hooks/{ACCOUNT}"),
+            first: (self.loads - 1) * CALLS_OF_A_LOAD,
+            clients: size.clients.max(5_000),
+            people: size.people,
+        }
+    }
+
     /// A gateway on this database, as `ringcard serve` would start it.
     pub async fn gateway(&self, store: store::Settings) -> Result<Gateway> {
         self.gateway_with(store, "").await
@@ -129,24 +159,20 @@ impl Stage {
     }
 }
 
+/// PostgreSQL as it comes, with durable commits, but for room: a quarter of the memory, as its manual advises
+/// for a server of its own (`shared_buffers`), and a log that needs no checkpoint for that.
+fn for_millions_of_rows() -> String {
+    let machine = rustix::system::sysinfo();
+    let memory = machine.totalram as u64 * u64::from(machine.mem_unit);
+    format!(
+        "max_wal_size = 4GB\nshared_buffers = {}MB",
+        memory / 4 / 1_048_576
+    )
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         // What cannot be removed stays for a person to look at.
         let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// The load of the account, for a state with `clients` clients and `people` desks.
-pub fn load(clients: usize, people: usize) -> Load {
-    Load {
-        account: Mango {
-            account: ACCOUNT.to_owned(),
-            key: KEY.to_owned(),
-            salt: SALT.to_owned(),
-            run: 1,
-        },
-        root: format!("/hooks/{ACCOUNT}"),
-        clients: clients.max(5_000),
-        people,
     }
 }

@@ -28,8 +28,8 @@ pub struct Arguments {
     /// People at their desks
     #[arg(long, default_value_t = 500)]
     people: usize,
-    /// Connections of the load
-    #[arg(long, default_value_t = 64)]
+    /// Connections of the load: so many that a reference server is not held up by their number
+    #[arg(long, default_value_t = 512)]
     connections: usize,
     /// route: whose questions are asked, one report each [default: an Asterisk's dialplan, 200 a second]
     #[arg(long, value_parser = PossibleValuesParser::new(bench::route::providers()))]
@@ -50,6 +50,8 @@ enum Bench {
     Pop,
     /// How soon "who should ring?" is answered while events come in
     Route,
+    /// Pop, route and ingest, one after the other in one state
+    All,
     /// How long the table of channels takes, with rules and without, and the calls behind a figure
     Reports,
 }
@@ -87,6 +89,7 @@ async fn measure(bench: Bench, options: &Options) -> Result<Vec<Report>> {
         (Bench::Route, Some(provider)) => bench::route::run_of(provider, options).await,
         (Bench::Route, None) => Ok(vec![bench::route::run(options).await?]),
         (_, Some(_)) => bail!("--provider is for `bench route`"),
+        (Bench::All, None) => bench::all(options).await,
         (Bench::Ingest, None) => Ok(vec![bench::ingest::run(options).await?]),
         (Bench::Reports, None) => Ok(vec![bench::reports::run(options).await?]),
         (Bench::Pop, None) => Ok(vec![bench::pop::run(options).await?]),

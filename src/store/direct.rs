@@ -1,16 +1,18 @@
 //! SQLite in the thread that asks: the writer's own connections, one that reads ahead and one that commits
-//! batches. Everybody else's go through sqlx, which has a thread for each.
+//! batches, and one for questions that a ringing phone waits for. Everybody else's go through sqlx, which has
+//! a thread for each.
 //!
 //! How a connection is set up is said here once, for both. Leaves out: what is read and written ([`super::rows`]).
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// How long SQLite asks again for a lock that somebody else holds.
 const BUSY: Duration = Duration::from_secs(5);
@@ -56,8 +58,8 @@ impl Manner {
             ("synchronous", synchronous.to_owned()),
             ("cache_size", format!("-{}", self.cache_kib)),
             ("temp_store", "memory".to_owned()),
-            // 64 MB. While the writer runs, little is left to be copied by then.
-            ("wal_autocheckpoint", "16384".to_owned()),
+            // 256 MB. While the writer runs the log begins anew long before (`writer`, `checkpoints`).
+            ("wal_autocheckpoint", "65536".to_owned()),
         ]
     }
 
@@ -153,14 +155,27 @@ impl Direct {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, DirectError>,
     ) -> Result<T, DirectError> {
-        let mut slot = self.slot();
-        if let Slot::Unopened = *slot {
-            *slot = Slot::Open(self.0.open()?);
-        }
-        match &mut *slot {
-            Slot::Open(connection) => work(connection),
-            Slot::Unopened | Slot::Closed => Err(DirectError::Closed),
-        }
+        self.0.with(self.slot(), work)
+    }
+
+    /// Does something with it in this thread, a runtime's, whose other tasks go on elsewhere meanwhile. `None`:
+    /// somebody else has the connection, or it cannot; then one of sqlx is to be asked.
+    pub(super) fn at_once<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, DirectError>,
+    ) -> Option<T> {
+        let slot = match self.0.slot.try_lock() {
+            Ok(slot) => slot,
+            Err(TryLockError::Poisoned(slot)) => slot.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let work = || self.0.with(slot, work);
+        let done = match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+            _ => work(),
+        };
+        done.inspect_err(|error| tracing::debug!(%error, "not read in the thread that asks"))
+            .ok()
     }
 
     /// Runs a text without rows.
@@ -186,6 +201,20 @@ impl Direct {
 }
 
 impl Shared {
+    fn with<T>(
+        &self,
+        mut slot: MutexGuard<'_, Slot>,
+        work: impl FnOnce(&mut Connection) -> Result<T, DirectError>,
+    ) -> Result<T, DirectError> {
+        if let Slot::Unopened = *slot {
+            *slot = Slot::Open(self.open()?);
+        }
+        match &mut *slot {
+            Slot::Open(connection) => work(connection),
+            Slot::Unopened | Slot::Closed => Err(DirectError::Closed),
+        }
+    }
+
     fn open(&self) -> Result<Connection, rusqlite::Error> {
         let connection = Connection::open_with_flags(&self.file, self.access)?;
         connection.busy_timeout(BUSY)?;
@@ -194,5 +223,52 @@ impl Shared {
         }
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{str::FromStr, sync::mpsc};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_asks_at_once_never_waits_for_another() {
+        let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let url = format!("sqlite:{}", folder.join("t.db").display());
+        let options = SqliteConnectOptions::from_str(&url).unwrap();
+        let ask = |asked: &Direct| {
+            asked.at_once(|connection| {
+                Ok(connection.query_row("select count(*) from t", [], |row| row.get(0))?)
+            })
+        };
+        let asked = Direct::reading(&options, COMMON);
+        assert_eq!(ask(&asked), None::<i64>, "there is no file yet");
+        let writing = Direct::writing(&options, COMMON);
+        writing.run("create table t (n)").unwrap();
+        assert_eq!(ask(&asked), Some(0));
+
+        let (held, is_held) = mpsc::channel();
+        let (enough, is_enough) = mpsc::channel::<()>();
+        let other = std::thread::spawn({
+            let asked = asked.clone();
+            move || {
+                asked.with(|_| {
+                    held.send(()).unwrap();
+                    Ok(is_enough.recv().unwrap())
+                })
+            }
+        });
+        is_held.recv().unwrap();
+        assert_eq!(ask(&asked), None);
+        enough.send(()).unwrap();
+        other.join().unwrap().unwrap();
+        assert_eq!(ask(&asked), Some(0));
+
+        asked.close().await;
+        assert_eq!(ask(&asked), None);
+        writing.close().await;
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -75,6 +75,9 @@ use sqlx::{
 
 use self::direct::Direct;
 
+/// A server's connection that was used so lately is not asked whether it still stands.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// The migrations; both engines have the same numbers.
 static LITE_SCHEMA: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static PG_SCHEMA: Migrator = sqlx::migrate!("src/store/migrations/postgres");
@@ -184,6 +187,8 @@ pub enum Db {
         batch: Direct,
         /// The writer's own read-only connection: no page may keep the writer waiting for one.
         ahead: Direct,
+        /// Read-only, for questions that a ringing phone waits for: no thread lies between.
+        asked: Direct,
         /// Copies the log back into the file.
         checkpoint: SqlitePool,
     },
@@ -214,12 +219,14 @@ impl Db {
                 .await?;
             let batch = Direct::writing(&options, direct::BATCH);
             let ahead = Direct::reading(&options, direct::COMMON);
+            let asked = Direct::reading(&options, direct::COMMON);
             let checkpoint = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(acquire)
                 .connect_lazy_with(options.clone());
             let read = SqlitePoolOptions::new()
                 .max_connections(settings.read_connections)
+                .test_before_acquire(false)
                 .acquire_timeout(acquire)
                 .connect_lazy_with(options.read_only(true).create_if_missing(false));
             return Ok(Self::Lite {
@@ -227,6 +234,7 @@ impl Db {
                 write,
                 batch,
                 ahead,
+                asked,
                 checkpoint,
             });
         }
@@ -234,6 +242,15 @@ impl Db {
             let options = PgConnectOptions::from_str(&settings.url)?;
             let pool = PgPoolOptions::new()
                 .max_connections(settings.read_connections + 4)
+                .test_before_acquire(false)
+                .before_acquire(|connection, used| {
+                    Box::pin(async move {
+                        if used.idle_for >= RESTED {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
                 .acquire_timeout(acquire)
                 .connect_lazy_with(options);
             return Ok(Self::Pg(pool));
@@ -272,10 +289,12 @@ impl Db {
                 write,
                 batch,
                 ahead,
+                asked,
                 checkpoint,
             } => {
                 checkpoint.close().await;
                 ahead.close().await;
+                asked.close().await;
                 read.close().await;
                 batch.close().await;
                 write.close().await;

@@ -100,18 +100,26 @@ pub async fn known_by(db: &Db, e164: &str) -> Result<Vec<KnownBy>, StoreError> {
          from card_phone p join card c on c.id = p.card \
          where p.e164 = $1 and c.merged_into is null \
          order by case p.kind when 'own' then 0 when 'company' then 1 else 2 end, c.id limit 20";
+    let known_by = |(card, name, owner, kind, ext): Row| KnownBy {
+        card: CardId(card),
+        name,
+        owner: owner.map(PersonId),
+        kind,
+        ext,
+    };
+    if let Db::Lite { asked, .. } = db {
+        let read = asked.at_once(|connection| {
+            let mut statement = connection.prepare_cached(SQL)?;
+            let rows = statement.query_map([e164], |row| Ok(known_by(row.try_into()?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        });
+        if let Some(known) = read {
+            return Ok(known);
+        }
+    }
     let rows: Vec<Row> =
         on_read!(db, pool => sqlx::query_as(SQL).bind(e164).fetch_all(pool).await?);
-    let known = rows
-        .into_iter()
-        .map(|(card, name, owner, kind, ext)| KnownBy {
-            card: CardId(card),
-            name,
-            owner: owner.map(PersonId),
-            kind,
-            ext,
-        });
-    Ok(known.collect())
+    Ok(rows.into_iter().map(known_by).collect())
 }
 
 #[derive(FromRow)]
@@ -322,6 +330,11 @@ mod tests {
             (known[0].name.as_str(), known[0].kind.as_str()),
             ("Client One", "own")
         );
+        if let Db::Lite { asked, .. } = &db {
+            asked.close().await;
+            let again = known_by(&db, "+74950000011").await.unwrap();
+            assert_eq!(again, known, "whoever is asked");
+        }
         run(&db, "update card set merged_into = id").await;
         assert!(known_by(&db, "+74950000011").await.unwrap().is_empty());
         assert!(known_by(&db, "+74950000012").await.unwrap().is_empty());

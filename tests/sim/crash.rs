@@ -340,6 +340,7 @@ impl<'a> Trial<'a> {
                 run: 1,
             },
             root: format!("/hooks/{ACCOUNT}"),
+            first: 0,
             clients: 300,
             people: 10,
         };

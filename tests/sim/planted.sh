@@ -34,6 +34,8 @@ for fault in "${faults[@]}"; do
     fi
 done
 unset RINGCARD_PLANTED
+# What a blow finds is a matter of chance: enough of them.
+export RINGCARD_KILLS=20
 for fault in synchronous_off:a_store_that_does_not_sync_is_found_out \
     log_not_synced:a_log_that_is_not_synced_is_found_out \
     log_not_synced:a_flush_that_is_left_out_is_found_out; do
