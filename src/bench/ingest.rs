@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use super::{
     Options, Report,
     client::{Pace, Requests, Run, percentile_ms, send},
-    machine::{Machine, processor_time, settle},
+    machine::{Machine, processor_time, settle, warm},
     median,
     reference::{self, bare, reference},
     rounded,
@@ -97,8 +97,9 @@ async fn begin(
     settings: store::Settings,
     options: &Options,
 ) -> Result<(Gateway, Sender)> {
+    let url = settings.url.clone();
     let gateway = stage.gateway(settings).await?;
-    let mut sender = Sender::new(stage, options, &gateway);
+    let mut sender = Sender::new(stage, options, &gateway, url);
     sender.run(WARM_UP_CALLS, Pace::Closed).await?;
     Ok((gateway, sender))
 }
@@ -147,6 +148,8 @@ async fn plain(server: std::net::SocketAddr, options: &Options) -> Result<f64> {
 pub struct Sender {
     load: super::load::Load,
     server: std::net::SocketAddr,
+    /// Its database.
+    url: String,
     connections: usize,
     next: u64,
     dice: Dice,
@@ -154,12 +157,13 @@ pub struct Sender {
 
 impl Sender {
     /// Sends to this gateway.
-    pub fn new(stage: &mut Stage, options: &Options, gateway: &Gateway) -> Self {
+    pub fn new(stage: &mut Stage, options: &Options, gateway: &Gateway, url: String) -> Self {
         let load = stage.load(options.size);
         Self {
             next: load.first,
             load,
             server: gateway.address(),
+            url,
             connections: options.connections,
             dice: Dice::new(1),
         }
@@ -172,13 +176,23 @@ impl Sender {
 
     /// Sends the events of so many calls.
     pub async fn run(&mut self, calls: u64, pace: Pace) -> Result<Run> {
-        let requests = self.requests(calls);
+        let requests = self.ready(calls).await?;
         self.send(requests, pace).await
     }
 
-    /// The same; and the processor time that product and database server took meanwhile.
+    /// The events of so many calls, and a machine that is ready for them.
+    pub async fn ready(&mut self, calls: u64) -> Result<Requests> {
+        let (load, dice) = (&self.load, &mut self.dice);
+        let requests = load.requests(self.next, calls, flow::now(), dice);
+        self.next += calls;
+        warm(&self.url).await?;
+        settle().await;
+        Ok(requests.into())
+    }
+
+    /// Sends the events of so many calls; and the processor time that product and database server took meanwhile.
     async fn timed(&mut self, stage: &Stage, calls: u64, pace: Pace) -> Result<(Run, Duration)> {
-        let requests = self.requests(calls);
+        let requests = self.ready(calls).await?;
         let before = processor_time(stage.server());
         let run = self.send(requests, pace).await?;
         let taken = processor_time(stage.server()).saturating_sub(before);
@@ -186,15 +200,8 @@ impl Sender {
         Ok((run, taken.saturating_sub(own)))
     }
 
-    fn requests(&mut self, calls: u64) -> Requests {
-        let (load, dice) = (&self.load, &mut self.dice);
-        let requests = load.requests(self.next, calls, flow::now(), dice);
-        self.next += calls;
-        requests.into()
-    }
-
-    async fn send(&self, requests: Requests, pace: Pace) -> Result<Run> {
-        settle().await;
+    /// Sends these.
+    pub async fn send(&self, requests: Requests, pace: Pace) -> Result<Run> {
         let connections = match pace {
             Pace::Closed | Pace::ClosedFor(_) => self.connections,
             Pace::Open { .. } => self.connections.min(64),

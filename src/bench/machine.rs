@@ -114,6 +114,16 @@ pub async fn settle() {
     _ = tokio::task::spawn_blocking(rustix::fs::sync).await;
 }
 
+/// Has SQLite's file in memory, as a machine has that has run for a while: some systems take pages away that were
+/// not used for half a minute. A server of PostgreSQL keeps its own.
+pub async fn warm(url: &str) -> Result<()> {
+    if let Some(file) = url.strip_prefix("sqlite:").map(PathBuf::from) {
+        let read = move || io::copy(&mut File::open(file)?, &mut io::sink());
+        tokio::task::spawn_blocking(read).await??;
+    }
+    Ok(())
+}
+
 /// Processor time taken so far by this process and by the database server with this id, if there is one.
 pub fn processor_time(server: Option<u32>) -> Duration {
     let own = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();

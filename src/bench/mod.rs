@@ -3,7 +3,7 @@
 //!
 //! The product's real path is measured (hooks, signature, decoder, writer, live stream) over real
 //! sockets; the load generator runs in a thread of its own. Ratios are taken within one round, because
-//! absolute figures of a shared machine mean little.
+//! absolute figures of a shared machine mean little. Each round begins with the database in memory.
 
 pub mod client;
 pub mod cluster;

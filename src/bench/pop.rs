@@ -21,7 +21,12 @@ use tokio::{
 };
 
 use super::{
-    Options, Report, client::percentile_ms, load::Load, machine::Machine, median, stage::Stage,
+    Options, Report,
+    client::percentile_ms,
+    load::Load,
+    machine::{Machine, settle, warm},
+    median,
+    stage::Stage,
 };
 use crate::{
     flow,
@@ -59,6 +64,7 @@ pub async fn run_on(
     let db = Db::open(&settings).await?;
     let tokens = sign_in(&db, options.size.people).await?;
     db.close().await;
+    let url = settings.url.clone();
     let gateway = stage.gateway(settings).await?;
     let server = gateway.address();
     let load = stage.load(options.size);
@@ -72,7 +78,9 @@ pub async fn run_on(
                 .enable_all()
                 .build()
                 .map_err(anyhow::Error::from)
-                .and_then(|runtime| runtime.block_on(play(server, tokens, load, rounds, people)));
+                .and_then(|runtime| {
+                    runtime.block_on(play((server, &url), tokens, load, rounds, people))
+                });
             // The receiver is gone only if the bench itself was stopped.
             let _ = done.send(played);
         })?;
@@ -115,7 +123,7 @@ struct Played {
 type Waiting = Arc<Mutex<HashMap<usize, Instant>>>;
 
 async fn play(
-    server: SocketAddr,
+    (server, url): (SocketAddr, &str),
     tokens: Vec<String>,
     load: Load,
     rounds: usize,
@@ -147,6 +155,8 @@ async fn play(
     while popped.try_recv().is_ok() {}
     for _ in 0..rounds {
         calls = calls.end..calls.end + CALLS;
+        warm(url).await?;
+        settle().await;
         let refused = pbx.ring(&load, calls.clone(), people, &waiting, &mut dice);
         played.refused += refused.await?;
         tokio::time::sleep(PATIENCE).await;

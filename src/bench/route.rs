@@ -65,8 +65,9 @@ pub async fn run_on(
     options: &Options,
 ) -> Result<Report> {
     let machine = Machine::settled(stage.data()).await?;
+    let url = settings.url.clone();
     let gateway = stage.gateway(settings).await?;
-    let mut sender = started(stage, options, &gateway).await?;
+    let mut sender = started(stage, options, &gateway, url).await?;
     let mut dice = Dice::new(2);
     let questions = || questions(options.size.clients, &mut dice);
     let mut report = measured(options, &mut sender, QUESTIONS_PER_SECOND, questions).await?;
@@ -87,8 +88,9 @@ pub async fn run_of(provider: &str, options: &Options) -> Result<Vec<Report>> {
         played.table(played.provider, SECRET, &played.any_salt()) + asks
     });
     let tables: String = tables.collect();
+    let url = settings.url.clone();
     let gateway = stage.gateway_with(settings, &tables).await?;
-    let mut sender = started(&mut stage, options, &gateway).await?;
+    let mut sender = started(&mut stage, options, &gateway, url).await?;
     let mut reports = Vec::new();
     for played in wanted {
         let account = (played.open)(Opening {
@@ -116,8 +118,13 @@ pub async fn run_of(provider: &str, options: &Options) -> Result<Vec<Report>> {
 }
 
 /// Who sends the events, after some that nobody measures.
-async fn started(stage: &mut Stage, options: &Options, gateway: &Gateway) -> Result<Sender> {
-    let mut sender = Sender::new(stage, options, gateway);
+async fn started(
+    stage: &mut Stage,
+    options: &Options,
+    gateway: &Gateway,
+    url: String,
+) -> Result<Sender> {
+    let mut sender = Sender::new(stage, options, gateway, url);
     sender.run(500, Pace::Closed).await?;
     Ok(sender)
 }
@@ -134,13 +141,10 @@ async fn measured(
     let (mut halves, mut most) = (vec![], vec![]);
     for _ in 0..options.rounds {
         let pace = Pace::Open { per_second };
+        let events = sender.ready(CALLS).await?;
         let asking = send(server, questions().into(), 16, pace);
-        let ingest = sender.run(
-            CALLS,
-            Pace::Open {
-                per_second: EVENTS_PER_SECOND,
-            },
-        );
+        let per_second = EVENTS_PER_SECOND;
+        let ingest = sender.send(events, Pace::Open { per_second });
         let (asked, ingested) = tokio::join!(asking, ingest);
         let asked = asked?;
         report.refused += asked.refused + ingested?.refused;

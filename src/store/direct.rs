@@ -58,8 +58,8 @@ impl Manner {
             ("synchronous", synchronous.to_owned()),
             ("cache_size", format!("-{}", self.cache_kib)),
             ("temp_store", "memory".to_owned()),
-            // 256 MB. While the writer runs the log begins anew long before (`writer`, `checkpoints`).
-            ("wal_autocheckpoint", "65536".to_owned()),
+            // 64 MB. While the writer runs, little is left to be copied by then.
+            ("wal_autocheckpoint", "16384".to_owned()),
         ]
     }
 
@@ -256,7 +256,8 @@ mod tests {
             move || {
                 asked.with(|_| {
                     held.send(()).unwrap();
-                    Ok(is_enough.recv().unwrap())
+                    is_enough.recv().unwrap();
+                    Ok(())
                 })
             }
         });

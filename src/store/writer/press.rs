@@ -101,7 +101,7 @@ impl Press {
                 checkpoint, write, ..
             } => {
                 let news = Arc::downgrade(&told);
-                tokio::spawn(checkpoints::run(checkpoint.clone(), write.clone(), news));
+                tokio::spawn(checkpoints::run(checkpoint.clone(), news));
                 Some(Turn::of(write, runtime))
             }
             Db::Pg(_) => None,
