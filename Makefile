@@ -38,7 +38,7 @@ sim: setup-test ## SEEDS=1000 for many, SEED=42 to replay one; STORE=postgres ta
 planted: setup-test ## show that the simulation finds every planted fault (tests/sim/README.md)
 	SEEDS=$(SEEDS) tests/sim/planted.sh
 
-bench: setup-build ## BENCH=ingest|pop|route|reports STORE=sqlite|postgres
+bench: setup-build ## BENCH=all|ingest|pop|route|reports STORE=sqlite|postgres
 	$(CARGO) run --release -- bench $(BENCH) --store $(STORE) --json
 
 build: setup-build
