@@ -175,8 +175,14 @@ async fn all(
     Ok(run)
 }
 
-/// Gives a permit whenever a request is due, until nobody takes them any more.
+/// Gives a permit whenever a request is due, until nobody takes them any more. Nobody waits for one in vain.
 async fn beat(due: Arc<Semaphore>, per_second: f64) -> io::Result<()> {
+    let beaten = beats(&due, per_second).await;
+    due.close();
+    beaten
+}
+
+async fn beats(due: &Semaphore, per_second: f64) -> io::Result<()> {
     let every = Duration::from_secs_f64(1.0 / per_second);
     let timer = timerfd_create(
         TimerfdClockId::Monotonic,

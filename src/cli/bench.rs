@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{ValueEnum, builder::PossibleValuesParser};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::bench::{self, Options, Report, seed::Size, stage::Store};
 
@@ -58,6 +59,7 @@ enum Bench {
 
 /// Does it.
 pub async fn run(arguments: Arguments) -> Result<()> {
+    allow_files();
     let options = Options {
         store: arguments.store,
         size: Size {
@@ -82,6 +84,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Both ends of every connection are open in this process: as many files as it may have.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn measure(bench: Bench, options: &Options) -> Result<Vec<Report>> {
