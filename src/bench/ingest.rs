@@ -39,15 +39,8 @@ const ACK_PER_SECOND: f64 = 1_000.0;
 /// A reference below this share of bare is void.
 const LEAST_REFERENCE: f64 = 0.45;
 
-/// Runs it.
-pub async fn run(options: &Options) -> Result<Report> {
-    let mut stage = Stage::new(options.store, options.folder.as_deref())?;
-    let settings = stage.filled(options.size).await?;
-    run_on(&mut stage, settings, options).await
-}
-
 /// Runs it on a database in the state asked for.
-pub async fn run_on(
+pub async fn run(
     stage: &mut Stage,
     settings: store::Settings,
     options: &Options,

@@ -19,6 +19,7 @@ pub mod stage;
 
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use self::{
@@ -150,15 +151,33 @@ impl Report {
     }
 }
 
-/// Runs `pop`, `route` and `ingest` in one state: they change little of a large one.
-pub async fn all(options: &Options) -> anyhow::Result<Vec<Report>> {
+/// What can be measured one after the other: little of a large state is changed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// [`pop`]
+    Pop,
+    /// [`route`], with the questions of a dialplan.
+    Route,
+    /// [`ingest`]
+    Ingest,
+}
+
+/// Measures these in one state.
+pub async fn run(paths: &[Path], options: &Options) -> Result<Vec<Report>> {
+    let needs_people = paths.contains(&Path::Pop);
+    ensure!(!needs_people || options.size.people > 0, "pops need people");
     let mut stage = Stage::new(options.store, options.folder.as_deref())?;
     let state = stage.filled(options.size).await?;
-    Ok(vec![
-        pop::run_on(&mut stage, state.clone(), options).await?,
-        route::run_on(&mut stage, state.clone(), options).await?,
-        ingest::run_on(&mut stage, state, options).await?,
-    ])
+    let mut reports = Vec::new();
+    for path in paths {
+        let state = state.clone();
+        reports.push(match path {
+            Path::Pop => pop::run(&mut stage, state, options).await?,
+            Path::Route => route::run(&mut stage, state, options).await?,
+            Path::Ingest => ingest::run(&mut stage, state, options).await?,
+        });
+    }
+    Ok(reports)
 }
 
 /// The middle of some figures, rounded to thousandths; `None` if there are none.

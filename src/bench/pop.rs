@@ -46,20 +46,12 @@ const CONNECTIONS: usize = 8;
 /// How long the last pops may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs it.
-pub async fn run(options: &Options) -> Result<Report> {
-    let mut stage = Stage::new(options.store, options.folder.as_deref())?;
-    let settings = stage.filled(options.size).await?;
-    run_on(&mut stage, settings, options).await
-}
-
 /// Runs it on a database in the state asked for.
-pub async fn run_on(
+pub async fn run(
     stage: &mut Stage,
     settings: store::Settings,
     options: &Options,
 ) -> Result<Report> {
-    ensure!(options.size.people > 0, "pops need people");
     let machine = Machine::settled(stage.data()).await?;
     let db = Db::open(&settings).await?;
     let tokens = sign_in(&db, options.size.people).await?;

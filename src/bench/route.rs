@@ -51,15 +51,8 @@ fn asking() -> impl Iterator<Item = &'static Played> {
     PLAYED.iter().filter(|played| played.asks.is_some())
 }
 
-/// Runs it with the questions of a dialplan.
-pub async fn run(options: &Options) -> Result<Report> {
-    let mut stage = Stage::new(options.store, options.folder.as_deref())?;
-    let settings = stage.filled(options.size).await?;
-    run_on(&mut stage, settings, options).await
-}
-
-/// Runs that on a database in the state asked for.
-pub async fn run_on(
+/// Runs it with the questions of a dialplan, on a database in the state asked for.
+pub async fn run(
     stage: &mut Stage,
     settings: store::Settings,
     options: &Options,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::{ValueEnum, builder::PossibleValuesParser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::bench::{self, Options, Report, seed::Size, stage::Store};
+use crate::bench::{self, Options, Path, Report, seed::Size, stage::Store};
 
 /// What to measure, in which state.
 #[derive(clap::Args)]
@@ -99,15 +99,16 @@ fn allow_files() {
 }
 
 async fn measure(bench: Bench, options: &Options) -> Result<Vec<Report>> {
-    match (bench, &options.provider) {
-        (Bench::Route, Some(provider)) => bench::route::run_of(provider, options).await,
-        (Bench::Route, None) => Ok(vec![bench::route::run(options).await?]),
+    let paths: &[Path] = match (bench, &options.provider) {
+        (Bench::Route, Some(provider)) => return bench::route::run_of(provider, options).await,
         (_, Some(_)) => bail!("--provider is for `bench route`"),
-        (Bench::All, None) => bench::all(options).await,
-        (Bench::Ingest, None) => Ok(vec![bench::ingest::run(options).await?]),
-        (Bench::Reports, None) => Ok(vec![bench::reports::run(options).await?]),
-        (Bench::Pop, None) => Ok(vec![bench::pop::run(options).await?]),
-    }
+        (Bench::Reports, None) => return Ok(vec![bench::reports::run(options).await?]),
+        (Bench::Pop, None) => &[Path::Pop],
+        (Bench::Route, None) => &[Path::Route],
+        (Bench::Ingest, None) => &[Path::Ingest],
+        (Bench::All, None) => &[Path::Pop, Path::Route, Path::Ingest],
+    };
+    bench::run(paths, options).await
 }
 
 fn print_lines(report: &Report) -> Result<()> {
