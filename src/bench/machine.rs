@@ -1,8 +1,9 @@
-//! What the machine does to a figure by itself: how long its disk takes to sync, and how late it wakes
-//! who has slept. Beside them a latency says whose it is. And how much processor time was taken.
+//! What the machine does to a figure by itself: how long its disk takes to sync, how late it wakes who has
+//! slept, and how much of its processors' time its host keeps. Beside them a latency says whose it is. And how
+//! much processor time was taken.
 //!
-//! Looked at before the first round and after the last, while nothing else runs, in the folder where the
-//! database lies: a little of the load's own kind, so that it does not disturb what is measured.
+//! Disk and waking are looked at before the first round and after the last, while nothing else runs, in the folder
+//! where the database lies: a little of the load's own kind, so that it does not disturb what is measured.
 
 use std::{
     fs::{File, OpenOptions},
@@ -33,6 +34,8 @@ pub struct Machine {
     folder: PathBuf,
     syncs: Vec<Duration>,
     delays: Vec<Duration>,
+    /// Before the first round.
+    processors: Option<Processors>,
 }
 
 impl Machine {
@@ -45,8 +48,10 @@ impl Machine {
                 folder: folder.to_owned(),
                 syncs: Vec::new(),
                 delays: Vec::new(),
+                processors: None,
             };
             machine.look().await?;
+            machine.processors = Processors::now();
             if percentile_ms(&machine.syncs, 0.99) <= SETTLED_MS || Instant::now() >= until {
                 return Ok(machine);
             }
@@ -72,6 +77,8 @@ impl Machine {
 
     /// Looks at it once more, and says how it was.
     pub async fn tell(mut self, report: &mut Report) -> Result<()> {
+        let stolen = |before: Processors| Some(before.stolen_until(Processors::now()?));
+        report.stolen_percent = self.processors.and_then(stolen).map(rounded);
         self.look().await?;
         let of = |list: &[Duration], share| Some(rounded(percentile_ms(list, share)));
         report.sync_p50_ms = of(&self.syncs, 0.5);
@@ -80,6 +87,40 @@ impl Machine {
         report.wake_p99_ms = of(&self.delays, 0.99);
         report.wake_p999_ms = of(&self.delays, 0.999);
         Ok(())
+    }
+}
+
+/// Time of all processors together since the machine was started, in the system's own ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Processors {
+    all: u64,
+    /// That the host kept for itself.
+    stolen: u64,
+}
+
+impl Processors {
+    /// `None`: this system does not tell.
+    fn now() -> Option<Self> {
+        Self::read(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// The first line of `/proc/stat` (proc_stat(5)): user, nice, system, idle, iowait, irq, softirq, steal; what
+    /// follows is counted among the first two.
+    fn read(stat: &str) -> Option<Self> {
+        let fields = stat.lines().next()?.strip_prefix("cpu ")?;
+        let ticks = fields.split_whitespace().take(8).map(str::parse);
+        let ticks: Vec<u64> = ticks.collect::<Result<_, _>>().ok()?;
+        let [.., stolen] = *<&[u64; 8]>::try_from(&ticks[..]).ok()?;
+        Some(Self {
+            all: ticks.iter().sum(),
+            stolen,
+        })
+    }
+
+    /// In percent of all time since.
+    fn stolen_until(self, now: Self) -> f64 {
+        let since = |before: u64, now: u64| now.saturating_sub(before) as f64;
+        100.0 * since(self.stolen, now.stolen) / since(self.all, now.all).max(1.0)
     }
 }
 
@@ -170,6 +211,24 @@ mod tests {
         assert!(after >= before + Duration::from_millis(20));
     }
 
+    #[test]
+    fn time_that_the_host_kept_is_told_as_a_share_of_all() {
+        let read = |line: &str| Processors::read(line);
+        let before = read("cpu  100 0 100 700 50 0 0 50 7 7\ncpu0 1 1 1 1 1 1 1 1 0 0\n").unwrap();
+        assert_eq!((before.all, before.stolen), (1_000, 50));
+        let after = read("cpu  160 0 110 720 50 0 5 55 9 9\n").unwrap();
+        assert!((before.stolen_until(after) - 5.0).abs() < 1e-9);
+        assert!(before.stolen_until(before).abs() < 1e-9);
+        for other in [
+            "",
+            "cpu  1 2 3\n",
+            "cpu  1 2 3 4 5 6 7 x\n",
+            "intr 1 2 3 4 5 6 7 8\n",
+        ] {
+            assert_eq!(read(other), None, "{other:?}");
+        }
+    }
+
     #[tokio::test]
     async fn the_disk_is_looked_at_where_the_database_lies() {
         let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
@@ -178,12 +237,15 @@ mod tests {
             folder: folder.clone(),
             syncs: Vec::new(),
             delays: Vec::new(),
+            processors: Processors::now(),
         };
         machine.look().await.unwrap();
         let mut report = Report::default();
         machine.tell(&mut report).await.unwrap();
         assert!(report.sync_p50_ms > Some(0.0) && report.sync_max_ms >= report.sync_p99_ms);
         assert!(report.wake_p999_ms >= report.wake_p99_ms && report.wake_p99_ms > Some(0.0));
+        let stolen = report.stolen_percent.unwrap();
+        assert!((0.0..=100.0).contains(&stolen), "{stolen}");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -133,6 +133,10 @@ pub struct Report {
     /// 99.9 % were in better time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wake_p999_ms: Option<f64>,
+    /// Share of the processors' time that the host of this virtual machine kept for itself during the rounds, in
+    /// percent: whoever was at work then stood still, for milliseconds at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stolen_percent: Option<f64>,
     /// Answers that were not 2xx; anything but 0 spoils the figures.
     pub refused: usize,
 }

@@ -4,6 +4,7 @@
 //! which talks to the same webhooks and manager interface that a real PBX would use. First a week of
 //! past calls is told, then calls come in as long as the demo runs. Nothing leaves this machine.
 
+mod cloud;
 mod company;
 mod traffic;
 
@@ -16,7 +17,7 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 
-use self::{company::Words, traffic::Traffic};
+use self::{cloud::Cloud, company::Words, traffic::Traffic};
 use crate::{
     app::{Gateway, settings::Settings},
     flow,
@@ -62,7 +63,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     };
     let place = Place::make(&folder)?;
     let (ami, clicks) = AmiServer::start("127.0.0.1:0", AMI_USER, AMI_SECRET).await?;
-    let settings = settings(&arguments, &place, &ami)?;
+    let cloud = Cloud::start().await?;
+    let settings = settings(&arguments, &place, (&ami, &cloud))?;
     telemetry::start_log(&settings.log);
     let words = Words::of(&arguments.language);
     company::found(&settings, &words).await?;
@@ -113,18 +115,24 @@ impl Place {
     }
 }
 
-/// An office whose cloud keeps no records: nobody listens on the discard port, so no real cloud is asked.
-fn settings(arguments: &Arguments, place: &Place, ami: &AmiServer) -> Result<Settings> {
+/// An office with a PBX of its own and two in clouds, which all are this machine.
+fn settings(
+    arguments: &Arguments,
+    place: &Place,
+    (ami, cloud): (&AmiServer, &Cloud),
+) -> Result<Settings> {
     let accounts = format!(
         "[[pbx]]\nname = \"office\"\ntype = \"asterisk\"\naddress = \"{}\"\n\
          user = \"{AMI_USER}\"\nsecret = \"{AMI_SECRET}\"\ncel = {:?}\n\
          recordings = {{ folder = {:?}, strip = \"{PBX_RECORDINGS}\" }}\n\
          [[pbx]]\nname = \"cloud\"\ntype = \"mango\"\nvpbx_api_key = \"{MANGO_KEY}\"\n\
-         vpbx_api_salt = \"{MANGO_SALT}\"\napi_url = \"http://127.0.0.1:9\"\n\
+         vpbx_api_salt = \"{MANGO_SALT}\"\napi_url = \"http://{}\"\n\
+         recordings = {{ private_network = true }}\n\
          [[pbx]]\nname = \"branch\"\ntype = \"sipuni\"\ntoken = \"{SIPUNI_TOKEN}\"\n",
         ami.address(),
         place.cel().display().to_string(),
         place.pbx_recordings().display().to_string(),
+        cloud.address(),
     );
     // Not through `config`: these secrets are none, and open only this demo.
     let mut settings: Settings = toml::from_str(&accounts)?;

@@ -5,6 +5,7 @@ mod asterisk;
 mod cli;
 mod clouds;
 mod config;
+mod demo;
 mod deploy;
 mod dialled;
 mod hooks;

@@ -74,18 +74,35 @@ impl Desk {
         self.shown.lock().expect("nobody panics with it").clone()
     }
 
-    /// Says that a pop stands on the screen, as the page does.
-    pub async fn painted(&self, call: &str) {
-        let page = self.client.get(&self.base);
-        let page = page.header("cookie", &self.cookie).send().await;
-        let page = page.expect("an answer").text().await.expect("a page");
+    /// A GET of this person's.
+    pub fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        let asked = self.client.get(format!("{}{path}", self.base));
+        asked.header("cookie", &self.cookie)
+    }
+
+    /// A page as this person sees it.
+    pub async fn page(&self, path: &str) -> String {
+        let shown = self.get(path).send().await.expect("an answer");
+        assert_eq!(shown.status(), 200, "{path} is shown to {}", self.login);
+        shown.text().await.expect("a page")
+    }
+
+    /// What a form of this page must show.
+    async fn csrf(&self, path: &str) -> String {
+        let page = self.page(path).await;
         let (_, rest) = page
             .split_once("name=\"csrf\" content=\"")
             .expect("a token");
-        let csrf = rest.split('"').next().unwrap_or_default();
+        rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// Says that a pop stands on the screen, as the page does.
+    pub async fn painted(&self, call: &str) {
+        let csrf = self.csrf("/").await;
         let said = self.client.post(format!("{}/live/painted", self.base));
         let said = said.header("cookie", &self.cookie);
-        let said = said.form(&[("csrf", csrf), ("call", call)]).send().await;
+        let said = said.form(&[("csrf", csrf.as_str()), ("call", call)]);
+        let said = said.send().await;
         assert_eq!(said.expect("an answer").status(), 204);
     }
 
@@ -97,14 +114,8 @@ impl Desk {
 
     /// Sends a form of a page to this address below it, which must be taken.
     pub async fn posts(&self, page: &str, below: &str, fields: &[(&str, &str)]) {
-        let shown = self.client.get(format!("{}{page}", self.base));
-        let shown = shown.header("cookie", &self.cookie).send().await;
-        let shown = shown.expect("an answer").text().await.expect("a page");
-        let (_, rest) = shown
-            .split_once("name=\"csrf\" content=\"")
-            .expect("a token");
-        let csrf = rest.split('"').next().unwrap_or_default();
-        let form = [&[("csrf", csrf)], fields].concat();
+        let csrf = self.csrf(page).await;
+        let form = [&[("csrf", csrf.as_str())], fields].concat();
         let asked = self.client.post(format!("{}{page}/{below}", self.base));
         let asked = asked
             .header("cookie", &self.cookie)
