@@ -75,6 +75,16 @@ impl Drop for Demo {
     }
 }
 
+/// Where the link of this name leads.
+fn named(page: &str, name: &str) -> String {
+    let before = page.split_once(&format!(">{name}<"));
+    let (_, link) = before
+        .and_then(|(before, _)| before.rsplit_once("href=\""))
+        .expect("the page has that link");
+    let address = link.split('"').next().unwrap_or_default();
+    address.replace("&amp;", "&")
+}
+
 /// Addresses on a page that begin so, each once.
 fn links(page: &str, beginning: &str) -> Vec<String> {
     let quoted = page.split('"').filter(|text| text.starts_with(beginning));
@@ -102,7 +112,9 @@ async fn a_newcomer_sees_an_office_that_works_within_a_minute() {
     let manager = demo.desk("manager", "a manager whose phone rings").await;
     let owner = demo.desk("owner", "the owner").await;
 
-    let calls = async || links(&owner.page("/calls").await, "/calls/");
+    let today = owner.page("/calls").await;
+    let week = named(&today, "7 days");
+    let calls = async || links(&owner.page(&week).await, "/calls/");
     let some = async || Some(calls().await).filter(|calls| calls.len() > 10);
     demo.sees("a journal of calls", some).await;
 

@@ -10,12 +10,9 @@
 //! ordinary (calls that turn out to be one, a new line, an error), nothing is written and the batch goes
 //! the plain way: read and written in one transaction. While other nodes write too, all batches do.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use super::{
@@ -27,7 +24,7 @@ use super::{
 };
 use crate::{
     model::{call::Change, ids::CallId},
-    store::rows::{self, Alone, Engine, Pledge, ScriptRows, Stand, Tx},
+    store::rows::{self, Alone, Engine, Pledge, ScriptRows, Stand},
 };
 
 /// A batch ready to be written.
@@ -193,21 +190,5 @@ impl Committer {
     pub(super) fn not_ahead(&mut self) -> ApplyError {
         self.forget();
         ApplyError::Later
-    }
-
-    /// Of the changes that were not told those that were written: applied again they change nothing.
-    pub(super) async fn written_before(&self, tx: &mut Tx) -> Result<Vec<Change>, sqlx::Error> {
-        let mut calls = sql::FIND_VERSIONS.rows(self.engine);
-        let ids: BTreeSet<CallId> = self.untold.iter().map(|change| change.id).collect();
-        for id in ids {
-            calls.id(id.0);
-        }
-        let found: Vec<(uuid::Uuid, i64)> = tx.fetch(calls).await?;
-        let versions: HashMap<uuid::Uuid, i64> = found.into_iter().collect();
-        let is_written = |change: &&Change| {
-            let version = versions.get(&change.id.0);
-            version.is_some_and(|version| *version >= change.version)
-        };
-        Ok(self.untold.iter().filter(is_written).cloned().collect())
     }
 }

@@ -19,6 +19,7 @@ use super::{
     source::{Source, Unread},
     statements as sql,
     stored::CallRow,
+    untold::Untold,
     visits,
 };
 use crate::{
@@ -111,7 +112,7 @@ pub(super) struct Committer {
     /// Others write, too: so many batches are not prepared ahead.
     pub(super) company: u32,
     /// Changes by batches of which nobody knows whether they were written.
-    pub(super) untold: Vec<Change>,
+    pub(super) untold: Untold,
     /// Of the batch on its way to disk, if there is one.
     pub(super) unread: Unread,
     /// Of the batch that is prepared meanwhile.
@@ -162,7 +163,7 @@ impl Committer {
             count: 0,
             fate: Arc::default(),
             company: 0,
-            untold: Vec::new(),
+            untold: Untold::default(),
             unread: Unread::default(),
             next_unread: Unread::default(),
         }
@@ -185,13 +186,13 @@ impl Committer {
         let begun = tx.stand().await?;
         self.meet_others(begun);
         let plan = self.plan(&mut Source::Held(&mut tx), batch).await?;
-        let untold = self.written_before(&mut tx).await?;
+        let untold = self.untold.written(&mut tx).await?;
         tx.run_script(plan.writes).await?;
         tx.count_batch().await?;
         let stand = tx.stand().await?;
         if let Err(error) = tx.commit().await {
             if may_be_written(&error) {
-                self.untold.extend(plan.works.iter().map(Work::change));
+                self.untold.add(plan.works.iter().map(Work::change));
             }
             return Err(error.into());
         }

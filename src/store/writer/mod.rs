@@ -21,6 +21,7 @@ pub(super) mod statements;
 mod stored;
 mod thread;
 mod turn;
+mod untold;
 mod visits;
 mod worker;
 

@@ -379,7 +379,7 @@ mod ahead {
         untold[1].version += 1;
         let expected = untold[0].id;
         committer.forget();
-        committer.untold = untold;
+        committer.untold.add(untold);
         let again = committer.commit(&batch).await.unwrap();
         let told: Vec<_> = again.changes.iter().map(|change| change.id).collect();
         assert_eq!(told, [expected]);

@@ -138,7 +138,7 @@ impl Worker {
         if !lost.batch.is_empty() {
             // What memory holds stands on what was not written.
             self.committer.forget();
-            self.committer.untold.extend(lost.untold);
+            self.committer.untold.add(lost.untold);
             self.commit(lost.batch).await;
         }
     }

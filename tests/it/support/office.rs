@@ -543,14 +543,13 @@ impl Office {
 
     /// Gives a number of ours this rule of recording, and waits until answers to the dialplan hold this.
     pub async fn rule_of_recording(&self, did: &str, rule: &LineRule, holds: &str) {
-        let sql = format!(
-            "insert into line (id, account, did, name) values (1, 'office', '+{did}', 'Main')"
-        );
-        on_write!(&self.db, pool => {
-            sqlx::query(AssertSqlSafe(sql)).execute(pool).await.map(drop)
-        })
-        .expect("a line can be made");
-        store::recorded::put(&self.db, 1, rule, Timestamp::from_micros(0))
+        // Its id is the database's choice: others of this database come later.
+        let sql = "insert into line (account, did, name) values ('office', '+' || $1, 'Main') \
+             returning id";
+        let made: Result<(i64,), _> =
+            on_write!(&self.db, pool => sqlx::query_as(sql).bind(did).fetch_one(pool).await);
+        let (line,) = made.expect("a line can be made");
+        store::recorded::put(&self.db, line, rule, Timestamp::from_micros(0))
             .await
             .expect("a rule can be made");
         let client = reqwest::Client::new();

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::{
     asterisk::{SECRET, free_tcp_port},
-    scripted::eventually,
+    scripted::eventually_nothing,
 };
 
 /// Where the configuration finds the account's secret.
@@ -133,8 +133,12 @@ impl Process {
 
     /// Waits until events flow from an account's Asterisk.
     pub async fn until_linked(&self, account: &str) {
-        eventually("events flow from Asterisk", async || {
-            self.readiness().await["pbx"][account]["up"] == true
+        eventually_nothing("events flow from Asterisk", async || {
+            let said = self.readiness().await;
+            match said["pbx"][account]["up"] == true {
+                true => Vec::new(),
+                false => vec![said.to_string(), self.log()],
+            }
         })
         .await;
     }
