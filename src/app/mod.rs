@@ -205,6 +205,12 @@ impl Gateway {
         if !self.parts.tasks.end(self.shutdown).await {
             tracing::warn!("some tasks did not end in time");
         }
+        if tokio::time::timeout(self.shutdown, self.parts.desk.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some routing decisions did not reach the store in time");
+        }
         self.parts.flow.writer().close().await;
         self.parts.db.close().await;
     }

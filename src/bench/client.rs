@@ -145,10 +145,10 @@ async fn all(
     for _ in 0..connections {
         open.push(Connection::open(server).await?);
     }
-    let start = Instant::now();
     let due = Arc::new(Semaphore::new(0));
+    let (start, begun) = (Instant::now(), clock_gettime(ClockId::Monotonic));
     let beat = match pace {
-        Pace::Open { per_second } => Some(tokio::spawn(beat(Arc::clone(&due), per_second))),
+        Pace::Open { per_second } => Some(tokio::spawn(beat(Arc::clone(&due), begun, per_second))),
         Pace::Closed | Pace::ClosedFor(_) => None,
     };
     let tasks: Vec<_> = open
@@ -176,13 +176,14 @@ async fn all(
 }
 
 /// Gives a permit whenever a request is due, until nobody takes them any more. Nobody waits for one in vain.
-async fn beat(due: Arc<Semaphore>, per_second: f64) -> io::Result<()> {
-    let beaten = beats(&due, per_second).await;
+/// The first is due when it had `begun`: what passes until the timer is set is not added to every latency.
+async fn beat(due: Arc<Semaphore>, begun: Timespec, per_second: f64) -> io::Result<()> {
+    let beaten = beats(&due, begun, per_second).await;
     due.close();
     beaten
 }
 
-async fn beats(due: &Semaphore, per_second: f64) -> io::Result<()> {
+async fn beats(due: &Semaphore, begun: Timespec, per_second: f64) -> io::Result<()> {
     let every = Duration::from_secs_f64(1.0 / per_second);
     let timer = timerfd_create(
         TimerfdClockId::Monotonic,
@@ -190,13 +191,9 @@ async fn beats(due: &Semaphore, per_second: f64) -> io::Result<()> {
     )?;
     let beats = Itimerspec {
         it_interval: every.try_into().map_err(io::Error::other)?,
-        // As good as now; nothing at all would be never.
-        it_value: Timespec {
-            tv_sec: 0,
-            tv_nsec: 1,
-        },
+        it_value: begun,
     };
-    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &beats)?;
+    timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &beats)?;
     #[expect(
         deprecated,
         reason = "its doubt is whether the descriptor stays open: this one is owned by what watches it"

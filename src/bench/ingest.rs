@@ -9,13 +9,14 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 
 use super::{
     Options, Report,
     client::{Pace, Requests, Run, percentile_ms, send},
     machine::{Machine, processor_time, settle, warm},
     median,
-    reference::{self, bare, reference},
+    reference::{self, Beside, bare, reference},
     rounded,
     stage::Stage,
 };
@@ -103,11 +104,14 @@ async fn acknowledgements(
     report: &mut Report,
 ) -> Result<()> {
     let (mut halves, mut most, mut nearly_all) = (vec![], vec![], vec![]);
+    let mut beside = Beside::start().await?;
     for _ in 0..options.rounds {
         let pace = Pace::Open {
             per_second: ACK_PER_SECOND,
         };
-        let run = sender.run(ACK_CALLS, pace).await?;
+        let requests = sender.ready(ACK_CALLS).await?;
+        let long = Duration::from_secs_f64(requests.len() as f64 / ACK_PER_SECOND);
+        let run = beside.during(long, sender.send(requests, pace)).await??;
         report.refused += run.refused;
         let ms = |share| percentile_ms(&run.latencies, share);
         halves.push(ms(0.5));
@@ -117,6 +121,7 @@ async fn acknowledgements(
     report.ack_p50_ms = median(halves);
     report.ack_p99_ms = median(most);
     report.ack_p999_ms = median(nearly_all);
+    beside.tell(report);
     Ok(())
 }
 
@@ -174,13 +179,13 @@ impl Sender {
     }
 
     /// The events of so many calls, and a machine that is ready for them.
-    pub async fn ready(&mut self, calls: u64) -> Result<Requests> {
+    pub async fn ready(&mut self, calls: u64) -> Result<Vec<Bytes>> {
         let (load, dice) = (&self.load, &mut self.dice);
         let requests = load.requests(self.next, calls, flow::now(), dice);
         self.next += calls;
         warm(&self.url).await?;
         settle().await;
-        Ok(requests.into())
+        Ok(requests)
     }
 
     /// Sends the events of so many calls; and the processor time that product and database server took meanwhile.
@@ -194,11 +199,11 @@ impl Sender {
     }
 
     /// Sends these.
-    pub async fn send(&self, requests: Requests, pace: Pace) -> Result<Run> {
+    pub async fn send(&self, requests: Vec<Bytes>, pace: Pace) -> Result<Run> {
         let connections = match pace {
             Pace::Closed | Pace::ClosedFor(_) => self.connections,
             Pace::Open { .. } => self.connections.min(64),
         };
-        Ok(send(self.server, requests, connections, pace).await?)
+        Ok(send(self.server, requests.into(), connections, pace).await?)
     }
 }

@@ -133,6 +133,13 @@ pub struct Report {
     /// 99.9 % were in better time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wake_p999_ms: Option<f64>,
+    /// Answer of a bare server in a thread of its own, asked at the same time as what is measured: the machine's
+    /// part of an answer to a question or an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside_p50_ms: Option<f64>,
+    /// 99 % were faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside_p99_ms: Option<f64>,
     /// Share of the processors' time that the host of this virtual machine kept for itself during the rounds, in
     /// percent: whoever was at work then stood still, for milliseconds at a time.
     #[serde(skip_serializing_if = "Option::is_none")]

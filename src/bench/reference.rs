@@ -8,8 +8,10 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
+use anyhow::{Context, ensure};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool};
@@ -19,6 +21,11 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::{
+    Report,
+    client::{Pace, send},
+    median,
+};
 use crate::store::{Db, StoreError};
 
 /// Bytes of the body that both servers are sent.
@@ -107,6 +114,80 @@ pub async fn bare() -> std::io::Result<Running> {
     listen(Router::new().route("/", post(take)), Vec::new()).await
 }
 
+/// A bare server in a thread of its own, asked a hundred times a second beside what is measured: of a latency
+/// this is the machine's part, whoever answers.
+pub struct Beside {
+    address: SocketAddr,
+    halves: Vec<f64>,
+    most: Vec<f64>,
+    /// The server goes on until this is dropped.
+    _until: oneshot::Sender<()>,
+}
+
+impl Beside {
+    /// How often it is asked.
+    const PER_SECOND: f64 = 100.0;
+
+    /// Starts the server.
+    pub async fn start() -> anyhow::Result<Self> {
+        let (until, stopped) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("beside".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(async {
+                    let server = bare().await?;
+                    // Nobody to tell: then nobody holds `until` either.
+                    _ = tell.send(server.address);
+                    _ = stopped.await;
+                    Ok::<_, std::io::Error>(())
+                })
+            })?;
+        Ok(Self {
+            address: told.await.context("a bare server does not start")?,
+            halves: Vec::new(),
+            most: Vec::new(),
+            _until: until,
+        })
+    }
+
+    /// Asks it while `load` runs, which takes about so long.
+    pub async fn during<T>(
+        &mut self,
+        long: Duration,
+        load: impl Future<Output = T>,
+    ) -> anyhow::Result<T> {
+        let made = |n| {
+            let mut made = Vec::new();
+            request(n, &mut made);
+            Bytes::from(made)
+        };
+        let asked = (long.as_secs_f64() * Self::PER_SECOND) as usize;
+        let requests: Vec<Bytes> = (0..asked).map(made).collect();
+        let per_second = Self::PER_SECOND;
+        let asked = send(self.address, requests.into(), 4, Pace::Open { per_second });
+        let (done, run) = tokio::join!(load, asked);
+        let run = run?;
+        ensure!(
+            run.refused == 0,
+            "a bare server refused {} requests",
+            run.refused
+        );
+        self.halves.push(run.percentile_ms(0.5));
+        self.most.push(run.percentile_ms(0.99));
+        Ok(done)
+    }
+
+    /// Says how it did.
+    pub fn tell(self, report: &mut Report) {
+        report.beside_p50_ms = median(self.halves);
+        report.beside_p99_ms = median(self.most);
+    }
+}
+
 type Waiting = (String, String, oneshot::Sender<()>);
 
 /// Parses, stores everything that waits with one insert in one transaction, then answers.
@@ -181,10 +262,8 @@ async fn insert_pg(pool: &PgPool, batch: &[Waiting]) -> Result<(), sqlx::Error> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::bench::client::{Pace, Requests, send};
+    use crate::bench::client::Requests;
 
     #[test]
     fn requests_differ_in_their_keys() {
@@ -201,6 +280,22 @@ mod tests {
         assert_eq!(body(0).len(), BODY_BYTES);
         assert_eq!(body(999_999).len(), BODY_BYTES);
         assert!(serde_json::from_str::<Parsed>(&body(7)).is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_asked_beside_a_load_tells_its_latencies() {
+        let mut beside = Beside::start().await.unwrap();
+        for _ in 0..2 {
+            let load = tokio::time::sleep(Duration::from_millis(10));
+            beside
+                .during(Duration::from_millis(50), load)
+                .await
+                .unwrap();
+        }
+        let mut report = Report::default();
+        beside.tell(&mut report);
+        assert!(report.beside_p50_ms > Some(0.0), "{report:?}");
+        assert!(report.beside_p99_ms >= report.beside_p50_ms, "{report:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

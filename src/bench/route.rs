@@ -2,6 +2,8 @@
 //! Half of the callers are known clients, half are new. By default an Asterisk's dialplan asks, two hundred
 //! times a second; with `--provider` it is a cloud in its own words, a hundred times a second.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
@@ -12,6 +14,7 @@ use super::{
     load::client,
     machine::Machine,
     median,
+    reference::Beside,
     stage::{ASKING, ROUTE_TOKEN, Stage},
 };
 use crate::{
@@ -132,13 +135,17 @@ async fn measured(
     let server = sender.server();
     let mut report = Report::of("route", options);
     let (mut halves, mut most) = (vec![], vec![]);
+    let mut beside = Beside::start().await?;
     for _ in 0..options.rounds {
         let pace = Pace::Open { per_second };
         let events = sender.ready(CALLS).await?;
-        let asking = send(server, questions().into(), 16, pace);
+        let questions = questions();
+        let long = Duration::from_secs_f64(questions.len() as f64 / per_second);
+        let asking = send(server, questions.into(), 16, pace);
         let per_second = EVENTS_PER_SECOND;
         let ingest = sender.send(events, Pace::Open { per_second });
-        let (asked, ingested) = tokio::join!(asking, ingest);
+        let both = async { tokio::join!(asking, ingest) };
+        let (asked, ingested) = beside.during(long, both).await?;
         let asked = asked?;
         report.refused += asked.refused + ingested?.refused;
         halves.push(percentile_ms(&asked.latencies, 0.5));
@@ -146,6 +153,7 @@ async fn measured(
     }
     report.route_p50_ms = median(halves);
     report.route_p99_ms = median(most);
+    beside.tell(&mut report);
     Ok(report)
 }
 

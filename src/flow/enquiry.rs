@@ -150,6 +150,11 @@ impl Desk {
         Ok(Arc::new(desk))
     }
 
+    /// Ends keeping decisions, once those that wait are kept.
+    pub async fn close(&self) {
+        self.log.close().await;
+    }
+
     /// Goes on under other rules and deadlines.
     pub fn adopt(&self, policy: Policy, settings: Settings) {
         self.rules.store(Arc::new((policy, settings)));
@@ -792,17 +797,12 @@ mod tests {
         let answered = office.ask("c1", "+74950000011", 1, 0).await;
         let event = answered.event.unwrap();
         assert_eq!(event.id.as_str(), "c1/route/1773728100000/1");
-        let mut rows: Vec<(String, String)> = Vec::new();
-        for _ in 0..200 {
-            rows = crate::on_read!(&office.db, pool => {
-                sqlx::query_as("select reason, targets from decision").fetch_all(pool).await
-            })
-            .unwrap();
-            if !rows.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        // Whoever closes waits for what is not written yet.
+        office.desk.close().await;
+        let rows: Vec<(String, String)> = crate::on_read!(&office.db, pool => {
+            sqlx::query_as("select reason, targets from decision").fetch_all(pool).await
+        })
+        .unwrap();
         assert_eq!(rows, [("owner".to_owned(), r#"["101"]"#.to_owned())]);
         office.close().await;
     }

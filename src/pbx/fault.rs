@@ -17,6 +17,9 @@ pub enum Fault {
     /// Nobody has answered.
     #[error("not connected in time")]
     Late,
+    /// Somebody takes the connection and says nothing at all: a PBX that hangs.
+    #[error("the PBX takes the connection and does not answer: restart it if that goes on")]
+    Hung,
     /// Whoever is there speaks no TLS, or is not whom we trust, or we have nothing to show.
     #[error("no TLS: {0}")]
     Untrusted(Detail),

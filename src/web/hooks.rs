@@ -13,6 +13,7 @@
 //! | 429 | more messages than the account may send |
 //! | 503 with Retry-After | the store cannot take it now; nothing has been promised |
 
+mod answered;
 pub mod asked;
 mod journalled;
 mod turned;
@@ -39,28 +40,18 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
-use tokio_util::task::TaskTracker;
 
 use crate::{
-    flow::{
-        self, Flow, Message,
-        enquiry::{Answered, Desk},
-    },
+    flow::{self, Flow, Message, enquiry::Desk},
     model::{ids::AccountName, time::Timestamp},
-    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Recorded, Reply, Request, RouteAnswer},
-    rules::routing::Reason,
-    store::writer::{CommitError, Receipt},
+    pbx::{DecodeError, Decoded, Enquiry, Input, Pbx, Reply, Request, RouteAnswer},
     telemetry,
 };
 
-use self::turned::Turned;
+use self::{answered::Behind, turned::Turned};
 use super::refusals::Refusals;
 
 pub use self::journalled::{from_journal, journal, read_again};
-
-/// For how long, and with what pause, the facts of an answer given are offered to a busy store.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
-const ANSWER_PAUSE: Duration = Duration::from_millis(200);
 
 /// Limits of what comes in over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,8 +92,7 @@ pub struct Hooks {
     desk: Arc<Desk>,
     trusted_proxies: Vec<IpAddr>,
     refusals: Arc<Refusals>,
-    /// Facts of questions already answered, still on their way into the store.
-    behind: TaskTracker,
+    behind: Behind,
 }
 
 /// Who may post, and within what limits; other ones take its place while requests go on.
@@ -133,7 +123,7 @@ impl Hooks {
             desk,
             trusted_proxies,
             refusals,
-            behind: TaskTracker::new(),
+            behind: Behind::new(),
         })
     }
 
@@ -169,8 +159,7 @@ impl Hooks {
 
     /// Waits until the facts of answered questions are in the store.
     pub async fn drain(&self) {
-        self.behind.close();
-        self.behind.wait().await;
+        self.behind.drain().await;
     }
 }
 
@@ -241,7 +230,7 @@ async fn take(
     };
     match decoded.enquiries.first().cloned() {
         Some(enquiry) => {
-            let told = answer(hooks, account, &enquiry, message, decoded, began).await;
+            let told = answered::answer(hooks, account, &enquiry, message, decoded, began).await;
             Taken::Asked(enquiry, told)
         }
         None => Taken::Kept(keep(hooks, account, message, decoded, error, began).await),
@@ -378,76 +367,6 @@ fn outcome(decoded: &Decoded, error: Option<&DecodeError>) -> &'static str {
         None if !decoded.events.is_empty() || !decoded.visits.is_empty() => "applied",
         None if !decoded.notes.is_empty() || !decoded.enquiries.is_empty() => "noted",
         None => "ignored",
-    }
-}
-
-/// Answers a question at once; its facts follow.
-async fn answer(
-    hooks: &Arc<Hooks>,
-    account: &Account,
-    enquiry: &Enquiry,
-    message: Message,
-    mut decoded: Decoded,
-    began: Instant,
-) -> RouteAnswer {
-    let deadline = Duration::from_millis(account.settings.route_timeout_ms);
-    let answered = tokio::time::timeout(deadline, hooks.desk.enquire(enquiry))
-        .await
-        .unwrap_or_else(|_| safe_default(hooks.desk.recorded(enquiry)));
-    telemetry::RouteAnswered {
-        provider: account.pbx.provider(),
-        reason: answered.reason.as_str(),
-        took: began.elapsed(),
-    }
-    .emit();
-    decoded.events.extend(answered.event);
-    let flow = hooks.flow.clone();
-    let provider = account.pbx.provider();
-    hooks.behind.spawn(async move {
-        let account = message.account.clone();
-        let kept = keep_answered(&flow, message, decoded).await;
-        telemetry::Ingested {
-            provider,
-            way: "route",
-            outcome: if kept.is_ok() { "noted" } else { "busy" },
-            account: account.as_str(),
-            took: began.elapsed(),
-        }
-        .emit();
-    });
-    answered.answer
-}
-
-/// The answer is given and nobody sends it again: a store that is behind or away is asked once more.
-async fn keep_answered(
-    flow: &Flow,
-    message: Message,
-    decoded: Decoded,
-) -> Result<Receipt, CommitError> {
-    let began = Instant::now();
-    loop {
-        let kept = flow.receive(message.clone(), decoded.clone(), None).await;
-        if kept != Err(CommitError::Busy) || began.elapsed() >= ANSWER_PATIENCE {
-            return kept;
-        }
-        tokio::time::sleep(ANSWER_PAUSE).await;
-    }
-}
-
-/// Nobody named: the PBX goes on with its own default. The rule of recording is known all the same, for it is in
-/// memory: a line that is not recorded is not to be recorded because we are slow.
-fn safe_default(recorded: Recorded) -> Answered {
-    Answered {
-        answer: RouteAnswer {
-            targets: Vec::new(),
-            ring_ms: 0,
-            together: false,
-            display_name: None,
-            reason: Reason::Timeout.as_str().to_owned(),
-            recorded,
-        },
-        event: None,
-        reason: Reason::Timeout,
     }
 }
 

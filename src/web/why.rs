@@ -15,6 +15,7 @@ pub fn fault(t: Texts, why: &Fault) -> String {
         Fault::NotYet => t.say("fault-not-yet"),
         Fault::Unreachable(why) => t.fill("fault-unreachable", &words(&detail(t, why))),
         Fault::Late => t.say("fault-late"),
+        Fault::Hung => t.say("fault-hung"),
         Fault::Untrusted(why) => t.fill("fault-untrusted", &words(&detail(t, why))),
         Fault::Deaf(why) => t.fill("fault-deaf", &words(&detail(t, why))),
         Fault::Posts => t.say("link-webhook"),
@@ -194,6 +195,7 @@ mod tests {
         let mut faults = vec![
             Fault::NotYet,
             Fault::Late,
+            Fault::Hung,
             Fault::Posts,
             Fault::Closed,
             Fault::Silent,

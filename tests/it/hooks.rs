@@ -145,6 +145,22 @@ async fn a_question_is_answered_and_its_answer_is_kept() {
 }
 
 #[tokio::test]
+async fn what_was_answered_just_before_a_stop_is_kept() {
+    let mut gateway = office().await;
+    for call in 0..5 {
+        let told = gateway.post(GOOD, format!("ask +7495000001{call}")).await;
+        assert_eq!(told.status, 200);
+    }
+    gateway.restart().await;
+    assert_eq!(journal(&gateway).await.len(), 5);
+    let sql = "select count(*) from decision";
+    let (decisions,): (i64,) =
+        on_read!(gateway.db(), pool => sqlx::query_as(sql).fetch_one(pool).await).unwrap();
+    assert_eq!(decisions, 5);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn when_the_store_takes_nothing_the_sender_is_told_to_come_again() {
     let gateway = TestGateway::start_scripted(vec![Scripted::posting("office")], |settings| {
         settings.writer.patience_ms = 100;

@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     model::{ids::PersonId, phone::Number},
@@ -20,18 +24,36 @@ const DECISION_PAUSE: Duration = Duration::from_secs(1);
 const DECISION_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// Decisions waiting to be written; more are counted and dropped, the fact keeps the answer anyway.
 const DECISION_QUEUE: usize = 10_000;
+/// Decisions of so long are written together, and so many at most: nobody waits for them, and each transaction
+/// takes time from answers.
+const DECISIONS_OF: Duration = Duration::from_millis(100);
+const DECISIONS_MOST: usize = 500;
 
 /// Where decisions wait to be written.
 pub(super) struct Log {
     waiting: mpsc::Sender<DecisionRow>,
+    closing: CancellationToken,
+    task: TaskTracker,
 }
 
 impl Log {
     /// Starts the task that keeps decisions.
     pub(super) fn open(db: Db) -> Self {
         let (waiting, decisions) = mpsc::channel(DECISION_QUEUE);
-        tokio::spawn(keep_decisions(db, decisions));
-        Self { waiting }
+        let (closing, task) = (CancellationToken::new(), TaskTracker::new());
+        task.spawn(keep_decisions(db, decisions, closing.clone()));
+        task.close();
+        Self {
+            waiting,
+            closing,
+            task,
+        }
+    }
+
+    /// Takes nothing more, and returns when what waits is written or given up.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        self.task.wait().await;
     }
 
     /// Queues a decision; never waits.
@@ -66,17 +88,53 @@ impl Log {
     }
 }
 
-async fn keep_decisions(db: Db, mut waiting: mpsc::Receiver<DecisionRow>) {
+async fn keep_decisions(
+    db: Db,
+    mut waiting: mpsc::Receiver<DecisionRow>,
+    closing: CancellationToken,
+) {
     let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, 500).await > 0 {
+    loop {
+        let taken = tokio::select! {
+            taken = waiting.recv_many(&mut batch, DECISIONS_MOST) => taken,
+            () = closing.cancelled(), if !waiting.is_closed() => {
+                waiting.close();
+                continue;
+            }
+        };
+        if taken == 0 {
+            break;
+        }
+        gather(&mut batch, &mut waiting, &closing).await;
         keep_batch(&db, &batch).await;
         batch.clear();
     }
 }
 
+/// Waits for more, for a while.
+async fn gather(
+    batch: &mut Vec<DecisionRow>,
+    waiting: &mut mpsc::Receiver<DecisionRow>,
+    closing: &CancellationToken,
+) {
+    let until = Instant::now() + DECISIONS_OF;
+    while batch.len() < DECISIONS_MOST {
+        let room = DECISIONS_MOST - batch.len();
+        tokio::select! {
+            taken = waiting.recv_many(batch, room) => {
+                if taken == 0 {
+                    return;
+                }
+            }
+            () = sleep_until(until) => return,
+            () = closing.cancelled() => return,
+        }
+    }
+}
+
 /// Tries again while the database is away; meanwhile the queue, which is bounded, takes the others.
 async fn keep_batch(db: &Db, batch: &[DecisionRow]) {
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     while let Err(error) = routing::keep_decisions(db, batch).await {
         if !error.may_pass() || began.elapsed() >= DECISION_PATIENCE {
             tracing::warn!(%error, lost = batch.len(), "routing decisions could not be kept");

@@ -336,8 +336,14 @@ impl Decoder for Session {
                     out.ignored.push(kind);
                 }
             }
-            // Nobody has shown that a WebSocket is spoken there at all.
-            Input::Timer if !self.has_begun => return Err(DecodeError::Down(Fault::Late)),
+            // Nobody has shown that a WebSocket is spoken there at all. Asterisk 22.10 was seen to answer
+            // none any more after one had broken (deploy/asterisk/README.md).
+            Input::Timer if !self.has_begun => {
+                return Err(DecodeError::Down(match self.account.side() {
+                    Side::Dials => Fault::Hung,
+                    Side::IsDialled => Fault::Late,
+                }));
+            }
             Input::Timer if !self.is_ready => {
                 return Err(DecodeError::Down(Fault::Mute(SPOKEN_SINCE)));
             }

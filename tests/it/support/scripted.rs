@@ -201,7 +201,7 @@ fn start(call: &str) -> CallEvent {
 fn enquiry(caller: &str, now: Timestamp) -> Enquiry {
     Enquiry {
         account: "office".into(),
-        call: Some("asked".into()),
+        call: Some(format!("asked {caller}").as_str().into()),
         client: Some(number(caller)),
         did: Some(number("+74950000001")),
         attempt: 1,

@@ -39,6 +39,7 @@ doctor-check-figures = figures that differ
 fault-not-yet = not connected yet
 fault-unreachable = could not be connected: { $words }
 fault-late = could not be connected in time
+fault-hung = the PBX takes the connection and does not answer; if that goes on for longer than a minute, restart it
 fault-untrusted = no TLS: { $words }
 fault-deaf = cannot be listened on: { $words }
 fault-closed = the PBX has closed the connection

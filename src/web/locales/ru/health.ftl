@@ -40,6 +40,7 @@ doctor-check-figures = показатели расходятся
 fault-not-yet = ещё не соединялись
 fault-unreachable = соединиться не удалось: { $words }
 fault-late = соединиться вовремя не удалось
+fault-hung = АТС принимает соединение, но не отвечает; если так дольше минуты, перезапустите её
 fault-untrusted = нет TLS: { $words }
 fault-deaf = слушать по этому адресу не удалось: { $words }
 fault-closed = АТС закрыла соединение
