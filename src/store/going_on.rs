@@ -28,7 +28,7 @@ struct Row {
 
 /// A call is over when it is known how it ended; by that the open ones are found in an index (`call_open`) among
 /// millions.
-const SQL: &str = "select id, account, call_key, version, derived, facts, card, line, heard_at \
+pub(super) const SQL: &str = "select id, account, call_key, version, derived, facts, card, line, heard_at \
      from call where ended is null and heard_at >= $1 order by started_at";
 
 /// Calls that are not over and were heard of since `heard_since`, oldest first; without those that
@@ -60,32 +60,4 @@ pub async fn calls(db: &Db, heard_since: Timestamp) -> Result<Vec<Change>, Store
         })
     });
     Ok(calls.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn open_calls_are_found_without_reading_all() {
-        let folder = std::env::temp_dir().join(format!("ringcard-{}", uuid::Uuid::now_v7()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let settings = crate::store::Settings {
-            url: format!("sqlite:{}", folder.join("t.db").display()),
-            ..Default::default()
-        };
-        let db = Db::open(&settings).await.unwrap();
-        db.migrate().await.unwrap();
-        let explained = format!("explain query plan {SQL}");
-        let plan: Vec<(i64, i64, i64, String)> = on_read!(&db, pool => {
-            sqlx::query_as(sqlx::AssertSqlSafe(explained.as_str()))
-                .bind(0)
-                .fetch_all(pool)
-                .await
-        })
-        .unwrap();
-        assert!(plan[0].3.contains("call_open"), "{plan:?}");
-        db.close().await;
-        std::fs::remove_dir_all(folder).unwrap();
-    }
 }

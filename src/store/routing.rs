@@ -368,6 +368,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn open_calls_are_found_without_reading_all() {
+        let (db, folder) = open().await;
+        let explained = format!("explain query plan {}", super::super::going_on::SQL);
+        let plan: Vec<(i64, i64, i64, String)> = on_read!(&db, pool => {
+            sqlx::query_as(sqlx::AssertSqlSafe(explained.as_str())).bind(0).fetch_all(pool).await
+        })
+        .unwrap();
+        assert!(
+            plan[0].3.contains("call_open"),
+            "all calls are read: {plan:?}"
+        );
+        db.close().await;
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
     async fn decisions_are_kept_with_their_reason() {
         let (db, folder) = open().await;
         let decision = DecisionRow {

@@ -160,3 +160,48 @@ fn explain(passed_over: &[(PersonId, PassedOver)]) -> String {
         .collect();
     serde_json::Value::Array(rows).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Timestamp;
+
+    fn row(attempt: u32) -> DecisionRow {
+        DecisionRow {
+            at: Timestamp::from_seconds(1_773_728_100),
+            account: "office".into(),
+            key: None,
+            client: None,
+            did: None,
+            attempt,
+            targets: Vec::new(),
+            ring_ms: 0,
+            reason: Reason::Timeout.as_str(),
+            explain: String::new(),
+            took_us: 0,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_within_a_moment_is_written_together() {
+        let (queue, mut waiting) = mpsc::channel(10);
+        let closing = CancellationToken::new();
+        tokio::spawn(async move {
+            for attempt in [2, 3] {
+                tokio::time::sleep(DECISIONS_OF * 2 / 3).await;
+                _ = queue.send(row(attempt)).await;
+            }
+            // Whoever asks next keeps it open.
+            std::future::pending::<()>().await;
+        });
+        let mut batch = vec![row(1)];
+        gather(&mut batch, &mut waiting, &closing).await;
+        assert_eq!(batch, [row(1), row(2)], "the third comes too late for it");
+        gather(&mut batch, &mut waiting, &closing).await;
+        assert_eq!(batch.len(), 3);
+        closing.cancel();
+        let closed = Instant::now();
+        gather(&mut batch, &mut waiting, &closing).await;
+        assert_eq!(closed.elapsed(), Duration::ZERO, "who closes does not wait");
+    }
+}
